@@ -1,0 +1,41 @@
+"""Which class reads which --dataset_mode. Add a line here to add a dataset (see data/template_dataset.py)."""
+
+from __future__ import annotations
+
+import importlib
+from types import MappingProxyType
+from typing import Any
+
+from data.base_dataset import FusionDataset
+from util.errors import UserError
+from util.suggest import suggest
+
+_DATASETS = MappingProxyType(
+    {
+        "aligned": "data.stacked_dataset:StackedDataset",
+        "pmf": "data.pmf_dataset:PMFDataset",
+    }
+)
+
+
+def list_dataset_modes() -> list[str]:
+    """Returns the names that `create_dataset` knows."""
+    return sorted(_DATASETS)
+
+
+def create_dataset(mode: str, **kwargs: Any) -> FusionDataset:
+    """Creates a dataset.
+
+    Args:
+        mode: a name out of `list_dataset_modes()`.
+        **kwargs: the arguments of its class.
+
+    Raises:
+        UserError: an unknown mode, or what the class raises.
+    """
+    if mode not in _DATASETS:
+        modes = list_dataset_modes()
+        raise UserError(f"--dataset_mode {mode!r} is not one of: {', '.join(modes)}{suggest(mode, modes)}")
+    module, name = _DATASETS[mode].split(":")
+    dataset: FusionDataset = getattr(importlib.import_module(module), name)(**kwargs)
+    return dataset

@@ -1,0 +1,65 @@
+"""Stacked panels: one wide picture per sample, the sources side by side and the target last (A | C | B)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from data.base_dataset import FusionDataset, Sample, find_folder, pack_sample
+from data.image_io import list_images, read_image
+from data.transforms import JointTransform
+from util.errors import UserError
+
+
+class StackedDataset(FusionDataset):
+    """Wide pictures of exactly `num_sources` equal panels, plus one for the target."""
+
+    def __init__(
+        self,
+        *,
+        root: str | Path,
+        phase: str,
+        num_sources: int = 2,
+        with_target: bool = True,
+        transform: JointTransform | None = None,
+        seed: int = 0,
+        max_size: int | None = None,
+    ) -> None:
+        """Lists the pictures of root/phase or, where that does not exist, of root.
+
+        Args:
+            root: the folder given by --dataroot.
+            phase: its sub-folder to use.
+            num_sources: how many panels are sources.
+            with_target: one more panel, the last, is the target.
+            transform: how training samples are cut out; None leaves pictures at their native size.
+            seed: where all chance comes from.
+            max_size: use no more than this many pictures; None or 0 for all.
+
+        Raises:
+            UserError: no folder, or no picture in it.
+        """
+        folder = find_folder(root, phase)
+        self.paths = list_images(folder)
+        if not self.paths:
+            raise UserError(f"no pictures in {folder} (given by --dataroot and --phase)")
+        self.num_sources = num_sources
+        self.with_target = with_target
+        super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
+
+    def make_sample(self, index: int, rng: np.random.Generator) -> Sample:
+        """See `FusionDataset.make_sample`."""
+        path = self.paths[index]
+        wide = read_image(path)
+        count = self.num_sources + self.with_target
+        if wide.shape[1] % count:
+            raise UserError(
+                f"{path} is {wide.shape[1]} pixels wide, which are not {count} equal panels ({self.num_sources} "
+                f"sources{' and the target' if self.with_target else ''}): check --num_sources and --with_target"
+            )
+        panels = list(np.split(wide, count, axis=1))
+        if self.transform is not None:
+            panels, _ = self.transform(panels, [], rng)
+        name = path.stem.removesuffix("_stacked")
+        return pack_sample(name, panels[: self.num_sources], panels[-1] if self.with_target else None)

@@ -1,0 +1,18 @@
+"""From pictures to tensors and back (apart from `data.image_io`, so that scripts without torch start at once)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+
+def to_tensor(picture: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """Turns a `uint8` picture (H, W, 3) into a `float32` tensor (3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float().div_(255)
+
+
+def to_uint8(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Turns a tensor (3, H, W) in [0, 1] into a `uint8` picture (H, W, 3): clamped, then rounded."""
+    levels = tensor.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,296 @@
+"""What a training procedure is: it takes a batch, computes its losses and updates its networks."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from models.generators.base import Generator, pad_to_multiple
+from models.schedules import build_scheduler, restore_scheduler
+
+
+class Engine(Protocol):
+    """What a procedure needs of the machine; `util.runtime.Runtime` is one."""
+
+    def prepare(self, network: nn.Module, *optimizers: Optimizer, may_compile: bool = True) -> tuple[Any, ...]:
+        """Returns the network and its optimisers, ready for the machine."""
+
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """Returns the tensor on the machine's device."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Computes gradients."""
+
+    def accumulating(self, network: Any) -> AbstractContextManager[Any]:
+        """The context of a pass whose gradients are only a part of the step's."""
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How the networks of a procedure are updated.
+
+    Attributes:
+        lr: learning rate of Adam.
+        beta1: first momentum of Adam.
+        lr_policy: see `models.schedules`.
+        n_epochs: epochs at the full rate.
+        n_epochs_decay: epochs over which it then falls.
+        lr_decay_iters: epochs between two steps of the policy "step".
+        clip_grad: largest norm of a network's gradient, which is scaled down to it; 0 is off.
+        accumulate: into how many parts a batch is cut, which are computed one after the other.
+    """
+
+    lr: float = 2e-4
+    beta1: float = 0.5
+    lr_policy: str = "linear"
+    n_epochs: int = 100
+    n_epochs_decay: int = 100
+    lr_decay_iters: int = 50
+    clip_grad: float = 0.0
+    accumulate: int = 1
+
+
+class BaseModel(ABC):
+    """Base of all training procedures.
+
+    A procedure adds its networks with `add_network` in its constructor and implements `set_input`, `forward` and
+    `optimize_parameters`, which `train_on` calls in this order for each batch. It keeps its newest losses in `losses`
+    and its newest pictures in `visuals`; whatever stands there is recorded and shown. `models/template_model.py` is one
+    to start from.
+
+    Pictures come in as float tensors in [0, 1]; `to_range` and `from_range` convert to and from the generator's
+    `value_range`.
+
+    Args:
+        engine: the machine.
+        netG: the generator.
+        settings: how networks are updated.
+
+    Attributes:
+        losses: name → newest value, detached, on the device.
+        visuals: name → newest pictures (B, C, H, W) in the generator's range, detached.
+    """
+
+    def __init__(self, engine: Engine, netG: Generator, settings: OptimizerSettings) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.generator = netG
+        self.losses: dict[str, Tensor] = {}
+        self.visuals: dict[str, Tensor] = {}
+        self._networks: dict[str, nn.Module] = {}
+        self._optimizers: dict[str, Optimizer] = {}
+        self._schedulers: dict[str, Any] = {}
+        self._wrapped: dict[str, Any] = {}
+        self._parts: Sequence[Mapping[str, Any]] = ()
+
+    def train_on(self, batch: Mapping[str, Any]) -> None:
+        """Takes a batch and updates the networks once."""
+        if self.settings.accumulate > 1:
+            self._parts = split_batch(batch, self.settings.accumulate)
+        else:
+            self.set_input(batch)
+            self.forward()
+        self.optimize_parameters()
+
+    @abstractmethod
+    def set_input(self, batch: Mapping[str, Any]) -> None:
+        """Takes a batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1]."""
+
+    @abstractmethod
+    def forward(self) -> None:
+        """Runs the networks on the batch."""
+
+    @abstractmethod
+    def optimize_parameters(self) -> None:
+        """Updates the networks once, after `forward`, each with `update`."""
+
+    @classmethod
+    def needs_discriminator(cls, **options: Any) -> bool:
+        """Whether the procedure trains a discriminator under these options."""
+        del options
+        return False
+
+    def add_network(self, name: str, network: nn.Module) -> Any:
+        """Makes Adam and its schedule for a network and hands both to the engine.
+
+        Args:
+            name: the network's letter in file names, such as G.
+            network: the network.
+
+        Returns:
+            The network to call.
+        """
+        settings = self.settings
+        optimizer: Optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(settings.beta1, 0.999))
+        self._networks[name] = network
+        self._schedulers[name] = self._new_scheduler(optimizer)
+        # A gradient penalty differentiates through the others twice, which compiled networks do not allow.
+        may_compile = network is self.generator
+        self._wrapped[name], self._optimizers[name] = self.engine.prepare(network, optimizer, may_compile=may_compile)
+        return self._wrapped[name]
+
+    def _new_scheduler(self, optimizer: Optimizer) -> Any:
+        settings = self.settings
+        return build_scheduler(
+            optimizer,
+            policy=settings.lr_policy,
+            n_epochs=settings.n_epochs,
+            n_epochs_decay=settings.n_epochs_decay,
+            lr_decay_iters=settings.lr_decay_iters,
+        )
+
+    def update(self, name: str, loss: Callable[[], Tensor]) -> None:
+        """Updates one network once, down the gradient of a loss.
+
+        Args:
+            name: the letter it was added under.
+            loss: computes it, a scalar and a mean over the samples of the input, and notes its terms in `losses`. With
+                --accumulate it is called for each part of the batch, after `set_input` and `forward` of the part.
+        """
+        optimizer = self._optimizers[name]
+        optimizer.zero_grad()
+        if self._parts:
+            self._backward_in_parts(name, loss)
+        else:
+            self.engine.backward(loss())
+        if self.settings.clip_grad > 0:
+            nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.clip_grad)
+        optimizer.step()
+
+    def _backward_in_parts(self, name: str, loss: Callable[[], Tensor]) -> None:
+        """Adds up the gradients and the noted terms of all parts, which are computed one after the other."""
+        before, terms = self.losses, dict[str, Tensor]()
+        for number, part in enumerate(self._parts, start=1):
+            last = number == len(self._parts)
+            with contextlib.nullcontext() if last else self.engine.accumulating(self._wrapped[name]):
+                self.set_input(part)
+                with contextlib.nullcontext() if name == "G" else frozen_statistics(self.generator):
+                    self.forward()
+                self.losses = {}
+                self.engine.backward(loss() / len(self._parts))
+            for term, value in self.losses.items():
+                terms[term] = terms.get(term, 0) + value / len(self._parts)
+        self.losses = before | terms
+
+    def take_pictures(self, batch: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
+        """Takes the sources and the target of a batch to the device, in the generator's range and at sides it can take.
+
+        Pictures that were not cropped may have any size: they are continued by reflection.
+
+        Returns:
+            N sources and the target, each (B, C, H, W).
+        """
+        pictures = [*batch["sources"].unbind(1), batch["target"]]
+        divisor, smallest = self.generator.size_divisor, self.generator.smallest_side
+        padded = [pad_to_multiple(picture, divisor, smallest) for picture in pictures]
+        *sources, target = [self.to_range(self.engine.to_device(picture)) for picture in padded]
+        return sources, target
+
+    def to_range(self, pictures: Tensor) -> Tensor:
+        """Takes pictures from [0, 1] into the generator's range."""
+        low, high = self.generator.value_range
+        return pictures * (high - low) + low
+
+    def from_range(self, pictures: Tensor) -> Tensor:
+        """Takes pictures from the generator's range into [0, 1], clamped."""
+        low, high = self.generator.value_range
+        return ((pictures - low) / (high - low)).clamp(0, 1)
+
+    def learning_rate(self) -> float:
+        """The generator's current learning rate."""
+        return float(self._optimizers["G"].param_groups[0]["lr"])
+
+    def update_learning_rate(self, quality: float | None = None) -> None:
+        """Steps the schedules at the end of an epoch.
+
+        Args:
+            quality: what the policy "plateau" watches, higher being better; None where it was not measured.
+        """
+        with warnings.catch_warnings():
+            # A training that goes on at the end of an epoch steps its schedule before its optimiser, rightly.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            for scheduler in self._schedulers.values():
+                if self.settings.lr_policy != "plateau":
+                    scheduler.step()
+                elif quality is not None:
+                    scheduler.step(quality)
+
+    def network_weights(self) -> dict[str, dict[str, Tensor]]:
+        """The plain state dicts, letter → weights."""
+        return {name: dict(network.state_dict()) for name, network in self._networks.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes during training."""
+        return {
+            "networks": self.network_weights(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()},
+            "schedulers": {name: scheduler.state_dict() for name, scheduler in self._schedulers.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a state from `state_dict`."""
+        for name, network in self._networks.items():
+            network.load_state_dict(state["networks"][name])
+            self._optimizers[name].load_state_dict(state["optimizers"][name])
+            restore_scheduler(self._schedulers[name], state["schedulers"][name])
+
+    def restart_schedules(self, finished_epochs: int) -> None:
+        """Takes rates, momenta and schedules from the settings, not from the state that was loaded.
+
+        Args:
+            finished_epochs: where the schedules stand; "plateau" begins to watch anew.
+        """
+        for name, scheduler in self._schedulers.items():
+            optimizer = scheduler.optimizer
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] = self.settings.lr
+                group["betas"] = (self.settings.beta1, 0.999)
+            self._schedulers[name] = self._new_scheduler(optimizer)
+            if self.settings.lr_policy != "plateau":
+                restore_scheduler(self._schedulers[name], {"last_epoch": finished_epochs})
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The unwrapped networks, letter → module."""
+        return self._networks
+
+
+@contextlib.contextmanager
+def frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Keeps batch norm's running statistics as they are, so that a part that is computed twice counts once."""
+    layers = [layer for layer in network.modules() if isinstance(layer, (nn.BatchNorm2d, nn.SyncBatchNorm))]
+    before = [(layer.momentum, copy.deepcopy(layer.num_batches_tracked)) for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, (momentum, count) in zip(layers, before, strict=True):
+            layer.momentum, layer.num_batches_tracked = momentum, count
+
+
+def split_batch(batch: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
+    """Cuts a batch into equal parts.
+
+    Args:
+        batch: tensors (B, …) and lists of B.
+        parts: how many, a divisor of B.
+    """
+    size = len(next(iter(batch.values()))) // parts
+    return [{key: value[i * size : (i + 1) * size] for key, value in batch.items()} for i in range(parts)]
+
+
+def set_requires_grad(networks: Sequence[nn.Module], required: bool) -> None:
+    """Switches gradients of whole networks on or off, so that a step spends nothing on those it does not update."""
+    for network in networks:
+        network.requires_grad_(required)

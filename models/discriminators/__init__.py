@@ -1,0 +1,1 @@
+"""Discriminators: networks that judge a picture, pixel by pixel or patch by patch."""

@@ -1,0 +1,19 @@
+"""What every discriminator is: a module that judges pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Discriminator(nn.Module, ABC):
+    """Base of all discriminators. What it returns are logits: `models.losses.gan` applies the sigmoid where needed."""
+
+    @abstractmethod
+    def forward(self, picture: Tensor) -> Tensor:
+        """Judges (B, C, H, W) in the generator's `value_range`.
+
+        Returns:
+            A map (B, 1, H', W') of unbounded scores, larger for more real.
+        """

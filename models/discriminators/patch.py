@@ -1,0 +1,43 @@
+"""The PatchGAN discriminator, which judges overlapping patches (Isola et al. 2017)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from models.discriminators.base import Discriminator
+from models.layers.norm import conv_has_bias, make_norm
+from util.errors import UserError
+
+
+class PatchDiscriminator(Discriminator):
+    """4x4 convolutions, `n_layers` of them with stride 2 and two without; with three layers a patch is 70x70.
+
+    Args:
+        input_nc: channels of a picture.
+        ndf: filters of the first convolution; doubled by each following one, up to 8 ndf.
+        n_layers: convolutions with stride 2, at least 1.
+        norm: "batch", "instance" or "none".
+    """
+
+    def __init__(self, input_nc: int = 3, ndf: int = 64, n_layers: int = 3, norm: str = "batch") -> None:
+        super().__init__()
+        if n_layers < 1:
+            raise UserError(f"n_layers {n_layers} must be at least 1")
+        bias = conv_has_bias(norm)
+        layers: list[nn.Module] = [nn.Conv2d(input_nc, ndf, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        channels = ndf
+        for layer in range(1, n_layers + 1):
+            wider = ndf * min(2**layer, 8)
+            stride = 2 if layer < n_layers else 1
+            layers += [
+                nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
+                make_norm(norm, wider),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+            channels = wider
+        self.model = nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, padding=1))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(B, input_nc, H, W) → scores (B, 1, h, w), one per patch; with three layers h = H/8 − 2."""
+        scores: Tensor = self.model(picture)
+        return scores

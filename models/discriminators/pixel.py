@@ -1,0 +1,35 @@
+"""The 1x1 discriminator, which judges every pixel on its own (Isola et al. 2017, "PixelGAN")."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from models.discriminators.base import Discriminator
+from models.layers.norm import conv_has_bias, make_norm
+
+
+class PixelDiscriminator(Discriminator):
+    """Three 1x1 convolutions.
+
+    Args:
+        input_nc: channels of a picture.
+        ndf: filters of the first convolution.
+        norm: "batch", "instance" or "none".
+    """
+
+    def __init__(self, input_nc: int = 3, ndf: int = 64, norm: str = "batch") -> None:
+        super().__init__()
+        bias = conv_has_bias(norm)
+        self.net = nn.Sequential(
+            nn.Conv2d(input_nc, ndf, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(ndf, 2 * ndf, 1, bias=bias),
+            make_norm(norm, 2 * ndf),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(2 * ndf, 1, 1, bias=bias),
+        )
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(B, input_nc, H, W) → scores (B, 1, H, W)."""
+        scores: Tensor = self.net(picture)
+        return scores

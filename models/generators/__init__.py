@@ -1,0 +1,1 @@
+"""Generators: one file per network, none of which imports another."""

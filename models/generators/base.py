@@ -1,0 +1,91 @@
+"""What every generator is: a module that takes N sources and returns at least a fused picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class FusionOutput(NamedTuple):
+    """What a generator returns.
+
+    Attributes:
+        fused: the fused picture, (B, C, H, W), in the generator's `value_range`.
+        reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
+    """
+
+    fused: Tensor
+    reconstructions: tuple[Tensor, ...] = ()
+
+
+class Generator(nn.Module, ABC):
+    """Base of all generators.
+
+    A generator lists in its constructor exactly the options it understands; `forward` computes everything that
+    training needs, `fuse` only what a user wants: the fused picture at the size of its sources.
+
+    Attributes:
+        size_divisor: both sides of a picture must be multiples of it in `forward`; `fuse` pads and crops.
+        smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
+        value_range: the (lowest, highest) value of a picture in `forward`. Outside the networks it is always [0, 1].
+    """
+
+    size_divisor: int = 1
+    smallest_side: int = 1
+    value_range: tuple[float, float] = (-1.0, 1.0)
+
+    @abstractmethod
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Fuses N sources, each (B, C, H, W) in `value_range`."""
+
+    def _fused(self, sources: Sequence[Tensor]) -> Tensor:
+        """The fused picture alone; overridden where `forward` computes more than that."""
+        return self.forward(sources).fused
+
+    @torch.no_grad()
+    def fuse(self, sources: Sequence[Tensor]) -> Tensor:
+        """Fuses pictures of any size: pads by reflection to `size_divisor` and `smallest_side`, fuses, crops.
+
+        Args:
+            sources: N tensors (B, C, H, W) in `value_range`, all of one size.
+
+        Returns:
+            The fused picture (B, C, H, W), of the sources' size.
+        """
+        height, width = sources[0].shape[-2:]
+        padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in sources]
+        return self._fused(padded)[..., :height, :width]
+
+    @classmethod
+    def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003
+        """Returns the constructor's arguments that can be told from a state dict, for files without options.
+
+        Nothing can be told by default; a network whose layout depends on its options says here which they were.
+        """
+        return {}
+
+
+def pad_to_multiple(picture: Tensor, divisor: int, smallest: int = 1) -> Tensor:
+    """Pads (B, C, H, W) at the right and the bottom by reflection until both sides are multiples of `divisor`.
+
+    They also become at least as long as `smallest`, which is a multiple of `divisor` or 1.
+
+    A reflection can add at most side − 1 pixels; where more are needed it is repeated, and a side of one pixel is
+    repeated as it is.
+    """
+    for dimension in (-1, -2):
+        side = picture.shape[dimension]
+        missing = max(-side % divisor, smallest - side)
+        while missing > 0:
+            step = min(missing, picture.shape[dimension] - 1)
+            mode = "reflect" if step > 0 else "replicate"
+            step = step or missing
+            padding = (0, step, 0, 0) if dimension == -1 else (0, 0, 0, step)
+            picture = functional.pad(picture, padding, mode=mode)
+            missing -= step
+    return picture

@@ -1,0 +1,149 @@
+"""R2GAN's generator: one encoder for all sources, the mean of their codes, one fused and N rebuilt pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+
+from models.choices import check_choice
+from models.generators.base import FusionOutput, Generator
+from models.layers.resnet import decoder_layers, encoder_layers, has_dropout_layout, norm_in_state
+from models.weights import plain_state
+from util.errors import UserError
+
+DECODERS = ("shared", "separate")
+
+
+class R2GANGenerator(Generator):
+    """Encodes every source with one encoder, decodes the mean code to the fused picture and each code to its source.
+
+    The public release builds its three decoders over the same layers, so they are one set of weights which a file
+    names three times: `model_decoder.*`, `model1.*`, `model2.*`. That is `decoders="shared"`, and any number of
+    sources can be fused. The paper's figure draws a decoder per source: `decoders="separate"`, with `model1` to
+    `modelN`; up to N = `num_sources` sources can then be rebuilt.
+
+    Args:
+        input_nc: channels of a source.
+        output_nc: channels of the fused picture and the reconstructions.
+        num_sources: separate decoders: how many there are; shared: without meaning.
+        ngf: filters of the first convolution; the code has 4 ngf channels at a quarter of the size.
+        norm: "batch", "instance" or "none".
+        dropout: dropout with probability 0.5 in the residual blocks.
+        n_blocks: residual blocks; 6 as released, 9 as drawn in the paper.
+        decoders: "shared" as released, or "separate" as drawn in the paper.
+    """
+
+    size_divisor = 4
+    smallest_side = 8  # the code's sides must exceed the residual blocks' padding of one
+    value_range = (-1.0, 1.0)
+
+    def __init__(
+        self,
+        *,
+        input_nc: int = 3,
+        output_nc: int = 3,
+        num_sources: int = 2,
+        ngf: int = 64,
+        norm: str = "batch",
+        dropout: bool = True,
+        n_blocks: int = 6,
+        decoders: str = "shared",
+    ) -> None:
+        super().__init__()
+        check_choice("decoders", decoders, DECODERS)
+        if num_sources < 1:
+            raise UserError(f"num_sources {num_sources} must be at least 1")
+        self.decoders = decoders
+        self.model_encoder = nn.Sequential(*encoder_layers(input_nc, ngf, n_blocks, norm, dropout))
+        self.model_decoder = nn.Sequential(*decoder_layers(output_nc, ngf, norm))
+        # Two aliases for any number of sources: the layout of the published files, and every file fits every N.
+        self.num_auxiliary = 2 if decoders == "shared" else num_sources
+        for number in range(1, self.num_auxiliary + 1):
+            own = decoders == "separate"
+            decoder = nn.Sequential(*decoder_layers(output_nc, ngf, norm)) if own else self.model_decoder
+            self.add_module(f"model{number}", decoder)
+
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Fuses and rebuilds N sources, each (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
+
+        Returns:
+            `fused` (B, output_nc, H, W) and N `reconstructions` of the same shape, all in [-1, 1].
+
+        Raises:
+            UserError: no source, or with separate decoders more than `num_sources`.
+        """
+        if self.decoders == "separate" and len(sources) > self.num_auxiliary:
+            raise UserError(
+                f"{len(sources)} sources: R2GAN_generator was built with separate decoders for {self.num_auxiliary}"
+            )
+        codes = self._encode(sources)
+        fused = self.model_decoder(_mean(codes))
+        # Batch norm's running statistics depend on this order: fused, then the sources in theirs.
+        reconstructions = tuple(self._auxiliary(index)(code) for index, code in enumerate(codes))
+        return FusionOutput(fused, reconstructions)
+
+    def _fused(self, sources: Sequence[Tensor]) -> Tensor:
+        fused: Tensor = self.model_decoder(_mean(self._encode(sources)))
+        return fused
+
+    def _encode(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """N × (B, input_nc, H, W) → N × (B, 4 ngf, H/4, W/4)."""
+        if not sources:
+            raise UserError("R2GAN_generator needs at least one source")
+        if self.training:
+            # One pass per source, as published: batch norm would see other statistics in a joint batch.
+            return tuple(self.model_encoder(source) for source in sources)
+        return tuple(self.model_encoder(torch.cat(tuple(sources))).chunk(len(sources)))
+
+    def _auxiliary(self, index: int) -> nn.Module:
+        """The decoder that rebuilds source `index`."""
+        return self.model_decoder if self.decoders == "shared" else self.get_submodule(f"model{index + 1}")
+
+    @classmethod
+    def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
+        """See `describe_weights`."""
+        return describe_weights(state)
+
+
+def _mean(codes: Sequence[Tensor]) -> Tensor:
+    """The arithmetic mean of N tensors; a sum, not a stack, which would lose the channels-last layout."""
+    return reduce(torch.add, codes) / len(codes)
+
+
+def describe_weights(state: Mapping[str, Tensor]) -> dict[str, object]:
+    """Tells from a state dict how the network that it belongs to was built.
+
+    Args:
+        state: a state dict of `R2GANGenerator`, as loaded from a file.
+
+    Returns:
+        Arguments of the constructor: input_nc, output_nc, ngf, dropout, n_blocks and decoders; norm where it is batch
+        norm; num_sources where the decoders are separate. Empty when `state` is not of this network.
+    """
+    plain = plain_state(state)
+    first, last = plain.get("model_encoder.1.weight"), plain.get("model_decoder.7.weight")
+    if first is None or last is None:
+        return {}
+    blocks = {name.split(".")[1] for name in plain if name.startswith("model_encoder.") and ".conv_block." in name}
+    described: dict[str, object] = {
+        "input_nc": first.shape[1],
+        "output_nc": last.shape[0],
+        "ngf": first.shape[0],
+        **norm_in_state(plain, "model_encoder.2"),
+        "dropout": bool(has_dropout_layout(plain)),
+        "n_blocks": len(blocks),
+    }
+    # Shared decoders are written under three names, or, where aliases were dropped, under one.
+    auxiliary = [number for number in range(1, len(plain)) if f"model{number}.7.weight" in plain]
+    own = any(
+        not torch.equal(tensor, plain[f"model{number}.{name.removeprefix('model_decoder.')}"])
+        for number in auxiliary
+        for name, tensor in plain.items()
+        if name.startswith("model_decoder.") and f"model{number}.{name.removeprefix('model_decoder.')}" in plain
+    )
+    if own:
+        return described | {"decoders": "separate", "num_sources": len(auxiliary)}
+    return described | {"decoders": "shared"}

@@ -1,0 +1,74 @@
+"""pix2pix's ResNet generators on concatenated sources (Johnson et al. 2016; Isola et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from models.generators.base import FusionOutput, Generator
+from models.layers.concat import concatenate_sources
+from models.layers.resnet import decoder_layers, encoder_layers, has_dropout_layout, norm_in_state
+from models.weights import plain_state
+
+
+class ResnetGenerator(Generator):
+    """Encoder, residual blocks and decoder in one `model`; the sources are concatenated along the channels.
+
+    Args:
+        input_nc: channels of a source.
+        output_nc: channels of the fused picture.
+        num_sources: number of sources; fixed, since the first convolution has input_nc · num_sources channels.
+        ngf: filters of the first convolution.
+        norm: "batch", "instance" or "none".
+        dropout: dropout with probability 0.5 in the residual blocks.
+        n_blocks: residual blocks.
+    """
+
+    size_divisor = 4
+    smallest_side = 8  # the code's sides must exceed the residual blocks' padding of one
+    value_range = (-1.0, 1.0)
+
+    def __init__(
+        self,
+        *,
+        input_nc: int = 3,
+        output_nc: int = 3,
+        num_sources: int = 2,
+        ngf: int = 64,
+        norm: str = "batch",
+        dropout: bool = True,
+        n_blocks: int = 9,
+    ) -> None:
+        super().__init__()
+        self.num_sources = num_sources
+        self.model = nn.Sequential(
+            *encoder_layers(input_nc * num_sources, ngf, n_blocks, norm, dropout),
+            *decoder_layers(output_nc, ngf, norm),
+        )
+
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Fuses `num_sources` sources, each (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
+
+        Returns:
+            `fused` (B, output_nc, H, W) in [-1, 1].
+
+        Raises:
+            UserError: another number of sources than the network was built for.
+        """
+        return FusionOutput(self.model(concatenate_sources(sources, self.num_sources)))
+
+    @classmethod
+    def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
+        """Returns output_nc, ngf, norm and dropout; the number of blocks belongs to the network's name."""
+        plain = plain_state(state)
+        first = plain.get("model.1.weight")
+        ends = [int(name.split(".")[1]) for name in plain if name.startswith("model.") and name.count(".") == 2]
+        if first is None or not ends or has_dropout_layout(plain) is None:
+            return {}
+        return {
+            "output_nc": plain[f"model.{max(ends)}.weight"].shape[0],
+            "ngf": first.shape[0],
+            **norm_in_state(plain, "model.2"),
+            "dropout": bool(has_dropout_layout(plain)),
+        }

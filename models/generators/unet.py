@@ -1,0 +1,124 @@
+"""pix2pix's U-Nets on concatenated sources (Ronneberger et al. 2015; Isola et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.generators.base import FusionOutput, Generator
+from models.layers.concat import concatenate_sources
+from models.layers.norm import conv_has_bias, make_norm
+from models.layers.resnet import norm_in_state
+from models.weights import plain_state
+from util.errors import UserError
+
+
+class UnetGenerator(Generator):
+    """`num_downs` halvings to a bottleneck and back, every level with a skip; sources concatenated along the channels.
+
+    The levels are nested, each inside the next larger one, and so are their names: `model.model.1.model.3.…`.
+
+    Args:
+        input_nc: channels of a source.
+        output_nc: channels of the fused picture.
+        num_sources: number of sources; fixed, since the first convolution has input_nc · num_sources channels.
+        ngf: filters of the first convolution; at most 8 ngf further in.
+        norm: "batch", "instance" or "none".
+        dropout: dropout with probability 0.5 in the levels between the bottleneck and the first of 8 ngf channels.
+        num_downs: number of halvings, at least 5; sides are multiples of 2 to this power.
+    """
+
+    value_range = (-1.0, 1.0)
+
+    def __init__(
+        self,
+        *,
+        input_nc: int = 3,
+        output_nc: int = 3,
+        num_sources: int = 2,
+        ngf: int = 64,
+        norm: str = "batch",
+        dropout: bool = True,
+        num_downs: int = 8,
+    ) -> None:
+        super().__init__()
+        if num_downs < 5:
+            raise UserError(f"num_downs {num_downs} must be at least 5")
+        self.num_sources = num_sources
+        self.size_divisor = 2**num_downs
+        block = _bottleneck(8 * ngf, norm)
+        for _ in range(num_downs - 5):
+            block = _level(8 * ngf, 8 * ngf, block, norm, dropout)
+        for channels in (4 * ngf, 2 * ngf, ngf):
+            block = _level(channels, 2 * channels, block, norm, dropout=False)
+        down = nn.Conv2d(input_nc * num_sources, ngf, 4, stride=2, padding=1, bias=conv_has_bias(norm))
+        up = nn.ConvTranspose2d(2 * ngf, output_nc, 4, stride=2, padding=1)
+        self.model = _Level([down, block, nn.ReLU(inplace=True), up, nn.Tanh()], skip=False)
+
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Fuses `num_sources` sources, each (B, input_nc, H, W) in [-1, 1], sides multiples of `size_divisor`.
+
+        Returns:
+            `fused` (B, output_nc, H, W) in [-1, 1].
+
+        Raises:
+            UserError: another number of sources than the network was built for.
+        """
+        return FusionOutput(self.model(concatenate_sources(sources, self.num_sources)))
+
+    @classmethod
+    def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
+        """Returns output_nc, ngf and norm. Dropout has no weights here and cannot be told, nor is it needed to test."""
+        plain = plain_state(state)
+        first, last = plain.get("model.model.0.weight"), plain.get("model.model.3.weight")
+        if first is None or last is None:
+            return {}
+        return {
+            "output_nc": last.shape[1],
+            "ngf": first.shape[0],
+            **norm_in_state(plain, "model.model.1.model.2"),
+        }
+
+
+class _Level(nn.Module):
+    """One level with everything inside it: (B, C, H, W) → (B, C', H, W), behind its input where it has a skip."""
+
+    def __init__(self, layers: Sequence[nn.Module], skip: bool) -> None:
+        super().__init__()
+        self.model = nn.Sequential(*layers)
+        self.skip = skip
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', H, W), or (B, C + C', H, W) with a skip."""
+        inner: Tensor = self.model(features)
+        return torch.cat((features, inner), dim=1) if self.skip else inner
+
+
+def _level(outer: int, inner: int, inside: nn.Module, norm: str, dropout: bool) -> _Level:
+    """A level between others: (B, outer, H, W) → (B, 2 outer, H, W); `inside` works on (B, inner, H/2, W/2)."""
+    bias = conv_has_bias(norm)
+    layers: list[nn.Module] = [
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias),
+        make_norm(norm, inner),
+        inside,
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(2 * inner, outer, 4, stride=2, padding=1, bias=bias),
+        make_norm(norm, outer),
+    ]
+    return _Level([*layers, nn.Dropout(0.5)] if dropout else layers, skip=True)
+
+
+def _bottleneck(channels: int, norm: str) -> _Level:
+    """The innermost level, without a norm where a picture may be a single pixel: (B, C, H, W) → (B, 2 C, H, W)."""
+    bias = conv_has_bias(norm)
+    layers: list[nn.Module] = [
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(channels, channels, 4, stride=2, padding=1, bias=bias),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=bias),
+        make_norm(norm, channels),
+    ]
+    return _Level(layers, skip=True)

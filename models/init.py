@@ -1,0 +1,47 @@
+"""The family's initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import init
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from models.choices import check_choice
+
+INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
+
+
+def init_weights(net: nn.Module, init_type: str = "normal", gain: float = 0.02) -> None:
+    """Draws the weights of a network anew, from torch's global generator and in the order of `net.modules()`.
+
+    Weights of convolutions and linear layers follow `init_type`, batch norm's scale is N(1, gain), every bias is 0.
+    Layers that several names share are drawn once.
+
+    Args:
+        net: the network, changed in place.
+        init_type: "normal", N(0, gain); "xavier" (Glorot and Bengio 2010) and "orthogonal" (Saxe et al. 2014), times
+            gain; "kaiming" (He et al. 2015), for which gain has no meaning but on batch norm.
+        gain: standard deviation or factor.
+
+    Raises:
+        UserError: an unknown `init_type`.
+    """
+    check_choice("init_type", init_type, INIT_TYPES)
+    draw: dict[str, Callable[[Tensor], Tensor]] = {
+        "normal": lambda weight: init.normal_(weight, 0.0, gain),
+        "xavier": lambda weight: init.xavier_normal_(weight, gain),
+        "kaiming": lambda weight: init.kaiming_normal_(weight, a=0.0, mode="fan_in"),
+        "orthogonal": lambda weight: init.orthogonal_(weight, gain),
+    }
+    for module in net.modules():
+        if isinstance(module, _ConvNd | nn.Linear):
+            draw[init_type](module.weight)
+        elif isinstance(module, _BatchNorm) and module.affine:
+            init.normal_(module.weight, 1.0, gain)
+        else:
+            continue
+        if module.bias is not None:
+            init.zeros_(module.bias)

@@ -1,0 +1,35 @@
+"""The normalisation layers that `--norm` chooses from."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from models.choices import check_choice
+
+NORMS = ("batch", "instance", "none")
+
+
+def make_norm(norm: str, channels: int) -> nn.Module:
+    """Returns a layer (B, channels, H, W) → the same shape.
+
+    Batch norm learns a scale and a shift; instance norm does not and keeps no running statistics; none is the
+    identity, so that the names of the other layers in a state dict do not depend on the norm.
+
+    Raises:
+        UserError: `norm` is not one of `NORMS`.
+    """
+    check_choice("norm", norm, NORMS)
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    if norm == "instance":
+        return nn.InstanceNorm2d(channels)
+    return nn.Identity()
+
+
+def conv_has_bias(norm: str) -> bool:
+    """Returns whether a convolution before the norm has a bias of its own.
+
+    Batch norm brings a shift, so the published networks leave the bias out. Theirs have one with instance norm, which
+    has no parameters here. Nothing was published without a norm; there the bias is the only shift and is kept as well.
+    """
+    return norm != "batch"

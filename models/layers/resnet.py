@@ -1,0 +1,98 @@
+"""Encoder, residual block and decoder of the ResNet family of generators (Johnson et al. 2016, as in pix2pix)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from models.layers.norm import conv_has_bias, make_norm
+
+
+class ResidualBlock(nn.Module):
+    """x + convolutions(x) with two 3x3 convolutions; (B, C, H, W) → (B, C, H, W), H and W at least 2.
+
+    Dropout takes a place in `conv_block`: with it the second convolution and its norm are `conv_block.6` and `.7`,
+    without it `.5` and `.6`. Published files are named so; see `has_dropout_layout`.
+    """
+
+    def __init__(self, channels: int, norm: str, dropout: bool) -> None:
+        super().__init__()
+        bias = conv_has_bias(norm)
+        layers: list[nn.Module] = [
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            make_norm(norm, channels),
+            nn.ReLU(inplace=True),
+        ]
+        if dropout:
+            layers.append(nn.Dropout(0.5))
+        layers += [
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            make_norm(norm, channels),
+        ]
+        self.conv_block = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C, H, W)."""
+        convolved: Tensor = self.conv_block(features)
+        return features + convolved
+
+
+def encoder_layers(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: bool) -> list[nn.Module]:
+    """Returns the layers (B, input_nc, H, W) → (B, 4 ngf, H/4, W/4): 7x7, twice 3x3 with stride 2, residual blocks."""
+    bias = conv_has_bias(norm)
+    layers: list[nn.Module] = [
+        nn.ReflectionPad2d(3),
+        nn.Conv2d(input_nc, ngf, 7, bias=bias),
+        make_norm(norm, ngf),
+        nn.ReLU(inplace=True),
+    ]
+    for channels in (ngf, 2 * ngf):
+        layers += [
+            nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias),
+            make_norm(norm, 2 * channels),
+            nn.ReLU(inplace=True),
+        ]
+    layers += [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]
+    return layers
+
+
+def decoder_layers(output_nc: int, ngf: int, norm: str) -> list[nn.Module]:
+    """Returns the layers (B, 4 ngf, H/4, W/4) → (B, output_nc, H, W) in [-1, 1]."""
+    bias = conv_has_bias(norm)
+    layers: list[nn.Module] = []
+    for channels in (4 * ngf, 2 * ngf):
+        layers += [
+            nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
+            make_norm(norm, channels // 2),
+            nn.ReLU(inplace=True),
+        ]
+    layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, output_nc, 7), nn.Tanh()]
+    return layers
+
+
+def has_dropout_layout(state: Mapping[str, Tensor]) -> bool | None:
+    """Tells from a state dict whether its residual blocks were built with dropout; None when it has no such block."""
+    for place, dropout in (("conv_block.5.weight", False), ("conv_block.6.weight", True)):
+        # A convolution's weight has four dimensions; conv_block.6 is a norm (one dimension) without dropout.
+        if any(name.endswith(place) and tensor.ndim == 4 for name, tensor in state.items()):
+            return dropout
+    return None
+
+
+def norm_in_state(state: Mapping[str, Tensor], place: str) -> dict[str, object]:
+    """Tells the norm of a network from a state dict.
+
+    Args:
+        state: the state dict.
+        place: the name of one of the network's norm layers, such as "model.2".
+
+    Returns:
+        {"norm": "batch"}, or {"norm": "instance"} for old files, which hold running statistics of it, or nothing:
+        today's instance norm and none have no weights and look alike.
+    """
+    if f"{place}.weight" in state:
+        return {"norm": "batch"}
+    return {"norm": "instance"} if f"{place}.running_mean" in state else {}

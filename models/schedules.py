@@ -1,0 +1,76 @@
+"""How the learning rate changes from epoch to epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+
+from models.choices import check_choice
+
+POLICIES = ("linear", "step", "plateau", "cosine")
+
+
+def linear_factor(epoch: int, n_epochs: int, n_epochs_decay: int) -> float:
+    """Returns the factor of the learning rate in `epoch`, counted from 0.
+
+    It is 1 for `n_epochs` epochs, then falls by equal steps over `n_epochs_decay` more, and would be 0 in the epoch
+    after them.
+    """
+    return max(0.0, 1.0 - max(0, epoch - n_epochs + 1) / (n_epochs_decay + 1))
+
+
+def cosine_factor(epoch: int, epochs: int) -> float:
+    """Returns the factor of the learning rate in `epoch`, counted from 0: half a cosine from 1 to 0 over `epochs`."""
+    return 0.5 * (1.0 + math.cos(math.pi * min(epoch / max(epochs, 1), 1.0)))
+
+
+def build_scheduler(
+    optimizer: Optimizer, policy: str, n_epochs: int, n_epochs_decay: int, lr_decay_iters: int
+) -> LRScheduler:
+    """Builds the schedule of one optimiser; `step()` is called once at the end of each epoch.
+
+    Args:
+        optimizer: its present learning rates are the ones that the schedule starts from.
+        policy: "linear", see `linear_factor`; "step", times 0.1 every `lr_decay_iters` epochs; "plateau", times 0.2
+            when the quality given to `step(quality)` has not risen by 1 % for more than 5 steps; "cosine", from the
+            learning rate to 0 over all epochs.
+        n_epochs: epochs at the first learning rate.
+        n_epochs_decay: epochs after them.
+        lr_decay_iters: epochs between two steps of "step".
+
+    Raises:
+        UserError: an unknown policy.
+    """
+    check_choice("lr_policy", policy, POLICIES)
+    if policy == "plateau":
+        return ReduceLROnPlateau(optimizer, mode="max", factor=0.2, threshold=0.01, patience=5)
+    factors: dict[str, Callable[[int], float]] = {
+        "linear": lambda epoch: linear_factor(epoch, n_epochs, n_epochs_decay),
+        "step": lambda epoch: 0.1 ** (epoch // lr_decay_iters),
+        "cosine": lambda epoch: cosine_factor(epoch, n_epochs + n_epochs_decay),
+    }
+    return LambdaLR(optimizer, factors[policy])
+
+
+def restore_scheduler(scheduler: LRScheduler, state: Mapping[str, Any]) -> None:
+    """Takes a schedule and its optimiser's rates to where a saved one stood.
+
+    All policies but "plateau" are functions of the epoch, so the rate comes from the present options: a training that
+    goes on with more epochs or another --lr than it began with follows the new schedule.
+
+    Args:
+        scheduler: from `build_scheduler`; its optimiser is changed as well.
+        state: what the saved schedule's `state_dict` returned.
+    """
+    if not isinstance(scheduler, LambdaLR):
+        scheduler.load_state_dict(dict(state))
+        return
+    scheduler.last_epoch = state["last_epoch"]
+    for group, base, factor in zip(
+        scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+    ):
+        group["lr"] = base * factor(scheduler.last_epoch)

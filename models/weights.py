@@ -1,0 +1,122 @@
+"""Loads a state dict into a network, and says what does not fit where it does not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from models.layers.resnet import has_dropout_layout
+from util.errors import UserError
+
+SHOWN = 3
+
+
+def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Takes a state dict out of a wrapper {"state_dict": …} and removes the prefix `module.` of data parallelism."""
+    inner = state.get("state_dict")
+    plain = dict(inner) if isinstance(inner, Mapping) else dict(state)
+    if plain and all(name.startswith("module.") for name in plain):
+        plain = {name.removeprefix("module."): tensor for name, tensor in plain.items()}
+    return plain
+
+
+def checked_state(state: Mapping[str, Any], source: str) -> dict[str, Tensor]:
+    """Returns the plain state dict of a file's content.
+
+    Raises:
+        UserError: it is none; `source` is named.
+    """
+    plain = plain_state(state)
+    if not plain or not all(isinstance(tensor, Tensor) for tensor in plain.values()):
+        raise UserError(f"{source} holds no state dict: names with a tensor each were expected")
+    return plain
+
+
+def load_weights(net: nn.Module, state: Mapping[str, Any], source: str) -> None:
+    """Loads a state dict into `net`; every weight of the network gets its value, or none does.
+
+    Accepted beside an exact fit: what `plain_state` undoes; running statistics of instance norm, which the family's
+    old files hold and nobody uses; files from before batch norm counted its batches; and missing aliases of a tensor
+    that the network has under several names.
+
+    Args:
+        net: the network, changed in place.
+        state: the state dict or its wrapper.
+        source: where it comes from, for the message.
+
+    Raises:
+        UserError: the weights do not fit; one line with the names that are missing or unexpected and the shapes that
+            differ.
+    """
+    given = checked_state(state, source)
+    own = net.state_dict(keep_vars=True)
+    _drop_instance_statistics(net, given)
+    _complete_aliases(own, given, source)
+    for name, tensor in own.items():
+        if name.endswith("num_batches_tracked"):
+            given.setdefault(name, tensor)
+    misfit = _describe_misfit(own, given)
+    if misfit:
+        raise UserError(f"{source} does not fit {type(net).__name__}: {misfit}")
+    net.load_state_dict(given)
+
+
+def _drop_instance_statistics(net: nn.Module, given: dict[str, Any]) -> None:
+    for name, module in net.named_modules(remove_duplicate=False):
+        if isinstance(module, _InstanceNorm) and not module.track_running_stats:
+            for statistic in ("running_mean", "running_var", "num_batches_tracked"):
+                given.pop(f"{name}.{statistic}", None)
+
+
+def _complete_aliases(own: Mapping[str, Tensor], given: dict[str, Any], source: str) -> None:
+    """Gives every name of a tensor the same value."""
+    groups: defaultdict[int, list[str]] = defaultdict(list)
+    for name, tensor in own.items():
+        groups[id(tensor)].append(name)
+    for names in groups.values():
+        present = [name for name in names if name in given]
+        for name in present[1:]:
+            # torch would take the last one without a word.
+            if not torch.equal(given[name], given[present[0]]):
+                raise UserError(
+                    f"{source} does not fit: {present[0]} and {name} differ, but are one tensor in this network "
+                    "(the file has separate decoders, the network shared ones?)"
+                )
+        if present:
+            given.update(dict.fromkeys(names, given[present[0]]))
+
+
+def _describe_misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    missing = [name for name in own if name not in given]
+    unexpected = [name for name in given if name not in own]
+    shapes = [
+        f"{name} is {_shape(given[name])} instead of {_shape(own[name])}"
+        for name in own
+        if name in given and given[name].shape != own[name].shape
+    ]
+    parts = [
+        f"{len(found)} {what} ({_few(found)})"
+        for what, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        if found
+    ]
+    here, there = has_dropout_layout(own), has_dropout_layout(given)
+    if parts and None not in (here, there) and here != there:
+        parts.append(
+            f"the file was written {'with' if there else 'without'} dropout, the network is built "
+            f"{'with' if here else 'without'} it"
+        )
+    return "; ".join(parts)
+
+
+def _few(found: Sequence[str]) -> str:
+    more = f", … {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(str(side) for side in tensor.shape) or "a scalar"

@@ -1,0 +1,171 @@
+"""The configurations of train.py and test.py, and the functions that parse their command lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from options import tables
+from options.aliases import WITHOUT_EFFECT, modernise
+from options.data import AlignedOptions, AugmentationOptions, DataOptions, PMFOptions
+from options.models import Pix2PixOptions
+from options.networks import DiscriminatorOptions, GeneratorOptions, NLayersOptions
+from options.parser import Parsed, parse, read_config
+from options.run import RunOptions
+from options.strict import StrictParser
+from options.testing import TestingOptions
+from options.training import TrainingOptions
+from options.watching import WatchingOptions
+
+# Where test.py starts from another value than train.py.
+TEST_DEFAULTS = {"phase": "test", "with_target": False}
+
+
+TESTING_ONLY = (TestingOptions,)
+TRAINING_ONLY = (
+    TrainingOptions,
+    WatchingOptions,
+    AugmentationOptions,
+    *tables.MODELS.values(),
+    *tables.DISCRIMINATORS.values(),
+)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that train.py was told."""
+
+    selection: tables.Selection
+    run: RunOptions
+    data: DataOptions
+    augmentation: AugmentationOptions
+    dataset: AlignedOptions | PMFOptions
+    model: Pix2PixOptions
+    generator: GeneratorOptions
+    discriminator: DiscriminatorOptions
+    training: TrainingOptions
+    watching: WatchingOptions
+
+
+@dataclass(frozen=True)
+class TestConfig:
+    """Everything that test.py was told or took over from the checkpoint."""
+
+    __test__ = False  # the name begins with Test, but pytest has nothing to collect here
+
+    selection: tables.Selection
+    run: RunOptions
+    data: DataOptions
+    dataset: AlignedOptions | PMFOptions
+    generator: GeneratorOptions
+    testing: TestingOptions
+
+
+def train_groups(selection: tables.Selection) -> dict[str, type]:
+    """The option groups of a training with these components."""
+    return {
+        "run": RunOptions,
+        "data": DataOptions,
+        "augmentation": AugmentationOptions,
+        "dataset": tables.DATASETS[selection.dataset_mode],
+        "model": tables.MODELS[selection.model],
+        "generator": tables.GENERATORS[selection.netG],
+        "discriminator": tables.DISCRIMINATORS[selection.netD],
+        "training": TrainingOptions,
+        "watching": WatchingOptions,
+    }
+
+
+def test_groups(selection: tables.Selection) -> dict[str, type]:
+    """The option groups of a test with these components."""
+    return {
+        "run": RunOptions,
+        "data": DataOptions,
+        "dataset": tables.DATASETS[selection.dataset_mode],
+        "generator": tables.GENERATORS[selection.netG],
+        "testing": TestingOptions,
+    }
+
+
+def all_groups() -> list[type]:
+    """Every option group there is."""
+    components = (tables.MODELS, tables.GENERATORS, tables.DISCRIMINATORS, tables.DATASETS)
+    return [
+        tables.Selection,
+        RunOptions,
+        DataOptions,
+        AugmentationOptions,
+        TrainingOptions,
+        WatchingOptions,
+        TestingOptions,
+        *(group for table in components for group in table.values()),
+    ]
+
+
+def parse_train(argv: Sequence[str], recorded: Mapping[str, Any] | None = None) -> tuple[TrainConfig, Parsed]:
+    """Parses the command line of train.py.
+
+    Args:
+        argv: the arguments as typed.
+        recorded: option → value of the run that goes on, see `options.files.options_to_continue`.
+
+    Raises:
+        UserError: an unknown or ill-formed option.
+    """
+    parsed = parse(argv, train_groups, description="Trains a fusion network.", travelling=recorded)
+    return TrainConfig(**parsed.groups), parsed
+
+
+def parse_test(argv: Sequence[str], travelling: Mapping[str, Any] | None = None) -> tuple[TestConfig, Parsed]:
+    """Parses the command line of test.py.
+
+    Args:
+        argv: the arguments as typed.
+        travelling: option → value that came with the checkpoint, see `options.files.travelling_options`.
+
+    Raises:
+        UserError: an unknown or ill-formed option.
+    """
+    parsed = parse(
+        argv,
+        test_groups,
+        description="Fuses pictures with a trained network.",
+        travelling={**TEST_DEFAULTS, **(travelling or {})},
+        without_effect=WITHOUT_EFFECT | _training_only(),
+    )
+    return TestConfig(**parsed.groups), parsed
+
+
+def peek_run_folder(argv: Sequence[str]) -> Path:
+    """The folder of the run that a command line names, needed before its parse: options travel with checkpoints."""
+    words, _ = modernise(argv)
+    words = [*chain(*read_config(words).values()), *words]
+    peeker = StrictParser(add_help=False)
+    for name in ("name", "checkpoints_dir"):
+        peeker.add_argument(f"--{name}", default=getattr(RunOptions(), name))
+    found = peeker.parse_known_args(words)[0]
+    return Path(found.checkpoints_dir) / found.name
+
+
+def asks_to_continue(argv: Sequence[str]) -> bool:
+    """Whether a command line says --continue_train, needed before its parse: the run's own options are its defaults."""
+    words, _ = modernise(argv)
+    words = [*chain(*read_config(words).values()), *words]
+    switches = [word for word in words if word in ("--continue_train", "--no_continue_train")]
+    return switches[-1:] == ["--continue_train"]
+
+
+def _training_only() -> dict[str, tuple[int, str]]:
+    """Options that the family's test.py takes although they only concern training: accepted and dropped."""
+    groups = (AugmentationOptions, DiscriminatorOptions, NLayersOptions, WatchingOptions)
+    entries = [entry for group in groups for entry in fields(group)]
+    entries += [entry for entry in fields(TrainingOptions) if entry.name.startswith("init_")]
+    reason = "it concerns training only; pictures are fused at their own size"
+    dropped = {entry.name: (0 if isinstance(entry.default, bool) else 1, reason) for entry in entries}
+    return dropped | {f"no_{name}": (0, reason) for name, (count, _) in dropped.items() if count == 0}
+
+
+test_groups.__test__ = False  # type: ignore[attr-defined]  # no test, though its name begins like one

@@ -1,0 +1,56 @@
+"""Options of the data: where it is, how samples are cut out of it, and those of each --dataset_mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from options.fields import option
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What every dataset needs to know."""
+
+    dataroot: str = option("", "folder of the data; <dataroot>/<phase> is looked for first", metavar="DIR")
+    phase: str = option("train", "sub-folder of --dataroot to use: train, val, test, …")
+    num_sources: int = option(2, "number of sources per item")
+    max_dataset_size: int = option(0, "use no more than this many items; 0 means all")
+    num_threads: int = option(4, "worker processes that load data, for each training process; 0 loads there")
+
+
+@dataclass(frozen=True)
+class AugmentationOptions:
+    """How a training sample is cut out of its pictures, the same way for all of them."""
+
+    preprocess: str = option(
+        "crop",
+        "resize and crop steps; those with resize_ and scale_ change the pictures' size, crop does not",
+        choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"),
+    )
+    load_size: int = option(256, "size that pictures are resized to where --preprocess resizes, in pixels")
+    crop_size: int = option(256, "side of the square cut out at random where --preprocess crops, in pixels")
+    flip: bool = option(True, "mirror samples at random")
+    serial_batches: bool = option(False, "take the items in order instead of shuffled")
+
+
+@dataclass(frozen=True)
+class AlignedOptions:
+    """`--dataset_mode aligned`: stacked panels, one wide picture per item."""
+
+    with_target: bool = option(True, "the last panel is the target (always so in training), not one more source")
+
+
+@dataclass(frozen=True)
+class PMFOptions:
+    """`--dataset_mode pmf`: multi-focus pairs made on the fly from photographs and their label maps."""
+
+    images: str = option("", "folder of the photographs; default <dataroot>/<phase>/images or <dataroot>/images")
+    maps: str = option("", "folder of the label maps; default <dataroot>/<phase>/maps or <dataroot>/maps")
+    recipe: str = option(
+        "realistic",
+        "realistic: random split, defocus and soft edges at native size; published: as the R2GAN release made them",
+        choices=("realistic", "published"),
+    )
+    sigma: tuple[float, float] = option((1.5, 7.0), "weakest and strongest defocus of the realistic recipe, in pixels")
+    kernel: str = option("random", "defocus kernel of the realistic recipe", choices=("random", "gaussian", "disc"))
+    pairs_per_image: int = option(1, "pairs that an epoch makes of each photograph")

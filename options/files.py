@@ -1,0 +1,153 @@
+"""train_opt.txt for people and options.json for programs: the options that travel with a checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from options import tables
+from options.commands import TestConfig, TrainConfig, asks_to_continue, peek_run_folder, train_groups
+from options.data import DataOptions
+from options.parser import default_of
+from util.errors import UserError
+
+# What test.py takes over from a training: the network and how it is fed, not where it was trained on what.
+TRAVELLING_GROUPS = ("selection", "generator")
+TRAVELLING_OPTIONS = ("num_sources",)
+STAY_BEHIND = ("dataset_mode", "netD")
+# What a training that goes on takes from its own command line only.
+OF_ONE_CALL = ("name", "checkpoints_dir", "continue_train", "accept_changes", "overwrite", "verbose")
+# What may change when a training goes on: its length, and what does not alter the result.
+MAY_CHANGE = frozenset(
+    {*OF_ONE_CALL, "n_epochs", "n_epochs_decay", "gpu_ids", "compile", "num_threads"}
+    | {"save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"}
+)
+FOLDERS = ("dataroot", "val_dataroot", "images", "maps")
+
+
+def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
+    """The options that a run was begun with, where a command line says --continue_train; they become its defaults.
+
+    Raises:
+        UserError: the run's options.json is not what train.py writes.
+    """
+    path = peek_run_folder(argv) / "options.json"
+    if not asks_to_continue(argv) or not path.is_file():
+        return {}
+    content = read_options(path)
+    found = {name: value for group in content.values() if isinstance(group, dict) for name, value in group.items()}
+    for name in OF_ONE_CALL:
+        found.pop(name, None)
+    return _checked_values(path, found)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The options of a run that are not what they were, as far as they change what is trained.
+
+    Args:
+        before: group → option → value, as from `read_options` or `to_dict`.
+        now: the same of today.
+
+    Returns:
+        Option → the value then and now.
+    """
+    found = {}
+    for group, options in now.items():
+        earlier = before.get(group, {})
+        for name, new in options.items():
+            old: Any = tuple(earlier[name]) if isinstance(earlier.get(name), list) else earlier.get(name, new)
+            same = old == new or (name in FOLDERS and old and new and Path(old).resolve() == Path(new).resolve())
+            if not same and group != "watching" and name not in MAY_CHANGE:
+                found[name] = (old, new)
+    return found
+
+
+def to_dict(config: TrainConfig | TestConfig) -> dict[str, dict[str, Any]]:
+    """The configuration as nested dictionaries of plain values, group → option → value."""
+    return {entry.name: dataclasses.asdict(getattr(config, entry.name)) for entry in dataclasses.fields(config)}
+
+
+def describe(config: TrainConfig | TestConfig) -> str:
+    """The configuration as text: one option per line, those that differ from their default marked with it."""
+    lines = ["----------------- Options ---------------"]
+    for group in dataclasses.fields(config):
+        options = getattr(config, group.name)
+        for entry in dataclasses.fields(options):
+            value, default = getattr(options, entry.name), default_of(entry)
+            mark = "" if value == default else f"\t[default: {default if default != '' else 'none'}]"
+            lines.append(f"{entry.name:>25}: {value!s:<30}{mark}".rstrip())
+    lines.append("----------------- End -------------------")
+    return "\n".join(lines) + "\n"
+
+
+def to_json(config: TrainConfig) -> str:
+    """The text of options.json."""
+    return json.dumps(to_dict(config), indent=2, sort_keys=True) + "\n"
+
+
+def travelling_options(path: Path) -> dict[str, Any]:
+    """Reads from an options.json what test.py takes over: the network, its options, the number of sources.
+
+    Args:
+        path: an options.json; where there is none the result is empty.
+
+    Raises:
+        UserError: the file is there but is not what train.py writes.
+    """
+    if not path.is_file():
+        return {}
+    content = read_options(path)
+    try:
+        found = {name: value for group in TRAVELLING_GROUPS for name, value in content[group].items()}
+        found |= {name: content["data"][name] for name in TRAVELLING_OPTIONS}
+    except (KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"{path}: not an options.json as train.py writes it ({error!r})") from error
+    for name in STAY_BEHIND:
+        found.pop(name, None)
+    return _checked_values(path, found, tables.Selection, DataOptions)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Reads an options.json, group → option → value.
+
+    Raises:
+        UserError: it is missing or is no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as the options of a run ({error})") from error
+    if not isinstance(content, dict) or not all(isinstance(group, dict) for group in content.values()):
+        raise UserError(f"{path}: not an options.json as train.py writes it")
+    return content
+
+
+def _checked_values(path: Path, found: Mapping[str, Any], *groups: type) -> dict[str, Any]:
+    """An options.json may have been edited by hand: a wrong value must be named, not crash later.
+
+    Args:
+        path: the file.
+        found: option → value.
+        groups: the groups to check beside those of the generator; all of a training when there are none.
+    """
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    for group in (tables.Selection, *groups):
+        _check_group(path, values, group)
+    names = [entry.name for entry in dataclasses.fields(tables.Selection)]
+    selection = tables.Selection(**{name: str(values[name]) for name in names if name in values})
+    of_generator = (tables.GENERATORS[selection.netG],)
+    for group in of_generator if groups else train_groups(selection).values():
+        _check_group(path, values, group)
+    return values
+
+
+def _check_group(path: Path, values: Mapping[str, Any], group: type) -> None:
+    for entry in dataclasses.fields(group):
+        value, default = values.get(entry.name, default_of(entry)), default_of(entry)
+        choices = entry.metadata["choices"]
+        if type(value) is not type(default) or (choices and value not in choices):
+            wanted = f"one of: {', '.join(choices)}" if choices else f"a value like {default!r}"
+            raise UserError(f"{path}: {entry.name} is {value!r}, wanted {wanted}")

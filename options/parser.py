@@ -1,0 +1,218 @@
+"""One strict parse of a command line into frozen dataclasses.
+
+The parse first peeks at --model, --netG, --netD and --dataset_mode, then accepts exactly the options of the
+components they select. Values come from, in rising order of right: the dataclasses' defaults, the options that
+travel with a checkpoint, --config FILE.yaml, the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from itertools import chain
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from options import tables
+from options.aliases import SYNONYMS, WITHOUT_EFFECT, modernise
+from options.strict import StrictParser, choice
+from util.errors import UserError
+from util.suggest import suggest
+
+Groups = Mapping[str, type]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a parse found.
+
+    Attributes:
+        groups: name of a group → its filled dataclass.
+        given: names of the options that the user stated (command line or --config).
+        notices: lines the user should see, such as an option that has no effect.
+    """
+
+    groups: Mapping[str, Any]
+    given: frozenset[str]
+    notices: tuple[str, ...]
+
+
+class _Switch(argparse.Action):
+    """Stores True for --option and False for --no_option."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        del parser, values
+        setattr(namespace, self.dest, not str(option_string).startswith("--no_"))
+
+
+def parse(
+    argv: Sequence[str],
+    select_groups: Callable[[tables.Selection], Groups],
+    *,
+    description: str,
+    travelling: Mapping[str, Any] | None = None,
+    without_effect: Mapping[str, tuple[int, str]] = WITHOUT_EFFECT,
+) -> Parsed:
+    """Parses a command line strictly.
+
+    Args:
+        argv: the arguments as typed.
+        select_groups: from the selected components to the groups of options that they accept, name → dataclass.
+        description: what the command does, for --help.
+        travelling: option → value that came with a checkpoint; weaker than what the user states. Options that no
+            selected component has are left out.
+        without_effect: options to accept and drop, see `options.aliases.modernise`.
+
+    Returns:
+        The filled groups.
+
+    Raises:
+        UserError: an unknown or ill-formed option, in `argv` or in the --config file.
+    """
+    typed, notices = modernise(argv, without_effect)
+    from_file = read_config(typed)
+    travelling = dict(travelling or {})
+    selection = _peek([*chain(*from_file.values()), *typed], travelling)
+    groups: dict[str, type] = {"selection": tables.Selection, **select_groups(selection)}
+    # A recipe's defaults for components that the command line replaced have nothing to set.
+    used = {entry.name for group in groups.values() for entry in fields(group)}
+    if "n_layers" not in used:  # the family takes it with every discriminator
+        typed, more = modernise(typed, {"n_layers": (1, "only --netD n_layers has it")})
+        notices += more
+    defaults = [*chain(*(option for name, option in from_file.items() if name in used))]
+    parser = _build_parser(groups, description, travelling)
+    try:
+        parser.parse_strict(defaults)  # so that a bad value in the file is laid to the file
+    except UserError as error:
+        raise UserError(f"--config {_config_path(typed)}: {error}") from error
+    given = vars(parser.parse_strict([*defaults, *typed]))
+    given.pop("config", None)
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    filled = {}
+    for name, group in groups.items():
+        values = {f.name: travelling[f.name] for f in fields(group) if f.name in travelling}
+        values |= {f.name: given[f.name] for f in fields(group) if f.name in given}
+        filled[name] = group(**values)
+    return Parsed(filled, frozenset(given), tuple(notices))
+
+
+def default_of(entry: Field[Any]) -> Any:
+    """The default of a dataclass field (options always have one)."""
+    return None if entry.default is MISSING else entry.default
+
+
+def _peek(words: Sequence[str], travelling: Mapping[str, Any]) -> tables.Selection:
+    peeker = StrictParser(add_help=False)
+    known = {entry.name: entry.metadata["choices"] for entry in fields(tables.Selection)}
+    for name, choices in known.items():
+        peeker.add_argument(f"--{name}", type=choice(f"--{name}", choices), default=argparse.SUPPRESS)
+    found = vars(peeker.parse_known_args(list(words))[0])
+    return tables.Selection(**({k: v for k, v in travelling.items() if k in known} | found))
+
+
+def _build_parser(groups: Groups, description: str, travelling: Mapping[str, Any]) -> StrictParser:
+    mine = {entry.name for group in groups.values() for entry in fields(group)}
+    parser = StrictParser(
+        description=description,
+        elsewhere=_other_places(mine),
+        synonyms=SYNONYMS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE.yaml", help="defaults for any of these options; see options/recipes/")
+    for group in groups.values():
+        section = parser.add_argument_group((group.__doc__ or "").split("\n", maxsplit=1)[0])
+        hints = get_type_hints(group)
+        for entry in fields(group):
+            _add_option(section, entry, hints[entry.name], travelling.get(entry.name, default_of(entry)))
+    return parser
+
+
+def _other_places(mine: Collection[str]) -> dict[str, str]:
+    """Options that exist, but not here: --option → what has it."""
+    from options import commands  # noqa: PLC0415  (commands are built on this module)
+
+    found = {
+        f"--{entry.name}": f"belongs to --{option} {component}, which is not selected"
+        for option, table in (("netG", tables.GENERATORS), ("dataset_mode", tables.DATASETS))
+        for component, group in table.items()
+        for entry in fields(group)
+    }
+    for groups, place in ((commands.TRAINING_ONLY, "train.py"), (commands.TESTING_ONLY, "test.py")):
+        found |= {f"--{entry.name}": f"is an option of {place} alone" for group in groups for entry in fields(group)}
+    return {flag: text for flag, text in found.items() if flag.removeprefix("--") not in mine}
+
+
+def _add_option(section: Any, entry: Field[Any], kind: Any, default: Any) -> None:
+    """Adds the command-line option of one dataclass field; `default` is what --help shows."""
+    flag, choices = f"--{entry.name}", entry.metadata["choices"]
+    old = [f"--{name}" for name, new in SYNONYMS.items() if new == entry.name]
+    text = entry.metadata["help"]
+    if choices:
+        text += f"; one of: {', '.join(choices)}"
+    if old:
+        text += f"; also spelt {', '.join(old)}"
+    shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    text = f"{text} (default: {shown if shown != '' else 'none'})".replace("%", "%%")
+    common: dict[str, Any] = {"dest": entry.name, "default": argparse.SUPPRESS, "help": text}
+    if kind is bool:
+        section.add_argument(flag, f"--no_{entry.name}", action=_Switch, nargs=0, **common)
+    elif get_origin(kind) is tuple:
+        members = get_args(kind)
+        metavars = tuple(member.__name__.upper() for member in members)
+        section.add_argument(flag, type=members[0], nargs=len(members), metavar=metavars, **common)
+    else:
+        convert = choice(flag, choices) if choices else kind
+        section.add_argument(flag, type=convert, metavar=entry.metadata["metavar"] or kind.__name__.upper(), **common)
+
+
+def _config_path(words: Sequence[str]) -> str | None:
+    peeker = StrictParser(add_help=False)
+    peeker.add_argument("--config")
+    path: str | None = peeker.parse_known_args(list(words))[0].config
+    return path
+
+
+def read_config(words: Sequence[str]) -> dict[str, list[str]]:
+    """The options of a --config file, name → command-line words; parsed before the typed ones, which so win."""
+    path = _config_path(words)
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise UserError(f"--config {path}: not a readable YAML file ({reason})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"--config {path}: wanted lines such as 'netG: R2GAN_generator', found {content!r}")
+    known = _all_option_names()
+    result: dict[str, list[str]] = {}
+    for key, value in content.items():
+        name = SYNONYMS.get(str(key), str(key))
+        if isinstance(value, bool) and name.startswith("no_") and name.removeprefix("no_") in known:
+            name, value = name.removeprefix("no_"), not value  # noqa: PLW2901  (no_dropout: true is dropout: false)
+        if name not in known:
+            raise UserError(f"--config {path}: unknown option {key!r}{suggest(str(key), [*known, *SYNONYMS])}")
+        if value is None:
+            raise UserError(f"--config {path}: {key} has no value")
+        if isinstance(value, bool):
+            result[name] = [f"--{name}" if value else f"--no_{name}"]
+        elif isinstance(value, list):
+            result[name] = [f"--{name}", *map(str, value)]
+        else:
+            result[name] = [f"--{name}={value}"]
+    return result
+
+
+def _all_option_names() -> set[str]:
+    from options import commands  # noqa: PLC0415  (commands are built on this module)
+
+    return {entry.name for group in commands.all_groups() for entry in fields(group)}

@@ -1,0 +1,30 @@
+"""Options of every run: its name, its machine, its randomness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from options.fields import option
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a training and a test have in common."""
+
+    name: str = option("experiment_name", "name of the run: its folder under --checkpoints_dir and --results_dir")
+    checkpoints_dir: str = option("./checkpoints", "folder that holds the folders of the runs")
+    gpu_ids: str = option(
+        "",
+        "GPUs to use, such as 0 or 0,1 to train in a process on each; -1 is the CPU, -1,-1 two processes on it; by "
+        "default GPU 0 where there is one",
+    )
+    seed: int = option(0, "seed of everything random: initial weights, dropout, data order, augmentation")
+    precision: str = option("32", "arithmetic: 32 bit floats, or bfloat16 where it is safe", choices=("32", "bf16"))
+    channels_last: bool = option(True, "keep tensors channels-last in memory, which is faster on CPUs and new GPUs")
+    compile: bool = option(False, "compile the generator with torch.compile")
+    verbose: bool = option(False, "print the networks, and tracebacks of errors")
+
+    @property
+    def processes(self) -> int:
+        """How many processes a training has, one for each device named."""
+        return max(1, len(self.gpu_ids.split(",")))

@@ -1,0 +1,65 @@
+"""An argument parser that answers a wrong option or value with the ones that are near."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from util.errors import UserError
+from util.suggest import suggest
+
+
+def choice(option: str, choices: Sequence[str]) -> Callable[[str], str]:
+    """Returns an argparse type that accepts one of `choices` and names the near ones otherwise."""
+
+    def convert(text: str) -> str:
+        if text in choices:
+            return text
+        raise UserError(f"{option} {text!r} is not one of: {', '.join(choices)}{suggest(text, choices)}")
+
+    return convert
+
+
+class StrictParser(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` without abbreviations, whose errors are `UserError`s of one line.
+
+    Args:
+        elsewhere: options that exist, but not in this parser → what to say of them.
+        synonyms: further spellings that the caller translates, without dashes; they are suggested as well.
+        kwargs: as for `argparse.ArgumentParser`.
+    """
+
+    def __init__(
+        self, *, elsewhere: Mapping[str, str] | None = None, synonyms: Iterable[str] = (), **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(**kwargs)
+        self._elsewhere = dict(elsewhere or {})
+        self._synonyms = [f"--{name}" for name in synonyms]
+
+    def error(self, message: str) -> NoReturn:
+        """Raises `UserError` instead of printing the usage and leaving."""
+        raise UserError(message.removeprefix("argument "))
+
+    def option_strings(self) -> list[str]:
+        """Every option that this parser knows, such as --name."""
+        return [option for action in self._actions for option in action.option_strings]
+
+    def parse_strict(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parses `argv`; an option that does not exist is an error that names the near ones.
+
+        Raises:
+            UserError: an unknown option, a missing or a bad value.
+        """
+        namespace, extra = self.parse_known_args(list(argv))
+        for word in extra:
+            if word.startswith("-"):
+                name = word.split("=", 1)[0]
+                if name in self._elsewhere:
+                    raise UserError(f"{name} {self._elsewhere[name]}")
+                raise UserError(f"unknown option {name}{suggest(name, self.option_strings() + self._synonyms)}")
+        if extra:
+            raise UserError(f"unexpected argument {extra[0]!r}: values follow their option, as in --name my_run")
+        return namespace

@@ -1,0 +1,152 @@
+"""Checks of option values against each other, before anything is computed or written."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from options.commands import TestConfig, TrainConfig
+from options.data import AlignedOptions, PMFOptions
+from options.networks import NLayersOptions, R2GANOptions
+from options.parser import Parsed
+from options.watching import LOGGERS, WatchingOptions
+from util.errors import UserError
+
+MOST_FILTERS = 1024
+LARGEST_SIDE = 16384
+
+
+def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
+    """Checks the options of a training.
+
+    Returns:
+        Lines the user should see: options that are accepted but have no effect.
+
+    Raises:
+        UserError: a value out of its range, or two options that contradict each other.
+    """
+    _check_common(config)
+    training, augmentation = config.training, config.augmentation
+    for name in ("batch_size", "val_freq", "save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"):
+        _at_least(name, getattr(training, name), 1)
+    for name in ("n_epochs", "n_epochs_decay"):
+        _at_least(name, getattr(training, name), 0)
+    _at_least("lr_decay_iters", training.lr_decay_iters, 1)
+    _at_least("accumulate", training.accumulate, 1)
+    _check_watching(config.watching)
+    for name in ("crop_size", "load_size"):
+        _within(
+            name, getattr(augmentation, name), 1 <= getattr(augmentation, name) <= LARGEST_SIDE, "1 to 16384 pixels"
+        )
+    _within("ndf", config.discriminator.ndf, 1 <= config.discriminator.ndf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
+    _within("init_gain", training.init_gain, training.init_gain > 0, "a scale above 0, such as 0.02")
+    if isinstance(config.discriminator, NLayersOptions):
+        _within("n_layers", config.discriminator.n_layers, 1 <= config.discriminator.n_layers <= 10, "1 to 10")
+    if training.n_epochs + training.n_epochs_decay < 1:
+        raise UserError("--n_epochs 0 --n_epochs_decay 0: wanted at least one epoch in all")
+    _within("lr", training.lr, training.lr > 0, "a rate above 0, such as 0.0002")
+    _within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
+    _within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
+    _within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
+    for name in ("lambda_L1", "lambda_GAN", "lambda_gp"):
+        weight = getattr(config.model, name)
+        _within(name, weight, weight >= 0, "a weight of 0 or more")
+    if training.continue_train and training.overwrite:
+        raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
+    if training.lr_policy == "plateau" and not training.val_dataroot:
+        raise UserError("--lr_policy plateau watches the validation: add --val_dataroot DIR")
+    if training.val_dataroot and not Path(training.val_dataroot).is_dir():
+        raise UserError(f"--val_dataroot {training.val_dataroot}: no such folder")
+    if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
+        raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
+    return _training_notices(config, parsed)
+
+
+def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
+    """Checks the options of a test.
+
+    Returns:
+        Lines the user should see.
+
+    Raises:
+        UserError: a value out of its range.
+    """
+    _check_common(config)
+    _at_least("batch_size", config.testing.batch_size, 1)
+    _at_least("num_test", config.testing.num_test, 0)
+    if not re.fullmatch(r"\w+", config.testing.epoch):
+        raise UserError(f"--epoch {config.testing.epoch}: wanted latest, best or an epoch's number")
+    return list(parsed.notices)
+
+
+def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
+    """Options that are accepted but do nothing, or do not do what one may think."""
+    augmentation = config.augmentation
+    notices = list(parsed.notices)
+    if "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
+        notices.append(
+            f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
+            "add --preprocess resize_and_crop to resize them"
+        )
+    if isinstance(config.dataset, PMFOptions) and config.dataset.recipe == "published":
+        useless = sorted(parsed.given & {"sigma", "kernel"})
+        notices += [f"--{name} has no effect with --recipe published, which knows one blur" for name in useless]
+    if config.model.gan_mode == "wgangp" and config.generator.norm == "batch":
+        notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
+    return notices
+
+
+def _check_watching(watching: WatchingOptions) -> None:
+    _within("display_port", watching.display_port, 1 <= watching.display_port <= 65535, "a port from 1 to 65535")
+    for name in watching.chosen():
+        if name not in LOGGERS:
+            raise UserError(f"--loggers {watching.loggers}: {name!r} is not one of: {', '.join(LOGGERS)}")
+
+
+def _check_common(config: TrainConfig | TestConfig) -> None:
+    name = config.run.name
+    if not name or name in (".", "..") or any(mark in name for mark in "/\\\0"):
+        raise UserError(f"--name {name!r}: wanted the name of a folder, without slashes")
+    if Path(config.data.phase).name != config.data.phase or config.data.phase == "..":
+        raise UserError(f"--phase {config.data.phase!r}: wanted the name of a sub-folder of --dataroot, such as test")
+    _check_data_root(config)
+    _within("seed", config.run.seed, 0 <= config.run.seed < 2**32, "a number from 0 to 4294967295")
+    _at_least("num_sources", config.data.num_sources, 1)
+    _at_least("max_dataset_size", config.data.max_dataset_size, 0)
+    _at_least("num_threads", config.data.num_threads, 0)
+    for channels in ("input_nc", "output_nc"):
+        if getattr(config.generator, channels) != 3:
+            raise UserError(f"--{channels} {getattr(config.generator, channels)}: pictures are fused as RGB, wanted 3")
+    _within("ngf", config.generator.ngf, 1 <= config.generator.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
+    if isinstance(config.generator, R2GANOptions):
+        _within("n_blocks", config.generator.n_blocks, 1 <= config.generator.n_blocks <= 100, "1 to 100")
+    if config.run.gpu_ids and not re.fullmatch(r"-1(,-1)*|\d+(,\d+)*", config.run.gpu_ids.replace(" ", "")):
+        raise UserError(f"--gpu_ids {config.run.gpu_ids!r}: wanted numbers such as 0 or 0,1, or -1 for the CPU")
+    ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]
+    if len(set(ids)) < len(ids) and -1 not in ids:
+        raise UserError(f"--gpu_ids {config.run.gpu_ids}: a GPU is named twice")
+    if isinstance(config.dataset, PMFOptions):
+        pairs = config.dataset.pairs_per_image
+        _within("pairs_per_image", pairs, 1 <= pairs <= 10_000, "1 to 10000")
+    if isinstance(config.dataset, PMFOptions) and not 0 < config.dataset.sigma[0] <= config.dataset.sigma[1]:
+        raise UserError(f"--sigma {config.dataset.sigma}: wanted the weakest and the strongest defocus, such as 1.5 7")
+
+
+def _check_data_root(config: TrainConfig | TestConfig) -> None:
+    dataset = config.dataset
+    if isinstance(dataset, PMFOptions) and dataset.images and dataset.maps:
+        return
+    if not config.data.dataroot:
+        raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/PMF")
+    if not Path(config.data.dataroot).is_dir():
+        raise UserError(f"--dataroot {config.data.dataroot}: no such folder")
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    _within(name, value, value >= least, f"{least} or more")
+
+
+def _within(name: str, value: float, fits: bool, wanted: str) -> None:
+    if not (fits and math.isfinite(value)):  # NaN fits nowhere
+        raise UserError(f"--{name} {value}: wanted {wanted}")

@@ -1,0 +1,300 @@
+"""Fills the installed Visdom with the files of its page, so that its server starts without internet."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from options.strict import StrictParser
+from util.errors import EXIT_DONE, UserError, run_command
+from util.files import write_bytes
+
+_DESCRIPTION = """Visdom's server downloads the scripts, styles and fonts of its page when it is first started, and
+fails where it cannot. This script takes the same files from an npm registry (or a mirror of one), checks them, and puts
+them where the server looks for them. With --cache the packages are kept: on a machine without any connection, give a
+copy of that folder."""
+
+VISDOM_VERSION = "0.2.4"  # the table below is that of its server/build.py
+LARGEST_FILE = 16 * 1024**2  # bytes
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of the registry and what the page needs of it.
+
+    Attributes:
+        name: of the package.
+        version: of the package.
+        sha256: of its tarball.
+        files: path inside the package → path below Visdom's folder `static`.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    files: dict[str, str]
+
+    @property
+    def tarball(self) -> str:
+        """The name of the package's file."""
+        return f"{self.name}-{self.version}.tgz"
+
+
+_FONT = "glyphicons-halflings-regular"
+PACKAGES = (
+    Package(
+        "jquery",
+        "3.1.1",
+        "1edfdafd71f26e2730a2029f5c4971598f55f57627fd17c3410914aed2293821",
+        {"dist/jquery.min.js": "js/jquery.min.js"},
+    ),
+    Package(
+        "bootstrap",
+        "3.3.7",
+        "a9de9f9d74b46743821bda60e5f81233c7a2dc83ad4db60d0c0e396dc255fc2a",
+        {
+            "dist/js/bootstrap.min.js": "js/bootstrap.min.js",
+            "dist/css/bootstrap.min.css": "css/bootstrap.min.css",
+            **{f"dist/fonts/{_FONT}.{kind}": f"fonts/{_FONT}.{kind}" for kind in ("eot", "woff2", "woff", "ttf")},
+            # Visdom keeps the end of the address as a part of the file's name, and looks for it.
+            f"dist/fonts/{_FONT}.svg": f"fonts/{_FONT}.svg#glyphicons_halflingsregular",
+        },
+    ),
+    Package(
+        "react",
+        "16.2.0",
+        "c0d1fc3e4157e03898012d3bd6360879a58f1178ab839859a15433aa60ed5499",
+        {"umd/react.production.min.js": "js/react-react.min.js"},
+    ),
+    Package(
+        "react-dom",
+        "16.2.0",
+        "6596694ba625de26e265c4ae5b7a5f568022568573a05bbdb2659792bcc101b6",
+        {"umd/react-dom.production.min.js": "js/react-dom.min.js"},
+    ),
+    Package(
+        "react-modal",
+        "3.1.10",
+        "d656a396f68e2a9b2329087840ea005e5da0408410dd8064e1c30ffeaa9d5133",
+        {"dist/react-modal.min.js": "js/react-modal.min.js"},
+    ),
+    Package(
+        "plotly.js-dist-min",
+        "2.11.1",
+        "25f1ca783c4e71e01c96031fc85ab114aebf931ba563d250d1ec59421cb79113",
+        {"plotly.min.js": "js/plotly-plotly.min.js"},
+    ),
+    Package(
+        "sjcl",
+        "1.0.7",
+        "9fe881f59d05151dd4e38e4eca65821e773f1f8a7eb01f6fdb819008b0ce544e",
+        {"sjcl.js": "js/sjcl.js"},
+    ),
+    Package(
+        "layout-bin-packer",
+        "1.4.0",
+        "f5d72447b16e3a912c5001bbda3b7308dfc48749882c8ff4ce8fc0c265176f7a",
+        {
+            "dist/layout-bin-packer.js": "js/layout_bin_packer.js",
+            "dist/layout-bin-packer.js.map": "js/layout-bin-packer.js.map",
+        },
+    ),
+    Package(
+        "d3",
+        "3.5.17",
+        "da49ebf01f88a039c748eb4aa682fec45672f7c2abca3b363633b8f835065b35",
+        {"d3.min.js": "js/d3.v3.min.js"},
+    ),
+    Package(
+        "d3-selection-multi",
+        "1.0.1",
+        "449fab3b22583c83882bb326857c0be04321cd087162ec1bfe872214bd0b9827",
+        {"build/d3-selection-multi.js": "js/d3-selection-multi.v1.js"},
+    ),
+    Package(
+        "save-svg-as-png",
+        "1.4.17",
+        "639bdcaeb3e945de6282670b88a5d058605431aca7d6890661227c6f7cc3f55a",
+        {"lib/saveSvgAsPng.js": "js/saveSvgAsPng.js"},
+    ),
+    Package(
+        "react-resizable",
+        "1.4.6",
+        "8855b10f7961dfce72bb032575769b40581a61aa716d0f5d426c4d5e184aa622",
+        {"css/styles.css": "css/react-resizable-styles.css"},
+    ),
+    Package(
+        "react-grid-layout",
+        "0.16.3",
+        "b57981208742e5be47a4aa761194103d5c0e3ddd473d7fd8989c608dd9345550",
+        {"css/styles.css": "css/react-grid-layout-styles.css"},
+    ),
+    Package(
+        "classnames",
+        "2.2.5",
+        "38c83d48c787e08af4e79e591bb4e3b519e84c492507b16d593a98f576ea8959",
+        {"index.js": "fonts/classnames"},
+    ),
+)
+# Typesetting of formulas is 60 MB that no window of ours needs; the server only wants the files to be there.
+_STUB = b"/* formulas are shown as they are written: MathJax is not part of this installation */\n"
+_MATHJAX = """MathJax.js config/Safe.js config/TeX-AMS-MML_HTMLorMML.js extensions/Safe.js jax/output/SVG/config.js
+jax/output/SVG/jax.js jax/output/SVG/fonts/TeX/fontdata.js jax/output/SVG/fonts/TeX/Size1/Regular/Main.js"""
+STUBS = tuple(f"js/mathjax/2.7.5/{path}" for path in _MATHJAX.split())
+_MARK = "version.built"  # the server downloads nothing when it holds Visdom's version and the files are there
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; see --help."""
+    options = _build_parser().parse_strict(argv)
+    static = find_static()
+    missing = find_missing(static)
+    if not missing:
+        print(f"all there: {static}")
+        return EXIT_DONE
+    _check_writable(static)
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = vars(options).get("cache") or Path(temporary)
+        packages = [package for package in PACKAGES if missing & set(package.files.values())]
+        download(packages, cache, vars(options).get("registry"))
+        for package in packages:
+            for path, content in read_files(cache / package.tarball, package).items():
+                write_bytes(static / package.files[path], content)
+    for path in STUBS:
+        if path in missing:
+            write_bytes(static / path, _STUB)
+    # Last, so that an interrupted run is taken for what it is.
+    write_bytes(static / _MARK, VISDOM_VERSION.encode())
+    print(f"{len(missing)} files added to {static}\nstart the server: python -m visdom.server -bind_local")
+    return EXIT_DONE
+
+
+def _build_parser() -> StrictParser:
+    parser = StrictParser(prog="visdom_offline.py", description=_DESCRIPTION)
+    add = parser.add_argument
+    add(
+        "--registry",
+        metavar="URL",
+        default=argparse.SUPPRESS,
+        help="address of the npm registry (default: NPM_CONFIG_REGISTRY of the environment, else what npm is set to)",
+    )
+    add("--cache", metavar="DIR", type=Path, default=argparse.SUPPRESS, help="keep the packages in this folder")
+    add("--verbose", action="store_true", help="show where an error comes from")
+    return parser
+
+
+def find_static() -> Path:
+    """The folder `static` of the installed Visdom.
+
+    Raises:
+        UserError: Visdom is not installed, or in a version that needs other files.
+    """
+    spec = find_spec("visdom")
+    if spec is None or spec.origin is None:
+        raise UserError("visdom is not installed: pip install -r requirements.txt")
+    version = importlib.metadata.version("visdom")
+    if version != VISDOM_VERSION:
+        raise UserError(f"visdom {version} is installed; this script knows the files of {VISDOM_VERSION} only")
+    return Path(spec.origin).parent / "static"
+
+
+def find_registry(given: str | None) -> str:
+    """The address of the npm registry: the one given, the environment's, npm's own.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = given or ""
+    for name in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
+        found = found or os.environ.get(name, "")
+    if not found and (npm := shutil.which("npm")):
+        command = [npm, "config", "get", "registry"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+    if not found.startswith(("http://", "https://")):
+        raise UserError("no npm registry is known: add --registry URL, or --cache DIR with the packages in it")
+    return found.rstrip("/")
+
+
+def download(packages: Sequence[Package], cache: Path, registry: str | None) -> None:
+    """Fetches the packages that are not in `cache` yet.
+
+    Raises:
+        UserError: one cannot be had, or is not the file that it should be.
+    """
+    wanted = [package for package in packages if not _is_there(cache / package.tarball, package.sha256)]
+    address = find_registry(registry) if wanted else ""
+    pooch.get_logger().setLevel("ERROR")  # its lines would stand between the progress bars
+    for number, package in enumerate(wanted, 1):
+        sys.stderr.write(f"{number}/{len(wanted)} {package.tarball}\n")
+        url = f"{address}/{package.name}/-/{package.tarball}"
+        shown = urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()  # without a password
+        try:
+            progress = sys.stderr.isatty()
+            fetch = pooch.HTTPDownloader(progressbar=progress, timeout=60)
+            pooch.retrieve(url, f"sha256:{package.sha256}", package.tarball, cache, downloader=fetch)
+        except requests.RequestException as error:
+            status = error.response.status_code if error.response is not None else "no answer"
+            raise UserError(f"{shown}: cannot be downloaded ({status})") from error
+        except ValueError as error:
+            raise UserError(f"{shown}: is not the file that it should be (SHA256 differs)") from error
+
+
+def read_files(tarball: Path, package: Package) -> dict[str, bytes]:
+    """Reads the files that are wanted of a package. Nothing is unpacked: no name in the package becomes a path.
+
+    Raises:
+        UserError: one is not in it as a plain file.
+    """
+    contents = {}
+    with tarfile.open(tarball, "r:gz") as archive:
+        for member in archive:
+            # The first part of a name is the package's folder, mostly "package".
+            path = member.name.partition("/")[2]
+            if path in package.files and member.isfile() and member.size <= LARGEST_FILE:
+                file = archive.extractfile(member)
+                contents[path] = file.read() if file else b""
+    absent = sorted(set(package.files) - set(contents))
+    if absent:
+        raise UserError(f"{tarball}: holds no plain file {absent[0]}")
+    return contents
+
+
+def find_missing(static: Path) -> set[str]:
+    """What is not there yet; everything, when Visdom's own download was of another version or never done."""
+    wanted = {path for package in PACKAGES for path in package.files.values()} | set(STUBS)
+    mark = static / _MARK
+    if not mark.is_file() or mark.read_text(encoding="utf-8").strip() != VISDOM_VERSION:
+        return wanted
+    return {path for path in wanted if not (static / path).is_file()}
+
+
+def _is_there(path: Path, sha256: str) -> bool:
+    return path.is_file() and pooch.file_hash(str(path)) == sha256
+
+
+def _check_writable(static: Path) -> None:
+    """Says before the download that its result could not be kept."""
+    if not os.access(static, os.W_OK):
+        raise UserError(f"{static}: cannot be written to; run this as its owner, or in an environment of your own")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

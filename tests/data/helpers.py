@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+
+
+def save(path, array):
+    """Writes a picture without the code under test; RGB or grey."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bgr = array if array.ndim == 2 else array[..., ::-1]
+    path.write_bytes(cv2.imencode(path.suffix, np.ascontiguousarray(bgr))[1].tobytes())
+    return path
+
+
+def block_map(height, width):
+    """A label map of 11 classes in blocks; plain arithmetic, the same with every library version."""
+    rows, columns = np.mgrid[:height, :width]
+    return ((rows // 40) * 7 + (columns // 50) * 3) % 11
+
+
+def shared(*parts):
+    """A path of the reference data, or a skip where there is none."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"reference data {path} is not there")
+    return path

@@ -1,0 +1,53 @@
+"""Twenty steps of a recipe on a small network: the golden loss curves and how they are made.
+
+After a change that is meant to alter the curves: `python -m tests.golden.curves` writes them anew; say why in the
+commit.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+
+import train as train_command
+from options.commands import parse_train
+from tests.pictures import write_pairs, write_photographs
+
+ROOT = Path(__file__).resolve().parents[2]
+CURVES = Path(__file__).parent / "curves"
+STEPS = 20
+# what makes a recipe fast enough for a test; everything else is the recipe's own
+SMALL = [
+    "--gpu_ids", "-1", "--ngf", "8", "--ndf", "8", "--crop_size", "32",
+    "--batch_size", "2", "--num_threads", "0", "--precision", "32", "--print_freq", "2", "--no_html",
+    "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", "7",
+]  # fmt: skip
+
+
+def recipes() -> list[Path]:
+    return sorted((ROOT / "options" / "recipes").glob("*.yaml"))
+
+
+def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
+    """Trains `STEPS` steps and returns the losses of each."""
+    if parse_train(["--config", str(recipe)])[0].selection.dataset_mode == "pmf":
+        write_photographs(folder / "data", STEPS, 40, 44)
+        recipe_words = ["--pairs_per_image", "2"]
+    else:
+        write_pairs(folder / "data", 2 * STEPS, 40, 44)
+        recipe_words = []
+    words = ["--config", recipe, "--dataroot", folder / "data", "--checkpoints_dir", folder, "--name", "run", *SMALL]
+    words += recipe_words
+    assert train_command.main([str(word) for word in words]) == 0
+    records = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    wanted = [record for record in records if record["kind"] == "losses"]
+    return [{name: value for name, value in record.items() if name[:2] in ("G_", "D_")} for record in wanted]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    CURVES.mkdir(exist_ok=True)
+    for path in recipes():
+        with tempfile.TemporaryDirectory() as scratch:
+            (CURVES / f"{path.stem}.json").write_text(json.dumps(run(path, Path(scratch)), indent=1) + "\n")

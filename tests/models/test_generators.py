@@ -1,0 +1,189 @@
+"""What holds for every registered generator."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from models import create_generator, list_generators
+from models.weights import load_weights
+from util.errors import UserError
+
+SMALL = {"ngf": 2}
+VARIANTS = [
+    *[(name, {}) for name in list_generators()],
+    *[(name, {"norm": "instance"}) for name in list_generators()],
+    ("R2GAN_generator", {"norm": "none", "decoders": "separate", "num_sources": 3}),
+    ("resnet_6blocks", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
+    ("unet_128", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
+]
+
+
+def build(name, **options):
+    torch.manual_seed(0)
+    return create_generator(name, **{**SMALL, **options})
+
+
+def pictures(count=2, batch=1, channels=3, size=(32, 32), seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.rand(batch, channels, *size, generator=generator) * 2 - 1 for _ in range(count)]
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_training_reaches_every_parameter_with_finite_gradients(name, options):
+    net = build(name, **options).train()
+    side = max(net.size_divisor, 32)
+    sources = pictures(options.get("num_sources", 2), 2, options.get("input_nc", 3), (side, side))
+    output = net(sources)
+    channels = options.get("output_nc", 3)
+    assert output.fused.shape == (2, channels, side, side)
+    assert output.fused.min() >= net.value_range[0]
+    assert output.fused.max() <= net.value_range[1]
+    assert len(output.reconstructions) == (len(sources) if name == "R2GAN_generator" else 0)
+    # Squares of a difference, since the sum of a normalised picture need not depend on a weight.
+    loss = sum((picture - 0.3).square().mean() for picture in (output.fused, *output.reconstructions))
+    loss.backward()
+    for parameter_name, parameter in net.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert torch.isfinite(parameter.grad).all(), parameter_name
+
+
+@pytest.mark.parametrize("size", [(37, 53), (1, 70), (1, 1), (64, 9)])
+@pytest.mark.parametrize("name", list_generators())
+def test_fuse_takes_any_size(name, size):
+    net = build(name).eval()
+    fused = net.fuse(pictures(size=size))
+    assert fused.shape == (1, 3, *size)
+    assert torch.isfinite(fused).all()
+    assert not fused.requires_grad
+
+
+@pytest.mark.parametrize("name", list_generators())
+def test_fuse_is_forward_where_nothing_is_padded(name):
+    net = build(name).eval()
+    sources = pictures(size=(net.size_divisor, 2 * net.size_divisor) if net.size_divisor > 4 else (16, 32))
+    torch.testing.assert_close(net.fuse(sources), net(sources).fused.detach())
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("name", list_generators())
+def test_fuse_does_not_depend_on_the_batch(name, norm):
+    net = build(name, norm=norm).eval()
+    sources = pictures(batch=3, size=(20, 28))
+    together = net.fuse(sources)
+    alone = torch.cat([net.fuse([source[item : item + 1] for source in sources]) for item in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(together[0], together[1], atol=1e-3), "the pictures differ, so must the results"
+
+
+@pytest.mark.parametrize("name", list_generators())
+def test_state_dict_round_trip(name):
+    net = build(name).eval()
+    other = create_generator(name, **SMALL).eval()
+    load_weights(other, net.state_dict(), "memory")
+    sources = pictures()
+    assert torch.equal(net.fuse(sources), other.fuse(sources))
+
+
+@pytest.mark.parametrize("name", list_generators())
+def test_options_are_told_from_a_state_dict(name):
+    for options in ({"norm": "batch", "dropout": True}, {"norm": "instance", "dropout": False, "output_nc": 1}):
+        net = build(name, **options)
+        told = net.options_from_state(net.state_dict())
+        expected = {"ngf": 2, "output_nc": 3, **options}
+        assert told.items() >= {key: expected[key] for key in told if key in expected}.items()
+        assert {"ngf", "output_nc"} <= set(told)
+        assert ("norm" in told) == (options["norm"] == "batch"), "instance norm and none look alike"
+        rebuilt = create_generator(name, **{"norm": "instance", **told})
+        load_weights(rebuilt, {"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, "memory")
+        assert net.options_from_state({"alien": torch.zeros(1)}) == {}
+
+
+@pytest.mark.parametrize("name", ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"])
+def test_concatenating_generators_know_their_number_of_sources(name):
+    net = build(name, num_sources=3).eval()
+    assert net.fuse(pictures(3)).shape == (1, 3, 32, 32)
+    with pytest.raises(UserError, match=r"2 sources.*num_sources 3"):
+        net.fuse(pictures(2))
+
+
+@pytest.mark.parametrize("name", ["R2GAN_generator", "resnet_6blocks", "unet_128"])
+def test_compiles_as_one_graph(name):
+    net = build(name, dropout=False).eval()
+    sources = pictures(size=(net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16))
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(sources).fused, net(sources).fused)
+    torch._dynamo.reset()
+
+
+def calls_of(module):
+    """Returns a list that grows by the batch size of every call of `module`."""
+    calls = []
+    module.register_forward_hook(lambda _, inputs, output: calls.append(inputs[0].shape[0]))
+    return calls
+
+
+@pytest.mark.parametrize("decoders", ["shared", "separate"])
+def test_r2gan_fuses_with_one_encoder_batch_and_one_decoder_pass(decoders):
+    net = build("R2GAN_generator", decoders=decoders).eval()
+    encoder, main = calls_of(net.model_encoder), calls_of(net.model_decoder)
+    auxiliary = calls_of(net.model1) if decoders == "separate" else []
+    net.fuse(pictures(2))
+    assert (encoder, main, auxiliary) == ([2], [1], [])
+    encoder.clear()
+    net.train()(pictures(2))
+    assert encoder == [1, 1], "batch norm's statistics are those of one source at a time"
+
+
+def test_r2gan_shared_decoder_takes_any_number_of_sources_in_any_order():
+    net = build("R2GAN_generator").eval()
+    sources = pictures(5)
+    assert len(net(sources).reconstructions) == 5
+    torch.testing.assert_close(net.fuse(sources), net.fuse(sources[::-1]), rtol=1e-4, atol=1e-5)
+    one = net(sources[:1])
+    torch.testing.assert_close(one.fused, one.reconstructions[0])
+    with pytest.raises(UserError, match="at least one source"):
+        net([])
+
+
+def test_r2gan_separate_decoders_are_one_per_source():
+    net = build("R2GAN_generator", decoders="separate", num_sources=3).eval()
+    first, *others = net(pictures(1) * 3).reconstructions
+    assert all(not torch.allclose(first, other, atol=1e-3) for other in others), "equal sources, other decoders"
+    assert len(net(pictures(2)).reconstructions) == 2
+    with pytest.raises(UserError, match=r"4 sources.*for 3"):
+        net(pictures(4))
+    with pytest.raises(UserError, match=r"4 sources.*for 3"):
+        net.train()(pictures(4))
+
+
+def test_r2gan_shared_decoders_stay_shared_in_a_copy():
+    net = copy.deepcopy(build("R2GAN_generator"))
+    assert net.model_decoder is net.model1 is net.model2
+    separate = copy.deepcopy(build("R2GAN_generator", decoders="separate"))
+    assert separate.model1 is not separate.model_decoder
+    assert sum(p.numel() for p in separate.parameters()) > sum(p.numel() for p in net.parameters())
+
+
+@pytest.mark.parametrize("decoders", ["shared", "separate"])
+@pytest.mark.parametrize("dropout", [True, False])
+def test_r2gan_layout_is_the_published_one_and_is_told_from_it(dropout, decoders):
+    net = build("R2GAN_generator", dropout=dropout, decoders=decoders, n_blocks=9, input_nc=1, output_nc=2)
+    state = net.state_dict()
+    conv, norm = ("6", "7") if dropout else ("5", "6")
+    assert state[f"model_encoder.10.conv_block.{conv}.weight"].ndim == 4
+    assert f"model_encoder.10.conv_block.{norm}.running_mean" in state
+    expected = {"input_nc": 1, "output_nc": 2, "ngf": 2, "norm": "batch", "dropout": dropout, "n_blocks": 9}
+    sources = {"num_sources": 2} if decoders == "separate" else {}
+    assert net.options_from_state(state) == {**expected, "decoders": decoders, **sources}
+
+
+def test_dropout_is_active_in_training_only():
+    for name in list_generators():
+        net = build(name, norm="instance").train()
+        sources = pictures(size=(net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16))
+        assert not torch.equal(net(sources).fused, net(sources).fused), name
+        net.eval()
+        assert torch.equal(net(sources).fused, net(sources).fused), name

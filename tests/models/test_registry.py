@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import doctest
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from models import create_discriminator, create_generator, list_discriminators, list_generators, registry
+from models.discriminators.base import Discriminator
+from models.generators.base import Generator
+from util.errors import UserError
+
+
+def test_names():
+    assert list_generators() == ["R2GAN_generator", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+    assert list_discriminators() == ["pixel", "basic", "n_layers"]
+    assert "pix2pix" in registry.list_models()
+
+
+def test_tables_name_classes_and_fixed_arguments_that_exist():
+    for table, base in ((registry.GENERATORS, Generator), (registry.DISCRIMINATORS, Discriminator)):
+        for name, entry in table.items():
+            cls = registry._load("network", table, name)
+            assert issubclass(cls, base)
+            assert set(entry.fixed) <= set(inspect.signature(cls).parameters)
+    with pytest.raises(TypeError):
+        registry.GENERATORS["mine"] = registry.Entry("a:b")
+
+
+@pytest.mark.parametrize(
+    ("create", "name", "options", "message"),
+    [
+        (create_generator, "R2GAN", {}, "generator 'R2GAN' is not one of: .*did you mean R2GAN_generator"),
+        (create_generator, "unet256", {}, "did you mean unet_256"),
+        (create_generator, "R2GAN_generator", {"n_block": 6}, "option of R2GAN_generator 'n_block'.*mean n_blocks"),
+        (create_generator, "resnet_9blocks", {"n_blocks": 6}, "resnet_9blocks is built with n_blocks=9"),
+        (create_generator, "resnet_9blocks", {"norm": "bacth"}, "norm 'bacth'.*did you mean batch"),
+        (create_generator, "R2GAN_generator", {"decoders": "share"}, "decoders 'share'.*did you mean shared"),
+        (create_generator, "R2GAN_generator", {"num_sources": 0}, "num_sources 0"),
+        (create_discriminator, "pixels", {}, "discriminator 'pixels'.*did you mean pixel"),
+        (create_discriminator, "basic", {"n_layers": 4}, "basic is built with n_layers=3"),
+        (create_discriminator, "pixel", {"ngf": 4}, "option of pixel 'ngf'.*did you mean ndf"),
+        (registry.get_model_class, "pix2pics", {}, "model 'pix2pics'.*did you mean pix2pix"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_near_ones(create, name, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        create(name, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_example_in_the_docstring_runs():
+    results = doctest.testmod(registry)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+def test_importing_the_package_imports_no_network():
+    code = "import sys, models; print(*sorted(n for n in sys.modules if n.startswith(('models.', 'torch'))))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["models.choices", "models.registry"]

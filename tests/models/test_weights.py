@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from models import create_generator
+from models.weights import load_weights
+from util.errors import UserError
+
+
+def r2gan(**options):
+    return create_generator("R2GAN_generator", **{"ngf": 2, "n_blocks": 1, **options})
+
+
+def same(net, other):
+    return all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+        lambda state: {"state_dict": state, "epoch": 7},
+        lambda state: {"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}},
+        lambda state: {name: tensor for name, tensor in state.items() if not name.startswith(("model1.", "model2."))},
+        lambda state: {name: tensor for name, tensor in state.items() if not name.startswith("model_decoder.")},
+        lambda state: {name: tensor for name, tensor in state.items() if "num_batches" not in name},
+    ],
+    ids=["plain", "parallel", "wrapped", "both", "no aliases", "aliases alone", "no batch counts"],
+)
+def test_forms_that_are_accepted(wrap):
+    net, other = r2gan(), r2gan()
+    assert not same(net, other)
+    given = wrap(net.state_dict())
+    before = dict(given)
+    load_weights(other, given, "file.pth")
+    assert same(net, other)
+    assert list(given) == list(before), "the caller's mapping is left alone"
+
+
+def test_instance_norms_old_statistics_are_dropped_and_batch_norms_are_not():
+    net = create_generator("resnet_6blocks", ngf=2, norm="instance")
+    state = copy.deepcopy(net.state_dict())
+    for place, channels in (("model.2", 2), ("model.10.conv_block.2", 8)):
+        state[f"{place}.running_mean"] = torch.zeros(channels)
+        state[f"{place}.running_var"] = torch.ones(channels)
+        state[f"{place}.num_batches_tracked"] = torch.tensor(3)
+    assert net.options_from_state(state)["norm"] == "instance"
+    load_weights(net, state, "old.pth")
+    with pytest.raises(UserError, match=r"unexpected \(model.2.running_mean"):
+        load_weights(create_generator("resnet_6blocks", ngf=2, norm="none"), state, "old.pth")
+
+
+def misfit(net, state):
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(UserError) as caught:
+        load_weights(net, state, "file.pth")
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items()), "all or nothing"
+    message = str(caught.value)
+    assert message.startswith("file.pth ")
+    assert "\n" not in message
+    assert len(message) < 700
+    return message
+
+
+def test_misfits_are_listed():
+    state = r2gan().state_dict()
+    del state["model_encoder.1.weight"]
+    state["model_encoder.4.weight"] = torch.zeros(1, 2, 3)
+    state["extra"] = torch.zeros(())
+    message = misfit(r2gan(), state)
+    assert "does not fit R2GANGenerator" in message
+    assert "1 missing (model_encoder.1.weight)" in message
+    assert "1 unexpected (extra)" in message
+    assert "1 of another shape (model_encoder.4.weight is 1x2x3 instead of 4x2x3x3)" in message
+
+
+def test_a_long_list_is_a_few_and_a_count():
+    message = misfit(r2gan(), r2gan(ngf=4).state_dict())
+    assert "model_encoder.1.weight is 4x3x7x7 instead of 2x3x7x7" in message
+    assert "more)" in message
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_dropout_is_named_where_it_is_the_cause(written):
+    message = misfit(r2gan(dropout=not written), r2gan(dropout=written).state_dict())
+    assert f"the file was written {'with' if written else 'without'} dropout" in message
+    assert "dropout" not in misfit(r2gan(dropout=written), r2gan(dropout=written, n_blocks=2).state_dict())
+
+
+def test_separate_decoders_do_not_disappear_in_shared_ones():
+    message = misfit(r2gan(decoders="shared"), r2gan(decoders="separate").state_dict())
+    assert "model_decoder.0.weight and model1.0.weight differ" in message
+    separate, shared = r2gan(decoders="separate"), r2gan(decoders="shared")
+    load_weights(separate, shared.state_dict(), "file.pth")
+    assert torch.equal(separate.model2[0].weight, shared.model_decoder[0].weight)
+
+
+@pytest.mark.parametrize("state", [{}, {"state_dict": {}}, {"net": 3}, {"a": torch.zeros(1), "b": "text"}])
+def test_what_is_no_state_dict(state):
+    assert "holds no state dict" in misfit(r2gan(), state)

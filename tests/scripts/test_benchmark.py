@@ -1,0 +1,31 @@
+import json
+
+import pytest
+
+from scripts import benchmark
+from util.errors import run_command
+
+
+def test_ways_of_training_are_compared_in_one_table(monkeypatch, capsys):
+    ways = benchmark._ways
+    monkeypatch.setattr(benchmark, "_ways", lambda port: [ways(port)[0], ways(port)[-1]])
+    words = ["train", "--turns", "1", "--steps", "3", "--side", "32", "--ngf", "4", "--batch_size", "2"]
+    assert run_command(benchmark.main, [*words, "--", "--gpu_ids", "-1", "--ndf", "4"]) == 0
+    *table, raw = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["way", "samples/s", "ratio", "MB"]
+    name, speed, ratio, megabytes = table[1].rsplit(maxsplit=3)
+    assert (name, ratio) == ("32 bit, no watcher", "1.00")
+    assert float(speed) > 0
+    assert float(megabytes) > 100
+    assert list(json.loads(raw)) == ["32 bit, no watcher", "Visdom that never answers"]
+
+
+def test_what_train_py_says_is_handed_on(capsys):
+    assert run_command(benchmark.main, ["train", "--turns", "1", "--", "--nettG", "x"]) == 2
+    assert "unknown option --nettG" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "value"), [("turns", 0), ("steps", 2), ("batch_size", 0), ("side", 0)])
+def test_a_number_that_measures_nothing_is_refused(capsys, option, value):
+    assert run_command(benchmark.main, ["train", f"--{option}", str(value)]) == 2
+    assert f"--{option} {value}: must be at least" in capsys.readouterr().err

@@ -1,0 +1,59 @@
+"""Commands in the documentation parse, and its links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from options.commands import parse_test, parse_train
+from scripts import make_pmf
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "datasets" / "README.md", ROOT / "checkpoints" / "README.md"]
+PLACEHOLDER = re.compile(r"[A-Z]+|…|\[.*\]")
+
+
+def commands():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        text = text.replace("\\\n", " ")
+        found = re.findall(r"^(?:python|bash) +\S+\.(?:py|sh)[^\n]*", text, re.MULTILINE)
+        found += re.findall(r"^torchrun [^\n]*?(?= train\.py)( train\.py[^\n]*)", text, re.MULTILINE)
+        found += re.findall(r"`((?:python|bash)\s+\S+\.(?:py|sh)[^`]*)`", text)
+        for command in found:
+            words = shlex.split(" ".join(command.split()), comments=True)
+            words = ["python", *words] if words[0] == "train.py" else words
+            yield pytest.param(words, id=f"{page.name}: {' '.join(words[1:4])}")
+
+
+@pytest.mark.parametrize("words", list(commands()))
+def test_a_command_of_the_documentation_is_understood(words):
+    _, program, *arguments = words
+    assert (ROOT / program).is_file()
+    if "--help" in arguments:
+        arguments.remove("--help")
+    if "--config" in arguments and not PLACEHOLDER.fullmatch(arguments[arguments.index("--config") + 1]):
+        path = arguments.index("--config") + 1
+        arguments[path] = str(ROOT / arguments[path])
+    if program == "train.py":
+        parse_train([word.replace("mine", "R2GAN_generator") for word in arguments])
+    elif program == "test.py":
+        parse_test(arguments)
+    elif program == "scripts/make_pmf.py":
+        make_pmf._build_parser().parse_strict(arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_project_speaks_of_itself_alone():
+    """No path of a machine and no mention of the development data outside tests."""
+    for path in [*PAGES, *ROOT.glob("*.py"), *(ROOT / "scripts").glob("*"), ROOT / "CHANGELOG.md"]:
+        if path.is_file():
+            assert not re.search(r"(/work/|/root/|/home/|\.\./shared)", path.read_text(encoding="utf-8")), path

@@ -1,0 +1,100 @@
+"""The plain tables that the options know agree with the registries of the code."""
+
+import dataclasses
+import inspect
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from data.pmf_recipe import RECIPES
+from data.registry import _DATASETS
+from data.synthesis.pmf import KERNELS
+from data.transforms import PREPROCESS
+from models.base_model import OptimizerSettings
+from models.choices import check_choice
+from models.generators.r2gan import DECODERS
+from models.init import INIT_TYPES
+from models.layers.norm import NORMS
+from models.losses.gan import GAN_MODES
+from models.registry import DISCRIMINATORS, GENERATORS, MODELS
+from models.schedules import POLICIES
+from options import tables
+from options.commands import parse_train
+from options.data import AugmentationOptions, PMFOptions
+from options.models import Pix2PixOptions
+from options.networks import GeneratorOptions, R2GANOptions
+from options.training import TrainingOptions
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "registry"),
+    [
+        (tables.GENERATORS, GENERATORS),
+        (tables.DISCRIMINATORS, DISCRIMINATORS),
+        (tables.MODELS, MODELS),
+        (tables.DATASETS, _DATASETS),
+    ],
+)
+def test_names_are_the_same(table, registry):
+    assert set(table) == set(registry)
+
+
+def load(target):
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+@pytest.mark.parametrize(
+    ("options", "target", "from_elsewhere"),
+    [
+        *((tables.GENERATORS[name], entry.target, {"num_sources"}) for name, entry in GENERATORS.items()),
+        *((tables.DISCRIMINATORS[name], entry.target, {"input_nc", "norm"}) for name, entry in DISCRIMINATORS.items()),
+        *((tables.MODELS[name], e.target, {"engine", "netG", "netD", "settings"}) for name, e in MODELS.items()),
+        *((tables.DATASETS[name], target, set()) for name, target in _DATASETS.items()),
+    ],
+)
+def test_every_option_is_an_argument_and_has_its_default(options, target, from_elsewhere):
+    parameters = inspect.signature(load(target)).parameters
+    for entry in dataclasses.fields(options):
+        assert entry.name in parameters
+        default = parameters[entry.name].default
+        assert entry.default == default or not (entry.default or default)  # "" and None both mean: not given
+    required = {name for name, parameter in parameters.items() if parameter.default is inspect.Parameter.empty}
+    given = from_elsewhere | {entry.name for entry in dataclasses.fields(options)}
+    assert required <= given | {"root", "phase", "n_layers"}
+
+
+def test_choices_are_the_same():
+    def choices(group, name):
+        return next(entry.metadata["choices"] for entry in dataclasses.fields(group) if entry.name == name)
+
+    assert set(choices(TrainingOptions, "lr_policy")) == set(POLICIES)
+    assert set(choices(TrainingOptions, "init_type")) == set(INIT_TYPES)
+    assert set(choices(Pix2PixOptions, "gan_mode")) == set(GAN_MODES)
+    assert choices(GeneratorOptions, "norm") == NORMS
+    assert choices(R2GANOptions, "decoders") == DECODERS
+    assert choices(AugmentationOptions, "preprocess") == PREPROCESS
+    assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
+    for name in choices(TrainingOptions, "lr_policy"):
+        check_choice("lr_policy", name, POLICIES)
+
+
+def test_optimizer_settings_are_training_options():
+    training = {entry.name: entry.default for entry in dataclasses.fields(TrainingOptions)}
+    for entry in dataclasses.fields(OptimizerSettings):
+        assert training[entry.name] == entry.default
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "options" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_parses(recipe):
+    config, parsed = parse_train(["--config", str(recipe)])
+    assert parsed.given
+    assert json.dumps(dataclasses.asdict(config.training))
+
+
+def test_the_published_recipe_is_the_default():
+    assert parse_train(["--config", str(ROOT / "options" / "recipes" / "r2gan.yaml")])[0] == parse_train([])[0]

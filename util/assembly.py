@@ -1,0 +1,122 @@
+"""From a configuration to the parts of a run. The only module that knows options, data and models at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from tqdm import tqdm
+
+from data.registry import create_dataset
+from models import create_discriminator, create_generator
+from models.base_model import BaseModel, OptimizerSettings
+from models.generators.base import Generator
+from models.init import init_weights
+from models.registry import get_model_class
+from options.commands import TestConfig, TrainConfig
+from util.launch import Place
+from util.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+
+class _AboveTheBar(logging.Handler):
+    """Writes a line of its own, not into the middle of a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except Exception:  # the terminal may be gone: what is said is no reason to end
+            self.handleError(record)
+
+
+def set_up_logging(verbose: bool, rank: int = 0) -> None:
+    """Shows the project's own messages on the standard error stream, those of libraries only when they warn.
+
+    Args:
+        verbose: show details.
+        rank: which process of the job this is; only process 0 speaks.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[_AboveTheBar()])
+    level = logging.DEBUG if verbose else logging.INFO
+    for package in ("util", "data", "models"):
+        logging.getLogger(package).setLevel(logging.ERROR if rank else level)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR if rank else logging.WARNING)
+
+
+def build_runtime(config: TrainConfig | TestConfig, place: Place | None = None) -> Runtime:
+    """The machine that the options ask for.
+
+    Args:
+        config: the options.
+        place: which process of a job this is; None is the only one.
+    """
+    run = config.run
+    return Runtime(
+        gpu_ids=run.gpu_ids,
+        precision=run.precision,
+        seed=run.seed,
+        channels_last=run.channels_last,
+        compile_networks=run.compile,
+        sync_bn=config.training.sync_bn if isinstance(config, TrainConfig) else True,
+        place=place,
+    )
+
+
+def build_generator(config: TrainConfig | TestConfig, **changes: Any) -> Generator:
+    """The generator with its options; weights are torch's own initial ones.
+
+    Args:
+        config: the options.
+        changes: constructor arguments to set differently.
+    """
+    options = {"num_sources": config.data.num_sources, **dataclasses.asdict(config.generator), **changes}
+    return create_generator(config.selection.netG, **options)
+
+
+def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
+    """The training procedure with freshly initialised networks."""
+    training, model_options = config.training, dataclasses.asdict(config.model)
+    model_class = get_model_class(config.selection.model)
+    netG = build_generator(config)
+    init_weights(netG, training.init_type, training.init_gain)
+    netD: nn.Module | None = None
+    if model_class.needs_discriminator(**model_options):
+        netD = create_discriminator(
+            config.selection.netD,
+            input_nc=config.generator.output_nc,
+            norm=config.generator.norm,
+            **dataclasses.asdict(config.discriminator),
+        )
+        init_weights(netD, training.init_type, training.init_gain)
+    names = [entry.name for entry in dataclasses.fields(OptimizerSettings)]
+    settings = OptimizerSettings(**{name: getattr(training, name) for name in names})
+    model = model_class(runtime, netG, netD, settings, **model_options)
+    for name, network in model.networks.items():
+        count = sum(parameter.numel() for parameter in network.parameters())
+        log.info("net%s: %s parameters", name, f"{count:,}")
+        log.debug("%s", network)
+    return model
+
+
+def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> Any:
+    """The dataset of the options.
+
+    Args:
+        config: the options.
+        changes: constructor arguments to set differently.
+    """
+    data = config.data
+    arguments: dict[str, Any] = {
+        "root": Path(data.dataroot) if data.dataroot else None,
+        "phase": data.phase,
+        "num_sources": data.num_sources,
+        "max_size": data.max_dataset_size or None,
+        "seed": config.run.seed,
+        **dataclasses.asdict(config.dataset),
+    }
+    return create_dataset(config.selection.dataset_mode, **(arguments | changes))

@@ -1,0 +1,224 @@
+"""From a configuration to a training that is ready to run: what train.py does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+from data.loader import SampleLoader, create_loader
+from data.registry import create_dataset
+from data.sampler import EpochSampler
+from data.transforms import JointTransform
+from models.base_model import BaseModel
+from options.commands import TrainConfig
+from options.files import FOLDERS, describe, differences, read_options, to_dict, to_json
+from util.assembly import build_dataset, build_model
+from util.checkpoint import CheckpointFolder
+from util.errors import UserError
+from util.files import write_text
+from util.loggers import ResumePoint
+from util.runtime import Runtime
+from util.trainer import Trainer
+from util.validation import Validator
+from util.watching import build_loggers, check_loggers
+
+log = logging.getLogger(__name__)
+
+
+def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
+    """Builds everything that a training needs, its files opened last, so that bad input leaves nothing behind.
+
+    Args:
+        config: the options.
+        runtime: the machine.
+
+    Raises:
+        UserError: something of the input does not fit.
+    """
+    checkpoints = CheckpointFolder(Path(config.run.checkpoints_dir) / config.run.name)
+    _check_same_options(config, runtime)
+    if runtime.is_main:
+        check_loggers(config.watching)
+        _check_run_folder(config, checkpoints)
+    if runtime.sync_bn and config.model.gan_mode == "wgangp" and config.generator.norm == "batch":
+        raise UserError("--gan_mode wgangp with --norm batch on several GPUs: add --no_sync_bn, or take another --norm")
+    sampler, loader = _build_loader(config, runtime)
+    validator = _build_validator(config, runtime)
+    model = build_model(config, runtime)
+    _check_crop_size(config, model)
+    runtime.seed_process()
+    trainer = Trainer(
+        config.training,
+        configuration=to_dict(config),
+        runtime=runtime,
+        model=model,
+        loader=loader,
+        sampler=sampler,
+        checkpoints=checkpoints,
+        validator=validator,
+    )
+    if runtime.is_main:
+        checkpoints.lock()
+        _check_run_folder(config, checkpoints)  # it may have changed until the lock was there
+    if runtime.from_main(lambda: _goes_on(config, checkpoints)):
+        trainer.resume()
+        if trainer.is_finished:
+            log.info("%s is finished: nothing to do; more --n_epochs would go on.", checkpoints.folder)
+            return trainer
+    if runtime.is_main:
+        _open_run_folder(config, checkpoints, trainer)
+    return trainer
+
+
+def _goes_on(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
+    """Whether there is something to go on from: a job may be ended, and submitted again, before its first save."""
+    if config.training.continue_train and not checkpoints.has_state():
+        log.info("Nothing was saved in %s yet: the training begins.", checkpoints.folder)
+    return config.training.continue_train and checkpoints.has_state()
+
+
+def _build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, SampleLoader]:
+    training, augmentation = config.training, config.augmentation
+    batch_size = runtime.share_of(training.batch_size, training.accumulate)
+    if runtime.world_size > 1:
+        log.info("%d processes with %d samples of each batch", runtime.world_size, batch_size)
+    transform = JointTransform(
+        preprocess=augmentation.preprocess,
+        load_size=augmentation.load_size,
+        crop_size=augmentation.crop_size,
+        flip=augmentation.flip,
+    )
+    dataset = build_dataset(config, transform=transform)
+    if len(dataset) < training.batch_size:
+        raise UserError(f"--batch_size {training.batch_size}: the dataset has only {len(dataset)} items")
+    dataset[0]  # what is wrong with all items (panels, sizes, maps) is said before any file is made
+    log.info("%d training items from %s", len(dataset), config.data.dataroot or "the given folders")
+    sampler = EpochSampler(
+        len(dataset),
+        training.batch_size,
+        config.run.seed,
+        shuffle=not augmentation.serial_batches,
+        rank=runtime.rank,
+        world_size=runtime.world_size,
+    )
+    return sampler, create_loader(dataset, sampler=sampler, batch_size=batch_size, num_threads=config.data.num_threads)
+
+
+def _open_run_folder(config: TrainConfig, checkpoints: CheckpointFolder, trainer: Trainer) -> None:
+    """Begins to write; the trainer's loggers do the rest."""
+    goes_on = trainer.progress.samples > 0
+    if not goes_on:
+        checkpoints.clear()
+    checkpoints.remove_leftovers()
+    write_text(checkpoints.folder / "train_opt.txt", describe(config))
+    write_text(checkpoints.options_file, to_json(config))
+    progress = trainer.progress
+    trainer.loggers = build_loggers(
+        config,
+        checkpoints.folder,
+        _facts(config, trainer),
+        total_samples=trainer.total_samples,
+        resume_at=ResumePoint(progress.samples, progress.epoch) if goes_on else None,
+    )
+
+
+def _check_same_options(config: TrainConfig, runtime: Runtime) -> None:
+    """Says that processes on several machines were told, or found in their run folders, different things."""
+    theirs = json.loads(runtime.gather(to_json(config))[0])
+    different = [name for name in differences(theirs, to_dict(config)) if name not in FOLDERS]
+    if different:
+        raise UserError(
+            f"--{different[0]} is not the same in all processes: give all of them the same options, and share the "
+            "run's folder between the machines"
+        )
+
+
+def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> None:
+    """A new training wants a folder of its own, one that goes on the folder of the same configuration."""
+    folder, training = checkpoints.folder, config.training
+    if not training.continue_train:
+        if checkpoints.is_used() and not training.overwrite:
+            raise UserError(
+                f"{folder} already holds a training or weights: add --continue_train to go on with it, "
+                "--overwrite to start anew, or choose another --name"
+            )
+        return
+    if not checkpoints.has_state():
+        if checkpoints.is_used():
+            raise UserError(f"--continue_train: {folder} holds networks, but no saved state to go on from")
+        return
+    _check_same_networks(config, checkpoints)
+    changed = differences(read_options(checkpoints.options_file), to_dict(config))
+    if changed and not training.accept_changes:
+        listed = ", ".join(f"--{name} {old} (now {new})" for name, (old, new) in sorted(changed.items()))
+        raise UserError(
+            f"--continue_train: {folder} was begun with {listed}; leave them out to go on as it was begun, or add "
+            "--accept_changes"
+        )
+
+
+def _check_same_networks(config: TrainConfig, checkpoints: CheckpointFolder) -> None:
+    """A run goes on with the networks it was begun with, whatever else may change."""
+    before, now = read_options(checkpoints.options_file), to_dict(config)
+    names = {"selection": ("model", "netG", "netD"), "generator": now["generator"], "model": ("lambda_GAN",)}
+    for group, options in (names | {"discriminator": now["discriminator"]}).items():
+        for name in options:
+            old, new = before.get(group, {}).get(name, now[group][name]), now[group][name]
+            # Only whether there is a discriminator is a question of networks, not its term's weight.
+            changed = (old > 0) != (new > 0) if name == "lambda_GAN" and isinstance(old, float) else old != new
+            if changed:
+                raise UserError(
+                    f"--continue_train: {checkpoints.folder} was begun with --{name} {old}, not {new}; "
+                    "go on with the same networks, or choose another --name"
+                )
+
+
+def _check_crop_size(config: TrainConfig, model: BaseModel) -> None:
+    """Says before the first step that a network cannot take the crops."""
+    side, netG = config.augmentation.crop_size, model.generator
+    if "crop" not in config.augmentation.preprocess:
+        return
+    if side % netG.size_divisor or side < netG.smallest_side:
+        wanted = f"a multiple of {netG.size_divisor}, at least {max(netG.smallest_side, netG.size_divisor)}"
+        raise UserError(f"--crop_size {side}: {config.selection.netG} needs {wanted}")
+    netD = model.networks.get("D")
+    if netD is not None:
+        try:
+            with torch.no_grad():
+                device = next(netD.parameters()).device
+                netD.eval()(torch.zeros(1, config.generator.output_nc, side, side, device=device))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise UserError(f"--crop_size {side} is too small for --netD {config.selection.netD}") from error
+        netD.train()
+
+
+def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
+    root = config.training.val_dataroot
+    if not root:
+        return None
+    try:
+        dataset = create_dataset("aligned", root=Path(root), phase="val", num_sources=config.data.num_sources)
+        for index in range(len(dataset)):
+            dataset[index]  # a picture that cannot be used must not end the training at its first validation
+    except UserError as error:
+        raise UserError(f"--val_dataroot {root}: {error}") from error
+    log.info("%d validation items from %s", len(dataset), root)
+    mine = range(runtime.rank, len(dataset), runtime.world_size)
+    return Validator(runtime, create_loader(dataset, sampler=mine, batch_size=1))
+
+
+def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:
+    """What a page says about a training."""
+    return {
+        "model": config.selection.model,
+        "generator": config.selection.netG,
+        "discriminator": config.selection.netD if "D" in trainer.model.networks else "none",
+        "data": config.data.dataroot,
+        "batch size": str(config.training.batch_size),
+        "epochs": str(trainer.last_epoch),
+    }

@@ -1,0 +1,157 @@
+"""What train.py saves under checkpoints/NAME/, and how it is opened again.
+
+Order of a save: `latest_state.pth` (self-sufficient: networks, optimisers, schedules, counters, random states), then
+the plain state dicts `latest_net_*.pth` and `<epoch>_net_*.pth` in the published key layout of each network.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from util.errors import UserError
+from util.files import write_bytes
+
+STATE_FILE = "latest_state.pth"
+log = logging.getLogger(__name__)
+
+
+class CheckpointFolder:
+    """The folder of one run.
+
+    Args:
+        folder: `checkpoints/NAME`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / ".lock", blocking=False)
+
+    @property
+    def options_file(self) -> Path:
+        """The options that travel with the networks."""
+        return self.folder / "options.json"
+
+    def lock(self) -> None:
+        """Keeps the folder, made where it is missing, for this process until `unlock` or the process's end.
+
+        Raises:
+            UserError: another process trains into it, or it cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout as error:
+            raise UserError(
+                f"{self.folder} is in use by another training: wait for its end, or choose another --name"
+            ) from error
+        except NotImplementedError:
+            log.warning("%s: this file system knows no locks; see to it that only one training uses it.", self.folder)
+        except OSError as error:
+            raise UserError(f"{self.folder}: cannot be written to ({error.strerror or error})") from error
+
+    def unlock(self) -> None:
+        """Gives the folder free."""
+        self._lock.release()
+
+    def has_state(self) -> bool:
+        """Whether a training can be continued from here."""
+        return (self.folder / STATE_FILE).is_file()
+
+    def is_used(self) -> bool:
+        """Whether the folder holds what a new training would destroy: a state, networks, published weights."""
+        return self.has_state() or any(self.folder.glob("*_net_*.pth"))
+
+    def remove_leftovers(self) -> None:
+        """Removes the half-written files of a process that was killed in the middle of a save."""
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Removes what an earlier training left: its networks and state would be taken for those of the new one."""
+        for path in [*self.folder.glob("*_net_*.pth"), self.folder / STATE_FILE]:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "web", ignore_errors=True)
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Saves everything that is needed to go on.
+
+        Raises:
+            UserError: the file cannot be written; the state saved before is still there.
+        """
+        _save(self.folder / STATE_FILE, dict(state))
+
+    def load_state(self) -> dict[str, Any]:
+        """Reads the last saved state.
+
+        Raises:
+            UserError: there is none, or it cannot be read.
+        """
+        path = self.folder / STATE_FILE
+        if not path.is_file():
+            raise UserError(f"--continue_train: there is no {path}; start without it")
+        return dict(load_file(path))
+
+    def save_networks(self, label: str, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Saves state dicts as `<label>_net_<name>.pth`, the label being latest, best or an epoch.
+
+        Raises:
+            UserError: a file cannot be written; the one that stood there before is still there.
+        """
+        for name, weights in networks.items():
+            _save(self.folder / f"{label}_net_{name}.pth", dict(weights))
+
+    def load_network(self, label: str, name: str = "G") -> tuple[dict[str, Any], Path]:
+        """Reads one state dict.
+
+        Returns:
+            The state dict and the file it came from.
+
+        Raises:
+            UserError: there is no such file (the ones that are there are named), or it cannot be read.
+        """
+        path = self.folder / f"{label}_net_{name}.pth"
+        if not path.is_file():
+            suffix = f"_net_{name}.pth"
+            there = sorted(file.name.removesuffix(suffix) for file in self.folder.glob(f"*{suffix}"))
+            hint = f"--epoch can be: {', '.join(there)}" if there else f"{self.folder} holds no trained network"
+            raise UserError(f"{path}: no such file; {hint}")
+        return dict(load_file(path)), path
+
+
+def load_file(path: Path) -> Mapping[str, Any]:
+    """Opens a .pth file safely: tensors and plain values only, never code.
+
+    Raises:
+        UserError: the file is broken, holds something else than a dictionary, or holds code.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats; what cannot be read is said below
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # a damaged file can fail anywhere inside the unpickler
+        # torch's own message would advise to open the file unsafely.
+        empty = path.stat().st_size == 0
+        what = "the file is empty" if empty else "damaged, cut off, or holding more than tensors and plain values"
+        raise UserError(f"{path}: cannot be opened safely as weights ({what})") from error
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: holds a {type(content).__name__}, wanted a dictionary of weights")
+    return content
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    # Through memory: torch's own file writer says of a full disk no more than that it is at an unexpected position.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getbuffer())

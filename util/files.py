@@ -1,0 +1,70 @@
+"""Files that appear whole or not at all, and the order of their names that people expect."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from util.errors import UserError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Lets `write` fill a file beside `path`, then puts it in place in one step.
+
+    Args:
+        path: the file to make; its folder is made where it is missing.
+        write: writes the content to the path it gets.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full; what stood at `path` is still there.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(beside)
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file, whole or not at all; raises as `write_atomically`."""
+
+    def write(beside: Path) -> None:
+        beside.write_bytes(content)
+
+    write_atomically(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all; raises as `write_atomically`.
+
+    A file name that is no valid text may be part of it: what cannot be encoded becomes a question mark.
+    """
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def append_text(path: Path, text: str) -> None:
+    """Adds a text to the end of a file.
+
+    Raises:
+        UserError: the file cannot be written, or the disk is full.
+    """
+    try:
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Returns a sort key that puts img2 before img10."""
+    words = re.split(r"(\d+)", name)
+    return [(0, int(word), "") if word.isdecimal() else (1, 0, word.lower()) for word in words if word], name

@@ -1,0 +1,40 @@
+"""Fusing a batch with a generator: the one place where pictures in [0, 1] meet a network's own value range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.generators.base import Generator
+from util.runtime import Runtime
+
+
+@torch.no_grad()
+def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> Tensor:
+    """Fuses pictures of any size; nothing but the fused path is computed.
+
+    Args:
+        runtime: the machine.
+        generator: the unwrapped network, in evaluation mode unless the caller wants otherwise.
+        sources: N tensors (B, C, H, W) in [0, 1].
+
+    Returns:
+        (B, C, H, W) in [0, 1], float32, on the runtime's device.
+    """
+    low, high = generator.value_range
+    scaled = [runtime.to_device(source) * (high - low) + low for source in sources]
+    with runtime.autocast():
+        fused = generator.fuse(scaled)
+    return ((fused.float() - low) / (high - low)).clamp(0, 1)
+
+
+def to_levels(pictures: Tensor) -> Tensor:
+    """Rounds pictures in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats."""
+    return (pictures * 255).round()
+
+
+def plain_average(sources: Sequence[Tensor]) -> Tensor:
+    """The arithmetic mean of the sources: what any fusion has to beat."""
+    return torch.stack(list(sources)).mean(0)

@@ -1,0 +1,65 @@
+"""The one event that a training sends, and what listens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+Kind = Literal["progress", "losses", "validation", "pictures", "end"]
+
+
+@dataclass(frozen=True)
+class TrainingEvent:
+    """Something that happened in a training.
+
+    Attributes:
+        kind: "progress" after every step, "losses" and "validation" with values, "pictures" with pictures,
+            "end" when the training stops for whatever reason.
+        samples: samples seen so far.
+        epoch: the epoch, counted from 1.
+        values: name → value.
+        pictures: name → (H, W, 3) uint8.
+        text: what to say of an "end".
+        whole: of an "end": the training came to its last epoch.
+    """
+
+    kind: Kind
+    samples: int
+    epoch: int
+    values: Mapping[str, float] = field(default_factory=dict)
+    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    text: str = ""
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a continued training takes up: what was recorded after it is recorded again, so it must go.
+
+    Attributes:
+        samples: samples seen.
+        epoch: the epoch in work; those before it are finished.
+    """
+
+    samples: int
+    epoch: int
+
+    def keeps(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record ("kind", "samples", "epoch") was made before this point.
+
+        A state may be saved after the last step of an epoch and before its validation, at the same number of samples.
+        """
+        samples, epoch = record.get("samples"), record.get("epoch")
+        if record.get("kind") == "validation":
+            return isinstance(epoch, int) and epoch < self.epoch
+        return isinstance(samples, int) and samples <= self.samples
+
+
+class Logger(Protocol):
+    """A listener."""
+
+    def handle(self, event: TrainingEvent) -> None:
+        """Takes notice of an event."""

@@ -1,0 +1,43 @@
+"""The training page checkpoints/NAME/web/index.html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from data.image_io import write_image
+from util.loggers.events import ResumePoint, TrainingEvent
+from util.report import TrainingPage
+
+
+class PageLogger:
+    """Hands the events to the page and writes its pictures.
+
+    Args:
+        folder: the page's folder.
+        title: the page's title.
+        facts: what a reader should know about the training.
+        resume_at: where the training goes on; None starts anew.
+    """
+
+    def __init__(
+        self, folder: Path, title: str, facts: Mapping[str, str], resume_at: ResumePoint | None = None
+    ) -> None:
+        self._folder = folder
+        keep, samples = (resume_at.keeps, resume_at.samples) if resume_at else (None, 0)
+        self._page = TrainingPage(folder, title, facts, keep=keep, samples=samples)
+
+    def handle(self, event: TrainingEvent) -> None:
+        """Takes notice of an event."""
+        if event.kind == "losses":
+            self._page.add_losses(event.samples, event.epoch, event.values)
+        elif event.kind == "validation":
+            self._page.add_validation(event.samples, event.epoch, event.values)
+        elif event.kind == "pictures":
+            paths = {}
+            for name, picture in event.pictures.items():
+                paths[name] = f"images/{event.samples:09d}_{name}.png"
+                write_image(self._folder / paths[name], picture)
+            self._page.add_pictures(event.samples, event.epoch, paths)
+        elif event.kind == "end":
+            self._page.finish(event.text)

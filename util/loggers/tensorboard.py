@@ -1,0 +1,62 @@
+"""TensorBoard's event files in `checkpoints/NAME/tensorboard`. Imported only where they are wanted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from util.loggers.events import ResumePoint, TrainingEvent
+from util.loggers.files import Record, read_values
+
+PACE = ("lr", "samples_per_s")
+FLUSH_SECONDS = 10
+
+
+class TensorBoardLogger:
+    """Writes the curves and pictures; the x axis is samples.
+
+    Args:
+        folder: the event files' folder.
+        facts: what a reader should know about the training.
+        resume_at: where the training goes on; None removes what an earlier training left in the folder.
+        records: of a training that goes on, the records made before that point.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        facts: Mapping[str, str],
+        resume_at: ResumePoint | None = None,
+        records: Sequence[Record] = (),
+    ) -> None:
+        if resume_at is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        # TensorBoard then hides everything from this step on. A state may be saved between the last step of an epoch
+        # and its validation, at one number of samples: hiding that number too and writing again what is kept of it
+        # is the one way to neither lose nor double a point.
+        purge_step = resume_at.samples if resume_at else None
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step, flush_secs=FLUSH_SECONDS)
+        for record in records:
+            if record["samples"] == purge_step:
+                self._add_values(str(record["kind"]), purge_step, read_values(record))
+        if resume_at is None:
+            table = "\n".join(f"    {name}: {value}" for name, value in facts.items())  # indented: verbatim in Markdown
+            self._writer.add_text("facts", table, 0)
+
+    def handle(self, event: TrainingEvent) -> None:
+        """Takes notice of an event."""
+        if event.kind in ("losses", "validation"):
+            self._add_values(event.kind, event.samples, event.values)
+        elif event.kind == "pictures":
+            for name, picture in event.pictures.items():
+                self._writer.add_image(f"pictures/{name}", picture, event.samples, dataformats="HWC")
+        elif event.kind == "end":
+            self._writer.close()
+
+    def _add_values(self, kind: str, samples: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            group = "pace" if name in PACE else kind
+            self._writer.add_scalar(f"{group}/{name}", value, samples)

@@ -1,0 +1,93 @@
+"""How a column of numbers is shown: digits, mean and spread, and which is best."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+DIGITS = 5
+ARROWS = {True: "↑", False: "↓", None: ""}
+MEANINGS = {True: "higher is better", False: "lower is better", None: ""}
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of one metric over all rows.
+
+    Attributes:
+        name: the metric.
+        higher_is_better: None when neither is.
+        mean: over the finite values; nan when there are none.
+        sd: standard deviation of the finite values (n - 1 below the line); nan for fewer than two.
+        finite: how many values are finite.
+        best: the best value, infinite ones included; None when neither direction is better or all are equal.
+    decimals: decimals shown; None where powers of ten are.
+    """
+
+    name: str
+    higher_is_better: bool | None
+    mean: float
+    sd: float
+    finite: int
+    best: float | None
+    decimals: int | None
+
+    @property
+    def arrow(self) -> str:
+        """An arrow that points where better is."""
+        return ARROWS[self.higher_is_better]
+
+    @property
+    def meaning(self) -> str:
+        """The arrow in words."""
+        return MEANINGS[self.higher_is_better]
+
+    def text(self, value: float) -> str:
+        """A value with as many decimals as all others of the column, so that they can be compared by eye."""
+        if math.isnan(value):
+            return "nan"
+        if math.isinf(value):
+            return "∞" if value > 0 else "-∞"
+        return f"{value:.{DIGITS - 1}e}" if self.decimals is None else f"{value:.{self.decimals}f}"
+
+
+def make_columns(values: Sequence[Mapping[str, float]], directions: Mapping[str, bool | None]) -> list[Column]:
+    """One column per metric, in the order of first appearance.
+
+    Args:
+        values: metric -> value of every row.
+        directions: metric -> whether higher is better; a metric that is not there has no best.
+    """
+    names = dict.fromkeys(name for row in values for name in row)
+    return [
+        _make_column(name, [float(row[name]) for row in values if name in row], directions.get(name)) for name in names
+    ]
+
+
+def _make_column(name: str, values: list[float], higher_is_better: bool | None) -> Column:
+    finite = [value for value in values if math.isfinite(value)]
+    comparable = {value for value in values if not math.isnan(value)}
+    best = None
+    if higher_is_better is not None and len(comparable) > 1:
+        best = max(comparable) if higher_is_better else min(comparable)
+    return Column(
+        name=name,
+        higher_is_better=higher_is_better,
+        mean=statistics.fmean(finite) if finite else math.nan,
+        sd=statistics.stdev(finite) if len(finite) > 1 else math.nan,
+        finite=len(finite),
+        best=best,
+        decimals=_decimals(max(map(abs, finite), default=0.0)),
+    )
+
+
+def _decimals(largest: float) -> int | None:
+    """Decimals that show the largest value with `DIGITS` digits; None where only powers of ten would do."""
+    if largest == 0:
+        return 1
+    exponent = math.floor(math.log10(largest))
+    if not -4 <= exponent <= 8:
+        return None
+    return min(max(DIGITS - 1 - exponent, 0), 8)

@@ -1,0 +1,139 @@
+"""The page of a training: losses, validation and pictures, from disk, while it runs and afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dominate import tags
+
+from util.files import write_text
+from util.report.page import fact_list, new_page, page_header, picture_url, render_page
+from util.report.records import Record, RecordFile, plain_values
+
+STYLES = ("vendor/uplot/uPlot.min.css", "common.css", "viewer.css", "training_page.css")
+RECORDS = "records.html"
+SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "viewer.js", "charts.js", "training_page.js")
+
+
+class TrainingPage:
+    """Writes `index.html` once and then adds one line to `records.html` per event: each event costs the same."""
+
+    def __init__(
+        self,
+        folder: Path,
+        title: str,
+        facts: Mapping[str, str],
+        *,
+        keep: Callable[[Record], bool] | None = None,
+        samples: int = 0,
+    ) -> None:
+        """Writes the page.
+
+        Args:
+            folder: where the page goes (`checkpoints/NAME/web`); made when missing. Pictures lie inside it.
+            title: the page's title.
+            facts: what a reader should know about the training, in order.
+            keep: of a training that goes on, which records ("kind", "samples", "epoch") were made before the point
+                where it takes up; the others and torn lines go. None starts anew.
+            samples: samples seen before the training starts or goes on.
+        """
+        self._records = RecordFile(
+            folder / RECORDS, keep and (lambda record: record.get("kind") != "finish" and keep(record))
+        )
+        self._samples = samples
+        write_text(folder / "index.html", _page_text(title, facts))
+        self._records.append({"kind": "start", "samples": self._samples, "time": _now()})
+
+    def add_losses(self, samples: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Adds a point to the loss curves.
+
+        Args:
+            samples: training samples seen so far.
+            epoch: the epoch they belong to.
+            values: name -> value, may be nan or infinite. `lr` (or `lr_…`) and `samples_per_s` get their own charts;
+                the others are grouped by what stands before the first underscore.
+        """
+        self._add("losses", samples, epoch, values=plain_values(values))
+
+    def add_validation(self, samples: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Adds a point to the validation curves, one chart per name.
+
+        `X_average` beside `X` (the value of the plain average of the sources) is drawn as a reference line in the chart
+        of `X`.
+        """
+        self._add("validation", samples, epoch, values=plain_values(values))
+
+    def add_pictures(self, samples: int, epoch: int, pictures: Mapping[str, str]) -> None:
+        """Adds a set of pictures.
+
+        Args:
+            samples: training samples seen so far.
+            epoch: the epoch they belong to.
+            pictures: label -> path relative to the folder, with forward slashes.
+
+        Raises:
+            ValueError: when a path leaves the folder.
+        """
+        self._add("pictures", samples, epoch, pictures=[[label, picture_url(path)] for label, path in pictures.items()])
+
+    def finish(self, status: str) -> None:
+        """Says how the training ended, for example "finished" or "interrupted"."""
+        self._records.append({"kind": "finish", "samples": self._samples, "status": status, "time": _now()})
+
+    def _add(self, kind: str, samples: int, epoch: int, **content: object) -> None:
+        self._samples = int(samples)
+        self._records.append({"kind": kind, "samples": int(samples), "epoch": int(epoch), "time": _now(), **content})
+
+
+def _now() -> float:
+    return round(time.time(), 1)
+
+
+def _page_text(title: str, facts: Mapping[str, str]) -> str:
+    """The page without its content, which the scripts make from the records."""
+    page = new_page(title, STYLES, SCRIPTS)
+    main = page.main.add(tags.main(id="training", data_records=RECORDS))
+    status = tags.p(tags.span("no record yet", id="status"), tags.span(id="progress"), cls="status", role="status")
+    main.add(
+        page_header(title, status, fact_list(facts)),
+        tags.noscript(tags.p("The curves are drawn by scripts, which are switched off in this browser.")),
+        _toolbar(),
+        tags.p(id="problem", cls="notes", hidden=True),
+        tags.section(tags.h2("Losses"), tags.div(cls="charts", id="losses"), hidden=True),
+        tags.section(tags.h2("Validation"), tags.div(cls="charts", id="validation"), hidden=True),
+        _pictures(),
+        tags.section(tags.h2("Learning rate and speed"), tags.div(cls="charts", id="pace"), hidden=True),
+    )
+    return render_page(page)
+
+
+def _toolbar() -> tags.div:
+    return tags.div(
+        tags.label(
+            tags.span("Smoothing", cls="label"),
+            tags.input_(type="range", id="smoothing", min="0", max="0.995", step="0.005", value="0.9"),
+            tags.output("0.90", id="smoothing-value"),
+        ),
+        tags.label(tags.input_(type="checkbox", id="log"), "Logarithmic losses"),
+        tags.label(tags.input_(type="checkbox", id="follow"), "Reload every 30 s"),
+        tags.span("Drag in a chart to zoom, double-click to see all", cls="hint"),
+        cls="toolbar needs-script",
+    )
+
+
+def _pictures() -> tags.section:
+    return tags.section(
+        tags.h2("Pictures"),
+        tags.div(
+            tags.button("←", type="button", id="older", aria_label="Older pictures"),
+            tags.input_(type="range", id="moment", min="0", max="0", value="0", aria_label="Moment of the pictures"),
+            tags.button("→", type="button", id="newer", aria_label="Newer pictures"),
+            tags.output(id="moment-text"),
+            cls="stepper",
+        ),
+        tags.div(id="shots", cls="shots"),
+        id="pictures",
+        hidden=True,
+    )
