@@ -69,7 +69,7 @@ class BaseModel(ABC):
     to start from.
 
     Pictures come in as float tensors in [0, 1]; `to_range` and `from_range` convert to and from the generator's
-    `value_range`.
+    `normalisation`.
 
     Args:
         engine: the machine.
@@ -198,13 +198,11 @@ class BaseModel(ABC):
 
     def to_range(self, pictures: Tensor) -> Tensor:
         """Takes pictures from [0, 1] into the generator's range."""
-        low, high = self.generator.value_range
-        return pictures * (high - low) + low
+        return self.generator.normalisation().apply(pictures)
 
     def from_range(self, pictures: Tensor) -> Tensor:
         """Takes pictures from the generator's range into [0, 1], clamped."""
-        low, high = self.generator.value_range
-        return ((pictures - low) / (high - low)).clamp(0, 1)
+        return self.generator.normalisation().undo(pictures).clamp(0, 1)
 
     def learning_rate(self) -> float:
         """The generator's current learning rate."""

@@ -23,11 +23,11 @@ def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> T
     Returns:
         (B, C, H, W) in [0, 1], float32, on the runtime's device.
     """
-    low, high = generator.value_range
-    scaled = [runtime.to_device(source) * (high - low) + low for source in sources]
+    normalisation = generator.normalisation()
+    scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
     with runtime.autocast():
         fused = generator.fuse(scaled)
-    return ((fused.float() - low) / (high - low)).clamp(0, 1)
+    return normalisation.undo(fused.float()).clamp(0, 1)
 
 
 def to_levels(pictures: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ class Discriminator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, picture: Tensor) -> Tensor:
-        """Judges (B, C, H, W) in the generator's `value_range`.
+        """Judges (B, C, H, W) in the range of the generator's `normalisation`.
 
         Returns:
             A map (B, 1, H', W') of unbounded scores, larger for more real.

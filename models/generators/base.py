@@ -15,12 +15,40 @@ class FusionOutput(NamedTuple):
     """What a generator returns.
 
     Attributes:
-        fused: the fused picture, (B, C, H, W), in the generator's `value_range`.
+        fused: the fused picture, (B, C, H, W), in the range of the generator's `normalisation`.
         reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
     """
 
     fused: Tensor
     reconstructions: tuple[Tensor, ...] = ()
+
+
+class Normalisation(NamedTuple):
+    """How a picture in [0, 1] becomes the input of a network, (x − mean) / std, and its output a picture again.
+
+    Attributes:
+        mean: one value per channel, or one for all.
+        std: the same.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def apply(self, pictures: Tensor) -> Tensor:
+        """Takes pictures (B, C, H, W) in [0, 1] into the network's range."""
+        return (pictures - self._per_channel(self.mean, pictures)) / self._per_channel(self.std, pictures)
+
+    def undo(self, pictures: Tensor) -> Tensor:
+        """Takes pictures (B, C, H, W) from the network's range back, not clamped."""
+        return pictures * self._per_channel(self.std, pictures) + self._per_channel(self.mean, pictures)
+
+    @staticmethod
+    def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+        return torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1)
+
+
+# Pictures in [-1, 1], as the networks of the pix2pix family take them.
+SYMMETRIC = Normalisation((0.5,), (0.5,))
 
 
 class Generator(nn.Module, ABC):
@@ -32,16 +60,24 @@ class Generator(nn.Module, ABC):
     Attributes:
         size_divisor: both sides of a picture must be multiples of it in `forward`; `fuse` pads and crops.
         smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
-        value_range: the (lowest, highest) value of a picture in `forward`. Outside the networks it is always [0, 1].
+        truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
     """
 
     size_divisor: int = 1
     smallest_side: int = 1
-    value_range: tuple[float, float] = (-1.0, 1.0)
+    truncates: bool = False
+
+    def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002  (a hook)
+        """How pictures in [0, 1], as they are outside the networks, become this network's input and its output pictures.
+
+        Args:
+            grey: all sources are grey (R = G = B): some networks were used differently on those.
+        """
+        return SYMMETRIC
 
     @abstractmethod
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Fuses N sources, each (B, C, H, W) in `value_range`."""
+        """Fuses N sources, each (B, C, H, W) in the range of `normalisation`."""
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
         """The fused picture alone; overridden where `forward` computes more than that."""
@@ -52,7 +88,7 @@ class Generator(nn.Module, ABC):
         """Fuses pictures of any size: pads by reflection to `size_divisor` and `smallest_side`, fuses, crops.
 
         Args:
-            sources: N tensors (B, C, H, W) in `value_range`, all of one size.
+            sources: N tensors (B, C, H, W) in the range of `normalisation`, all of one size.
 
         Returns:
             The fused picture (B, C, H, W), of the sources' size.

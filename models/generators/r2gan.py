@@ -38,7 +38,6 @@ class R2GANGenerator(Generator):
 
     size_divisor = 4
     smallest_side = 8  # the code's sides must exceed the residual blocks' padding of one
-    value_range = (-1.0, 1.0)
 
     def __init__(
         self,

@@ -30,7 +30,6 @@ class UnetGenerator(Generator):
         num_downs: number of halvings, at least 5; sides are multiples of 2 to this power.
     """
 
-    value_range = (-1.0, 1.0)
 
     def __init__(
         self,

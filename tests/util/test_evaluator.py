@@ -14,7 +14,6 @@ from util.runtime import Runtime
 class Mean(Generator):
     """The plain average, in a range of its own, so that its results are known."""
 
-    value_range = (-1.0, 1.0)
     size_divisor = 4
 
     def forward(self, sources):

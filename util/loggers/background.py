@@ -40,8 +40,11 @@ class BackgroundLogger:
 
     def handle(self, event: TrainingEvent) -> None:
         """Takes notice of an event."""
-        if event.kind == "progress" or self._left_out:
+        if event.kind == "progress":
             return
+        if self._left_out:
+            with self._lock:  # what is being said of it is said before the training goes on
+                return
         if event.kind == "pictures" and not self._pictures.acquire(blocking=False):
             return
         try:
@@ -69,5 +72,6 @@ class BackgroundLogger:
     def _leave_out(self, reason: str) -> None:
         with self._lock:
             known, self._left_out = self._left_out, True  # first: saying it may fail as well
-        if not known:
+            if known:
+                return
             log.warning("%s", one_line(f"{self._name} {reason}, is left out; the run is recorded. {self._advice}"))
