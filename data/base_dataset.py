@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,22 @@ from data.transforms import JointTransform
 from util.errors import UserError
 
 Sample = dict[str, Any]
+Picture = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one scene, as they are on disk: `uint8` or `uint16`, (H, W, 3) RGB, all of one size.
+
+    Attributes:
+        name: the stem that results are named after.
+        sources: N pictures.
+        target: the known fused picture, where there is one.
+    """
+
+    name: str
+    sources: tuple[Picture, ...]
+    target: Picture | None = None
 
 
 class FusionDataset(Dataset, ABC):
@@ -40,15 +56,12 @@ class FusionDataset(Dataset, ABC):
         self._length = min(length, max_size or length)
 
     @abstractmethod
-    def make_sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
         """Makes the sample of an index.
 
         Args:
             index: 0 … len(self) − 1.
             rng: a generator of this (seed, epoch, index) alone; use no other source of chance.
-
-        Returns:
-            "sources" `float32` (N, 3, H, W) in [0, 1], "target" (3, H, W) where there is one, "name" the stem.
 
         Raises:
             UserError: a file that cannot be used.
@@ -59,19 +72,35 @@ class FusionDataset(Dataset, ABC):
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
+        return pack_sample(self.pictures(index, epoch))
+
+    def pictures(self, index: int, epoch: int = 0) -> Pictures:
+        """The pictures of a sample before they become tensors.
+
+        Args:
+            index: 0 … len(self) − 1, or negative from the end.
+            epoch: whose draw of the sample is wanted.
+
+        Raises:
+            IndexError: there is no such sample.
+            UserError: a file that cannot be used.
+        """
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         index %= len(self)
-        return self.make_sample(index, np.random.default_rng([self.seed, epoch, index]))
+        return self.make_pictures(index, np.random.default_rng([self.seed, epoch, index]))
 
 
-def pack_sample(
-    name: str, sources: Sequence[npt.NDArray[np.uint8]], target: npt.NDArray[np.uint8] | None = None
-) -> Sample:
-    """Packs `uint8` pictures (H, W, 3) into a sample of tensors in [0, 1]."""
-    sample: Sample = {"sources": torch.stack([to_tensor(source) for source in sources]), "name": name}
-    if target is not None:
-        sample["target"] = to_tensor(target)
+def pack_sample(pictures: Pictures) -> Sample:
+    """Packs pictures into what a batch is made of.
+
+    Returns:
+        "sources" `float32` (N, 3, H, W) in [0, 1], "target" (3, H, W) where there is one, "name" the stem.
+    """
+    sample: Sample = {"sources": torch.stack([to_tensor(source) for source in pictures.sources])}
+    sample["name"] = pictures.name
+    if pictures.target is not None:
+        sample["target"] = to_tensor(pictures.target)
     return sample
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Sample, pack_sample
+from data.base_dataset import FusionDataset, Pictures
 from data.cache import ArrayCache
 from data.maps import pair_maps
 from data.pmf_recipe import PMFRecipe
@@ -65,14 +65,14 @@ class PMFDataset(FusionDataset):
         self._decoded = ArrayCache()
         super().__init__(length=len(self.pairs) * pairs_per_image, transform=transform, seed=seed, max_size=max_size)
 
-    def make_sample(self, index: int, rng: np.random.Generator) -> Sample:
-        """See `FusionDataset.make_sample`."""
+    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
+        """See `FusionDataset.make_pictures`."""
         pair, place = divmod(index, len(self.pairs))
         stem, image_path, map_path = self.pairs[place]
         photo, labels = self._decoded.get(stem, lambda: self.recipe.read(image_path, map_path))
         *sources, target = self.recipe.render(photo, labels, rng, self.transform)
         name = stem if self.pairs_per_image == 1 else f"{stem}_{pair + 1}"
-        return pack_sample(name, sources, target)
+        return Pictures(name, tuple(sources), target)
 
 
 def _find_role(root: Path, phase: str, role: str) -> Path:

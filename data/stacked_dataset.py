@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Sample, find_folder, pack_sample
+from data.base_dataset import FusionDataset, Pictures, find_folder
 from data.image_io import list_images, read_image
 from data.transforms import JointTransform
 from util.errors import UserError
@@ -48,8 +48,8 @@ class StackedDataset(FusionDataset):
         self.with_target = with_target
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
 
-    def make_sample(self, index: int, rng: np.random.Generator) -> Sample:
-        """See `FusionDataset.make_sample`."""
+    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
+        """See `FusionDataset.make_pictures`."""
         path = self.paths[index]
         wide = read_image(path)
         count = self.num_sources + self.with_target
@@ -62,4 +62,4 @@ class StackedDataset(FusionDataset):
         if self.transform is not None:
             panels, _ = self.transform(panels, [], rng)
         name = path.stem.removesuffix("_stacked")
-        return pack_sample(name, panels[: self.num_sources], panels[-1] if self.with_target else None)
+        return Pictures(name, tuple(panels[: self.num_sources]), panels[-1] if self.with_target else None)

@@ -1,7 +1,7 @@
 """A template: copy this file to add a dataset of your own.
 
 1. Copy it to data/my_dataset.py and rename the class.
-2. Change `__init__` (find the files) and `make_sample` (read one sample).
+2. Change `__init__` (find the files) and `make_pictures` (read one sample).
 3. Add `"my": "data.my_dataset:MyDataset"` to the table in data/registry.py: it is then `--dataset_mode my`.
 4. Options of your own are fields of a dataclass in options/data.py.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Sample, find_folder, pack_sample
+from data.base_dataset import FusionDataset, Pictures, find_folder
 from data.image_io import list_images, read_image
 from data.transforms import JointTransform
 from util.errors import UserError
@@ -37,7 +37,7 @@ class TemplateDataset(FusionDataset):
             raise UserError(f"no pictures in {folder}")  # one line, with the name of what is wrong
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
 
-    def make_sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
         """Makes one sample; everything random comes out of `rng`, so that it can be made again."""
         path = self.paths[index]
         photo = read_image(path)  # uint8 (H, W, 3), RGB
@@ -45,5 +45,6 @@ class TemplateDataset(FusionDataset):
             (photo,), _ = self.transform([photo], [], rng)
         exposure = rng.uniform(1.3, 2.5)
         levels = photo.astype(np.float32)
-        sources = [np.clip(np.rint(levels * factor), 0, 255).astype(np.uint8) for factor in (1 / exposure, exposure)]
-        return pack_sample(path.stem, sources, target=photo)  # leave the target out where there is none
+        factors = (1 / exposure, exposure)
+        sources = [np.clip(np.rint(levels * factor), 0, 255).astype(np.uint8) for factor in factors]
+        return Pictures(path.stem, tuple(sources), target=photo)  # leave the target out where there is none

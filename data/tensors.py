@@ -7,9 +7,10 @@ import numpy.typing as npt
 import torch
 
 
-def to_tensor(picture: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """Turns a `uint8` picture (H, W, 3) into a `float32` tensor (3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float().div_(255)
+def to_tensor(picture: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> torch.Tensor:
+    """Turns a `uint8` or `uint16` picture (H, W, 3) into a `float32` tensor (3, H, W) in [0, 1]."""
+    planes = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
+    return torch.from_numpy(planes).div_(float(np.iinfo(picture.dtype).max))
 
 
 def to_uint8(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:

@@ -30,7 +30,6 @@ class UnetGenerator(Generator):
         num_downs: number of halvings, at least 5; sides are multiples of 2 to this power.
     """
 
-
     def __init__(
         self,
         *,
