@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from data.image_io import Picture
 from data.tensors import to_tensor
 from data.transforms import JointTransform
-from util.errors import UserError
 
 Sample = dict[str, Any]
-Picture = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,10 @@ class FusionDataset(Dataset, ABC):
             UserError: a file that cannot be used.
         """
 
+    def description(self) -> list[str]:
+        """Lines for the user: what was found."""
+        return [f"{len(self)} items"]
+
     def __len__(self) -> int:
         return self._length
 
@@ -102,16 +103,3 @@ def pack_sample(pictures: Pictures) -> Sample:
     if pictures.target is not None:
         sample["target"] = to_tensor(pictures.target)
     return sample
-
-
-def find_folder(root: str | Path, phase: str) -> Path:
-    """Returns root/phase where it exists, else root.
-
-    Raises:
-        UserError: neither exists.
-    """
-    root = Path(root)
-    for folder in (root / phase, root):
-        if folder.is_dir():
-            return folder
-    raise UserError(f"no such folder: {root} (given by --dataroot)")

@@ -36,3 +36,16 @@ def list_files(folder: Path, extensions: Collection[str]) -> list[Path]:
     if len(found) < len(fitting):
         log.warning("%s: %d links that lead out of the folder were not read", folder, len(fitting) - len(found))
     return sorted(found, key=lambda entry: natural_key(entry.name))
+
+
+def find_folder(root: str | Path, phase: str) -> Path:
+    """Returns root/phase where it exists, else root.
+
+    Raises:
+        UserError: neither exists.
+    """
+    root = Path(root)
+    for folder in (root / phase, root):
+        if folder.is_dir():
+            return folder
+    raise UserError(f"no such folder: {root} (given by --dataroot)")

@@ -1,24 +1,31 @@
-"""The only file that opens or writes pictures.
+"""The only files that open or write pictures: this one and the headers beside it (`data.image_header`).
 
-Pictures are `uint8` arrays, RGB, (H, W, 3). OpenCV decodes and encodes; files are read and written as bytes, so that
-any path works, and looked at before they are decoded (`data.image_header`).
+Pictures are `uint8` or `uint16` arrays, RGB, (H, W, 3). OpenCV decodes and encodes; files are read and written as
+bytes, so that any path works, and looked at before they are decoded.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, overload
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from data.files import list_files
-from data.image_header import BadPictureError, Header, plain_png, read_header
+from data.image_header import plain_content, read_header
+from data.image_types import BadPictureError, Header
 from util.errors import UserError
 from util.files import write_atomically
 
+Picture = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MAX_PIXELS = 2**28  # 16384 x 16384; decoded, that is 0.8 GB
+DEEP_EXTENSIONS = (".png", ".tif", ".tiff")  # these hold 16 bits per channel
+MAX_PIXELS = 2**28  # 16384 x 16384; decoded, that is 0.8 GB (1.6 GB with 16 bits)
+_DTYPES = {8: np.uint8, 16: np.uint16}
+# Full chroma and a quality at which JPEG changes a level or two: a fused picture is looked at closely.
+_JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 
 # A damaged file ends in a UserError; what OpenCV prints about it besides would only repeat it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -35,87 +42,106 @@ def list_images(folder: str | Path) -> list[Path]:
     return list_files(Path(folder), IMAGE_EXTENSIONS)
 
 
-def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
-    """Reads a picture of 8 bits per channel; EXIF orientation is applied, transparency dropped.
+@overload
+def read_image(path: str | Path, *, bits: Literal[8]) -> npt.NDArray[np.uint8]: ...
+@overload
+def read_image(path: str | Path, *, bits: None = None) -> Picture: ...
+def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Picture:
+    """Reads a picture; EXIF orientation is applied, transparency dropped.
 
     Args:
-        path: a PNG, JPEG, TIFF or BMP file.
+        path: a PNG, JPEG, TIFF (the first page) or BMP file.
+        bits: 8 turns values of 16 bits into 8 (v / 257, rounded); None leaves the depth as stored.
 
     Returns:
-        `uint8` (H, W, 3) RGB; a grey picture is replicated.
+        (H, W, 3) RGB, `uint16` for PNG and TIFF files of 16 bits per channel, `uint8` for all others; a grey picture
+        is replicated.
 
     Raises:
-        UserError: the file is missing, empty, cut off, damaged, no picture, too large, or has more than 8 bits.
+        UserError: the file is missing, empty, cut off, damaged, no picture, too large, or of a kind that is not read
+            (floating point, 12 bits, ...).
     """
     path = Path(path)
-    content, _ = _load(path, most_bits=8)
-    picture = _decode(path, content, cv2.IMREAD_COLOR)
-    return picture.astype(np.uint8, copy=False)
-
-
-def read_labels(path: str | Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    """Reads a picture whose values are labels: 8 or 16 bits, as stored.
-
-    Returns:
-        `uint8` or `uint16`, (H, W, 3) RGB; one channel is replicated.
-
-    Raises:
-        UserError: as for `read_image`, and for a depth other than 8 or 16 bits.
-    """
-    path = Path(path)
-    content, _ = _load(path, most_bits=16)
-    picture = _decode(path, content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if picture.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{path} holds {picture.dtype} values: labels have 8 or 16 bits")
+    content, header = _load(path)
+    plain = plain_content(content)
+    del content  # of a large picture it may be as large as the picture
+    picture = _decode(path, plain, header)
+    if bits == 8 and header.bits == 16:
+        return cv2.convertScaleAbs(picture, alpha=1 / 257).astype(np.uint8, copy=False)
     return picture
 
 
-def probe_image(path: str | Path, *, labels: bool = False) -> tuple[int, int]:
+def read_labels(path: str | Path) -> Picture:
+    """Reads a picture whose values are labels; like `read_image`, with the depth as stored."""
+    return read_image(path)
+
+
+def probe_image(path: str | Path) -> Header:
     """Checks a picture file without decoding it.
 
     Args:
         path: a PNG, JPEG, TIFF or BMP file.
-        labels: it is meant for `read_labels`, not for `read_image`.
 
     Returns:
-        Height and width as stored; an EXIF rotation may swap them.
+        Height, width and bits per channel of the array that `read_image` returns.
 
     Raises:
         UserError: what `read_image` raises, but for damage that only decoding shows.
     """
-    _, header = _load(Path(path), most_bits=16 if labels else 8)
-    return header.height, header.width
+    return _load(Path(path))[1]
 
 
-def write_image(path: str | Path, array: npt.NDArray[np.uint8]) -> None:
+def write_image(path: str | Path, array: Picture) -> None:
     """Writes a picture whole or not at all; the format is the extension's, PNG where there is none.
+
+    JPEG is written with quality 95 and full chroma; the other formats are lossless.
 
     Args:
         path: the file to make; missing folders are made.
-        array: `uint8`, (H, W, 3) RGB or (H, W) grey.
+        array: (H, W, 3) RGB or (H, W) grey, `uint8`, or `uint16` for PNG and TIFF.
 
     Raises:
-        UserError: an unknown extension, or a place that cannot be written to.
+        UserError: an unknown extension, 16 bits for a format of 8, or a place that cannot be written to.
     """
     path = Path(path)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"expected a uint8 array (H, W, 3) or (H, W), got {array.dtype} {array.shape}")
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
+        raise ValueError(f"expected a uint8 or uint16 array (H, W, 3) or (H, W), got {array.dtype} {array.shape}")
     if not path.suffix:
         path = path.with_name(f"{path.name}.png")
-    if path.suffix.lower() not in IMAGE_EXTENSIONS:
-        raise UserError(f"cannot write {path}: the extension is not one of {', '.join(IMAGE_EXTENSIONS)}")
+    extension = check_format(path, array.dtype)
     bgr = array if array.ndim == 2 else cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(path.suffix.lower(), bgr)
+    try:
+        done, encoded = cv2.imencode(extension, bgr, _JPEG_OPTIONS if extension in (".jpg", ".jpeg") else ())
+    except cv2.error as error:
+        raise UserError(f"cannot write {path}: {_reason(error)}") from error
     if not done:
-        raise UserError(f"cannot write {path}: encoding it failed")
+        raise UserError(f"cannot write {path}: a picture of {array.shape[1]}x{array.shape[0]} does not fit the format")
     write_atomically(path, encoded.tofile)
 
 
-def _load(path: Path, most_bits: int) -> tuple[bytes, Header]:
-    """Returns the file's bytes, ready for OpenCV, and what its header says."""
-    if not path.is_file():
-        raise UserError(f"no such picture: {path}")
+def check_format(path: Path, dtype: npt.DTypeLike) -> str:
+    """Returns the extension of a picture to write, in lower case.
+
+    Args:
+        path: the file; a name without extension will be a PNG.
+        dtype: of its values, `uint8` or `uint16`.
+
+    Raises:
+        UserError: an unknown extension, or 16 bits for a format of 8.
+    """
+    extension = path.suffix.lower() or ".png"
+    if extension not in IMAGE_EXTENSIONS:
+        raise UserError(f"cannot write {path}: the extension is not one of {', '.join(IMAGE_EXTENSIONS)}")
+    if dtype == np.uint16 and extension not in DEEP_EXTENSIONS:
+        raise UserError(f"cannot write {path}: 16 bits per channel need one of {', '.join(DEEP_EXTENSIONS)}")
+    return extension
+
+
+def _load(path: Path) -> tuple[bytes, Header]:
+    """Returns the file's bytes and what its header says."""
     try:
+        if not path.is_file():
+            raise UserError(f"no such picture: {path}")
         content = path.read_bytes()
         header = read_header(content)
     except OSError as error:
@@ -128,17 +154,39 @@ def _load(path: Path, most_bits: int) -> tuple[bytes, Header]:
         raise UserError(
             f"{path} is {header.width}x{header.height}: more than {MAX_PIXELS} pixels are not read; scale it down"
         )
-    if header.bits > most_bits:
-        raise UserError(f"{path} has {header.bits} bits per channel: save it with {most_bits} bits")
-    return plain_png(content), header
+    return content, header
 
 
-def _decode(path: Path, content: bytes, flags: int) -> npt.NDArray:
-    """Decodes to RGB (H, W, 3), or to (H, W) where the flags ask for grey."""
+def _decode(path: Path, content: bytes | bytearray, header: Header) -> npt.NDArray:
+    """Decodes to RGB (H, W, 3) with as few copies as can be: large pictures fill the memory."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
-        raise UserError(f"cannot read {path}: OpenCV cannot decode it ({error.err or 'unknown reason'})") from error
+        raise UserError(f"cannot read {path}: {_reason(error)}") from error
     if picture is None:
         raise UserError(f"cannot read {path}: the file is damaged, or of a kind that OpenCV cannot decode")
-    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    upright = (header.height, header.width, 3)
+    stored = upright if header.orientation < 5 else (header.width, header.height, 3)
+    if picture.shape != stored or picture.dtype != _DTYPES[header.bits]:
+        raise UserError(f"cannot read {path}: the file is damaged (it is not what its header says)")
+    cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    if header.inverted:
+        np.invert(picture, out=picture)
+    return _turn(picture, header.orientation)
+
+
+def _turn(picture: npt.NDArray, orientation: int) -> npt.NDArray:
+    """Turns a picture as stored upright (EXIF orientation, CIPA DC-008, table 5)."""
+    if orientation >= 5:
+        picture = picture.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
+
+
+def _reason(error: cv2.error) -> str:
+    """Returns OpenCV's reason in one line."""
+    return f"OpenCV says {' '.join((error.err or 'nothing').split())}"

@@ -63,7 +63,7 @@ def read_map_picture(path: str | Path, *, annotator: int = 1) -> npt.NDArray:
 
 
 def probe_map(path: str | Path) -> tuple[int, int]:
-    """Checks a map's file (a picture is not decoded) and returns its height and width as stored.
+    """Checks a map's file (a picture is not decoded) and returns its height and width.
 
     Raises:
         UserError: as for `read_map`.
@@ -72,7 +72,8 @@ def probe_map(path: str | Path) -> tuple[int, int]:
     if path.suffix.lower() == ".mat":
         height, width = _read_bsds(path, 1).shape
         return height, width
-    return probe_image(path, labels=True)
+    header = probe_image(path)
+    return header.height, header.width
 
 
 def check_same_size(image_path: Path, image_size: tuple[int, ...], map_path: Path, map_size: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Multi-focus pairs made on the fly from photographs and their label maps."""
+"""Multi-focus pairs made on the fly from photographs and their label or depth maps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from data.cache import ArrayCache
 from data.maps import pair_maps
 from data.pmf_recipe import PMFRecipe
 from data.synthesis.pmf import DEFAULT_SIGMA
+from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS
 from data.transforms import JointTransform
 from util.errors import UserError
 
@@ -30,6 +31,8 @@ class PMFDataset(FusionDataset):
         num_sources: int = 2,
         sigma: tuple[float, float] = DEFAULT_SIGMA,
         kernel: str = "random",
+        kernel_radius: tuple[int, int] = DEFAULT_KERNEL_RADIUS,
+        sigma_rule: str = "opencv",
         pairs_per_image: int = 1,
         transform: JointTransform | None = None,
         seed: int = 0,
@@ -42,11 +45,13 @@ class PMFDataset(FusionDataset):
             phase: its sub-folder to use.
             images: folder of the photographs where it is elsewhere; None or empty otherwise.
             maps: folder of the maps where it is elsewhere; None or empty otherwise.
-            recipe: `realistic` or `published`.
+            recipe: `realistic`, `published` or `rgbd`.
             size: see `PMFRecipe`.
             num_sources: how many sources to make.
             sigma: range of the realistic defocus in pixels.
             kernel: kernel of the realistic defocus: `random`, `gaussian` or `disc`.
+            kernel_radius: range of the radius of the rgbd recipe's kernel in pixels.
+            sigma_rule: sigma of the rgbd recipe's blur for a radius: `opencv` or `printed`.
             pairs_per_image: how many pairs an epoch makes of each photograph, so that an epoch of few is not too short.
             transform: how training samples are cut out; None leaves pictures at their native size.
             seed: where all chance comes from.
@@ -55,7 +60,15 @@ class PMFDataset(FusionDataset):
         Raises:
             UserError: a value out of range, a missing or empty folder, a photograph without a map.
         """
-        self.recipe = PMFRecipe(recipe=recipe, size=size, num_sources=num_sources, sigma=sigma, kernel=kernel)
+        self.recipe = PMFRecipe(
+            recipe=recipe,
+            size=size,
+            num_sources=num_sources,
+            sigma=sigma,
+            kernel=kernel,
+            kernel_radius=kernel_radius,
+            sigma_rule=sigma_rule,
+        )
         images_dir = Path(images) if images else _find_role(Path(root), phase, "images")
         maps_dir = Path(maps) if maps else _find_role(Path(root), phase, "maps")
         if pairs_per_image < 1:

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,9 @@ def list_jobs(plan: PMFPlan, found: Sequence[tuple[str, Path, Path]]) -> list[PM
 
 def make_record(plan: PMFPlan, stems: Sequence[str]) -> dict[str, Any]:
     """Returns what `pmf.json` says: everything that decides what the pairs look like and where they are."""
-    record = {**asdict(plan.recipe), "pairs_per_image": plan.pairs_per_image, "holdout": plan.holdout}
-    record |= {"seed": plan.seed, "sigma": list(plan.recipe.sigma), "version": _VERSION}
+    record = {**plan.recipe.settings(), "pairs_per_image": plan.pairs_per_image, "holdout": plan.holdout}
+    record |= {"seed": plan.seed, "version": _VERSION}
+    record = {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
     names = hashlib.sha256(os.fsencode("\n".join(stems))).hexdigest()[:16]
     return record | {"photographs": f"{len(stems)} (names {names})"}
 
@@ -137,10 +138,9 @@ def write_record(out: Path, record: dict[str, Any]) -> None:
 def check_job(job: PMFJob) -> str | None:
     """Looks at the files of a job without decoding pictures; returns what is wrong, or None."""
     try:
-        image_size, map_size = probe_image(job.image_path), probe_map(job.map_path)
-        # An EXIF rotation may still swap the sides; what remains is noticed when the pair is made.
-        if job.recipe.recipe == "realistic" and sorted(image_size) != sorted(map_size):
-            check_same_size(job.image_path, image_size, job.map_path, map_size)
+        header, map_size = probe_image(job.image_path), probe_map(job.map_path)
+        if job.recipe.recipe != "published":
+            check_same_size(job.image_path, (header.height, header.width), job.map_path, map_size)
     except UserError as error:
         return str(error)
     return None

@@ -1,38 +1,48 @@
-"""The two PMF recipes, from a photograph and its map on disk to sources and target."""
+"""The PMF recipes, from a photograph and its map on disk to sources and target."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from data.image_io import read_image
+from data.image_io import read_image, read_labels
 from data.maps import check_same_size, read_map, read_map_picture
 from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS, published_pair, realistic_sources
+from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources
 from data.transforms import JointTransform, resize_map, resize_picture
 from util.errors import UserError
 
 Picture = npt.NDArray[np.uint8]
-RECIPES = ("realistic", "published")
+RECIPES = ("realistic", "published", "rgbd")
+OWN_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one recipe that it has an effect on
+    {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
+)
 PUBLISHED_SIZE = 256
 _LARGEST_SIGMA = 100.0
+_LARGEST_RADIUS = 500
 _LARGEST_SIZE = 16384
 
 
 @dataclass(frozen=True, kw_only=True)
 class PMFRecipe:
-    """How sources are made of a photograph and its semantic map (see `data.synthesis.pmf`).
+    """How sources are made of a photograph and its map (see `data.synthesis.pmf` and `data.synthesis.rgbd`).
 
     Attributes:
-        recipe: `realistic` or `published`.
-        size: published: side of the square that everything is resized to, 256 when None. Realistic: the shorter side
+        recipe: `realistic`, `published` or `rgbd`.
+        size: published: side of the square that everything is resized to, 256 when None. The others: the shorter side
             after scaling (without distortion), the native size when None or 0.
         num_sources: how many sources to make; the published recipe has two.
         sigma: realistic: range of the defocus in pixels.
         kernel: realistic: `random`, `gaussian` or `disc`.
+        kernel_radius: rgbd: smallest and largest radius of the blur's kernel in pixels.
+        sigma_rule: rgbd: `opencv` or `printed`, how the blur's sigma follows from the radius.
     """
 
     recipe: str = "realistic"
@@ -40,12 +50,13 @@ class PMFRecipe:
     num_sources: int = 2
     sigma: tuple[float, float] = DEFAULT_SIGMA
     kernel: str = "random"
+    kernel_radius: tuple[int, int] = DEFAULT_KERNEL_RADIUS
+    sigma_rule: str = "opencv"
 
     def __post_init__(self) -> None:
-        if self.recipe not in RECIPES:
-            raise UserError(f"--recipe {self.recipe!r} is not one of: {', '.join(RECIPES)}")
-        if self.kernel not in KERNELS:
-            raise UserError(f"--kernel {self.kernel!r} is not one of: {', '.join(KERNELS)}")
+        for name, choices in (("recipe", RECIPES), ("kernel", KERNELS), ("sigma_rule", tuple(SIGMA_RULES))):
+            if getattr(self, name) not in choices:
+                raise UserError(f"--{name} {getattr(self, name)!r} is not one of: {', '.join(choices)}")
         if self.num_sources < 2:
             raise UserError(f"--num_sources must be at least 2, not {self.num_sources}")
         if self.size is not None and not 0 <= self.size <= _LARGEST_SIZE:
@@ -53,11 +64,22 @@ class PMFRecipe:
         low, high = self.sigma
         if not (math.isfinite(high) and 0 < low <= high <= _LARGEST_SIGMA):
             raise UserError(f"--sigma {low} {high}: expected 0 < MIN <= MAX <= {_LARGEST_SIGMA:g} (pixels)")
+        smallest, largest = self.kernel_radius
+        if not 1 <= smallest <= largest <= _LARGEST_RADIUS:
+            raise UserError(
+                f"--kernel_radius {smallest} {largest}: expected 1 <= MIN <= MAX <= {_LARGEST_RADIUS} (pixels)"
+            )
         if self.recipe == "published":
             if self.num_sources != 2:
                 raise UserError(f"--recipe published makes 2 sources, not --num_sources {self.num_sources}")
             if self.size == 0:
                 raise UserError("--recipe published resizes to a square: --size cannot be 0")
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the pixels: the attributes without those that belong to another recipe."""
+        return {
+            name: value for name, value in asdict(self).items() if OWN_OPTIONS.get(name, self.recipe) == self.recipe
+        }
 
     def make(self, image_path: Path, map_path: Path, rng: np.random.Generator) -> list[Picture]:
         """Reads a photograph and its map and renders one pair at full size; see `read` and `render`."""
@@ -68,19 +90,19 @@ class PMFRecipe:
 
         Args:
             image_path: the photograph.
-            map_path: its label map.
+            map_path: its label map or, for rgbd, depth map.
 
         Returns:
-            The photograph, `uint8` (H, W, 3) RGB; realistic: region numbers (H, W); published: the map's picture
-            (h, w, 3) in BGR.
+            The photograph, `uint8` (H, W, 3) RGB; realistic: region numbers (H, W); rgbd: numbers (H, W) in the order
+            of the depths; published: the map's picture (h, w, 3) in BGR.
 
         Raises:
-            UserError: a file that cannot be read; realistic: a map that is not as large as its photograph.
+            UserError: a file that cannot be read; not published: a map that is not as large as its photograph.
         """
-        photo = read_image(image_path)
+        photo = read_image(image_path, bits=8)
         if self.recipe == "published":
             return photo, read_map_picture(map_path)
-        regions = read_map(map_path)
+        regions = _read_depth(map_path) if self.recipe == "rgbd" else read_map(map_path)
         check_same_size(image_path, photo.shape, map_path, regions.shape)
         if self.size:
             scale = self.size / min(regions.shape)
@@ -101,8 +123,8 @@ class PMFRecipe:
             photo: the photograph as `read` returns it.
             labels: its map as `read` returns it.
             rng: where all chance comes from.
-            transform: cuts out a sample. Realistic: photograph and map are cut first and then blurred, with
-                reflected borders. Published: source and target are cut out of the finished pair.
+            transform: cuts out a sample. Photograph and map are cut first and then blurred, with reflected borders;
+                published: source and target are cut out of the finished pair.
 
         Returns:
             num_sources + 1 pictures, `uint8` (H, W, 3) RGB.
@@ -114,7 +136,26 @@ class PMFRecipe:
             return panels if transform is None else transform(panels, [], rng)[0]
         if transform is not None:
             (photo,), (labels,) = transform([photo], [labels], rng)
-        sources = realistic_sources(
-            photo, labels, rng, num_sources=self.num_sources, sigma=self.sigma, kernel=self.kernel
-        )
+        if self.recipe == "rgbd":
+            sources = rgbd_sources(
+                photo,
+                labels,
+                rng,
+                num_sources=self.num_sources,
+                kernel_radius=self.kernel_radius,
+                sigma_rule=self.sigma_rule,
+            )
+        else:
+            sources = realistic_sources(
+                photo, labels, rng, num_sources=self.num_sources, sigma=self.sigma, kernel=self.kernel
+            )
         return [*sources, photo]
+
+
+def _read_depth(path: Path) -> npt.NDArray[np.integer]:
+    """Reads a map as numbers (H, W) that are ordered as its values are."""
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        values = read_labels(path)
+        if (values == values[..., :1]).all():  # what JPEG does to grey values blurs regions, but hardly depth
+            return values[..., 0].astype(np.int32)
+    return read_map(path)

@@ -13,6 +13,7 @@ from util.suggest import suggest
 _DATASETS = MappingProxyType(
     {
         "aligned": "data.stacked_dataset:StackedDataset",
+        "sources": "data.sources_dataset:SourcesDataset",
         "pmf": "data.pmf_dataset:PMFDataset",
     }
 )

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Pictures, find_folder
+from data.base_dataset import FusionDataset, Pictures
+from data.files import find_folder
 from data.image_io import list_images, read_image
+from data.panels import panel_stem, split_panels
 from data.transforms import JointTransform
 from util.errors import UserError
 
@@ -51,15 +53,8 @@ class StackedDataset(FusionDataset):
     def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
         """See `FusionDataset.make_pictures`."""
         path = self.paths[index]
-        wide = read_image(path)
-        count = self.num_sources + self.with_target
-        if wide.shape[1] % count:
-            raise UserError(
-                f"{path} is {wide.shape[1]} pixels wide, which are not {count} equal panels ({self.num_sources} "
-                f"sources{' and the target' if self.with_target else ''}): check --num_sources and --with_target"
-            )
-        panels = list(np.split(wide, count, axis=1))
+        panels = split_panels(path, read_image(path), self.num_sources, with_target=self.with_target)
         if self.transform is not None:
             panels, _ = self.transform(panels, [], rng)
-        name = path.stem.removesuffix("_stacked")
-        return Pictures(name, tuple(panels[: self.num_sources]), panels[-1] if self.with_target else None)
+        target = panels[-1] if self.with_target else None
+        return Pictures(panel_stem(path), tuple(panels[: self.num_sources]), target)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Pictures, find_folder
+from data.base_dataset import FusionDataset, Pictures
+from data.files import find_folder
 from data.image_io import list_images, read_image
 from data.transforms import JointTransform
 from util.errors import UserError
@@ -40,7 +41,7 @@ class TemplateDataset(FusionDataset):
     def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
         """Makes one sample; everything random comes out of `rng`, so that it can be made again."""
         path = self.paths[index]
-        photo = read_image(path)  # uint8 (H, W, 3), RGB
+        photo = read_image(path, bits=8)  # uint8 (H, W, 3), RGB
         if self.transform is not None:  # the same cut for all pictures of a sample; label maps go into the second list
             (photo,), _ = self.transform([photo], [], rng)
         exposure = rng.uniform(1.3, 2.5)

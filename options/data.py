@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from options.fields import option
+
+PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --recipe that it has an effect on
+    {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
+)
 
 
 @dataclass(frozen=True)
@@ -41,16 +47,44 @@ class AlignedOptions:
 
 
 @dataclass(frozen=True)
+class SourcesOptions:
+    """`--dataset_mode sources`: role folders, scenes, suffixed files or stacked panels, understood by themselves."""
+
+    layout: str = option(
+        "auto",
+        "how the files belong together, where two readings are possible",
+        choices=("auto", "roles", "scenes", "suffix", "stacked"),
+    )
+    roles: str = option("", "which sources to use, and in which order, such as ir,vi", metavar="NAMES")
+    with_target: bool = option(False, "stacked panels: the last one is the target (always so in training)")
+    on_bad_sample: str = option(
+        "stop",
+        "a sample that cannot be used: stop, or skip it, list it at the end and exit with status 3",
+        choices=("stop", "skip"),
+    )
+
+
+@dataclass(frozen=True)
 class PMFOptions:
-    """`--dataset_mode pmf`: multi-focus pairs made on the fly from photographs and their label maps."""
+    """`--dataset_mode pmf`: multi-focus pairs made on the fly from photographs and their label or depth maps."""
 
     images: str = option("", "folder of the photographs; default <dataroot>/<phase>/images or <dataroot>/images")
-    maps: str = option("", "folder of the label maps; default <dataroot>/<phase>/maps or <dataroot>/maps")
+    maps: str = option("", "folder of the label or depth maps; default <dataroot>/<phase>/maps or <dataroot>/maps")
     recipe: str = option(
         "realistic",
-        "realistic: random split, defocus and soft edges at native size; published: as the R2GAN release made them",
-        choices=("realistic", "published"),
+        "realistic: random split, defocus and soft edges at native size; published: as the R2GAN release made them; "
+        "rgbd: split at random depths, as for IFCNN",
+        choices=("realistic", "published", "rgbd"),
     )
     sigma: tuple[float, float] = option((1.5, 7.0), "weakest and strongest defocus of the realistic recipe, in pixels")
     kernel: str = option("random", "defocus kernel of the realistic recipe", choices=("random", "gaussian", "disc"))
+    kernel_radius: tuple[int, int] = option((1, 15), "smallest and largest blur kernel of the rgbd recipe: its radius")
+    sigma_rule: str = option(
+        "opencv",
+        "sigma of the rgbd recipe's blur: OpenCV's for the kernel, or as printed in IFCNN's erratum",
+        choices=("opencv", "printed"),
+    )
     pairs_per_image: int = option(1, "pairs that an epoch makes of each photograph")
+
+
+DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions

@@ -7,25 +7,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.data import AlignedOptions, PMFOptions
+from options.data import AlignedOptions, PMFOptions, SourcesOptions
 from options.fields import option
-from options.models import Pix2PixOptions
-from options.networks import DiscriminatorOptions, GeneratorOptions, NLayersOptions, R2GANOptions
+from options.models import IFCNNTrainingOptions, ModelOptions, Pix2PixOptions
+from options.networks import (
+    DiscriminatorOptions,
+    FamilyOptions,
+    GeneratorOptions,
+    IFCNNOptions,
+    NLayersOptions,
+    R2GANOptions,
+)
 
-MODELS: dict[str, type] = {"pix2pix": Pix2PixOptions}
-GENERATORS: dict[str, type] = {
+MODELS: dict[str, type[ModelOptions]] = {"pix2pix": Pix2PixOptions, "ifcnn": IFCNNTrainingOptions}
+GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
-    "resnet_9blocks": GeneratorOptions,
-    "resnet_6blocks": GeneratorOptions,
-    "unet_256": GeneratorOptions,
-    "unet_128": GeneratorOptions,
+    "IFCNN": IFCNNOptions,
+    "resnet_9blocks": FamilyOptions,
+    "resnet_6blocks": FamilyOptions,
+    "unet_256": FamilyOptions,
+    "unet_128": FamilyOptions,
 }
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,
     "n_layers": NLayersOptions,
 }
-DATASETS: dict[str, type] = {"aligned": AlignedOptions, "pmf": PMFOptions}
+DATASETS: dict[str, type] = {"aligned": AlignedOptions, "sources": SourcesOptions, "pmf": PMFOptions}
 
 
 @dataclass(frozen=True)

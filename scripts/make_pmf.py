@@ -1,4 +1,4 @@
-"""Makes PMF pairs (paired multi-focus data) on disk out of photographs and their semantic maps."""
+"""Makes PMF pairs (paired multi-focus data) on disk out of photographs and their semantic or depth maps."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from data.pmf_files import (
     run_jobs,
     write_record,
 )
-from data.pmf_recipe import PUBLISHED_SIZE, RECIPES, PMFRecipe
+from data.pmf_recipe import OWN_OPTIONS, PUBLISHED_SIZE, RECIPES, PMFRecipe
 from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS
+from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
 
-_DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its semantic map one or more wide
-pictures [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
+_DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its map one or more wide pictures
+[source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
 train.py reads them with --dataset_mode aligned. An interrupted run goes on when it is started again."""
 
 
@@ -69,7 +70,8 @@ def _add_recipe_options(parser: StrictParser) -> None:
         type=choice("--recipe", RECIPES),
         metavar="|".join(RECIPES),
         default=RECIPES[0],
-        help="realistic: random split, strength and kernel, layered defocus; published: as the public release of R2GAN",
+        help="realistic: random split, strength and kernel, layered defocus; published: as the public release of "
+        "R2GAN; rgbd: split at random depths of a depth map, one blur, as for IFCNN",
     )
     add(
         "--size",
@@ -77,14 +79,14 @@ def _add_recipe_options(parser: StrictParser) -> None:
         metavar="N",
         default=argparse.SUPPRESS,
         help=f"published: everything is resized to a square of this side (default: {PUBLISHED_SIZE}); "
-        "realistic: photographs are scaled, undistorted, to this shorter side, 0 keeps their size (default: 0)",
+        "realistic, rgbd: photographs are scaled, undistorted, to this shorter side, 0 keeps their size (default: 0)",
     )
     add(
         "--pairs_per_image",
         type=int,
         metavar="N",
         default=1,
-        help="how many pairs to make of each photograph (realistic)",
+        help="how many pairs to make of each photograph (not published)",
     )
     add(
         "--num_sources",
@@ -108,6 +110,22 @@ def _add_recipe_options(parser: StrictParser) -> None:
         default=argparse.SUPPRESS,
         help="kernel of the defocus: random, gaussian or disc (realistic; default: random)",
     )
+    add(
+        "--kernel_radius",
+        type=int,
+        nargs=2,
+        metavar=("MIN", "MAX"),
+        default=argparse.SUPPRESS,
+        help="range of the blur kernel's radius in pixels "
+        f"(rgbd; default: {DEFAULT_KERNEL_RADIUS[0]} {DEFAULT_KERNEL_RADIUS[1]})",
+    )
+    add(
+        "--sigma_rule",
+        type=choice("--sigma_rule", tuple(SIGMA_RULES)),
+        metavar="|".join(SIGMA_RULES),
+        default=argparse.SUPPRESS,
+        help="sigma of the blur: OpenCV's for the kernel, or as printed in IFCNN's erratum (rgbd; default: opencv)",
+    )
     add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same pixels")
 
 
@@ -123,7 +141,7 @@ def _add_work_options(parser: StrictParser) -> None:
         default=argparse.SUPPRESS,
         metavar="DIR",
         type=Path,
-        help="folder of their maps: same stems; .png, .jpg, .mat",
+        help="folder of their label or depth maps: same stems; .png, .jpg, .mat",
     )
     add("--out", required=True, default=argparse.SUPPRESS, metavar="DIR", type=Path, help="folder for the pairs")
     add("--holdout", type=int, metavar="N", default=0, help="every N-th photograph to OUT/test, the rest to OUT/train")
@@ -146,10 +164,9 @@ def _add_work_options(parser: StrictParser) -> None:
 
 def _make_plan(options: argparse.Namespace) -> PMFPlan:
     given = vars(options)
-    if options.recipe == "published":
-        for name in ("sigma", "kernel"):
-            if name in given:
-                raise UserError(f"--{name} belongs to --recipe realistic; the published blur is fixed")
+    for name, owner in OWN_OPTIONS.items():
+        if name in given and owner != options.recipe:
+            raise UserError(f"--{name} belongs to --recipe {owner} and has no effect with --recipe {options.recipe}")
     if options.workers < 1:
         raise UserError(f"--workers must be at least 1, not {options.workers}")
     for name in ("images", "maps"):
@@ -161,6 +178,8 @@ def _make_plan(options: argparse.Namespace) -> PMFPlan:
         num_sources=options.num_sources,
         sigma=tuple(given.get("sigma", DEFAULT_SIGMA)),
         kernel=given.get("kernel", KERNELS[0]),
+        kernel_radius=tuple(given.get("kernel_radius", DEFAULT_KERNEL_RADIUS)),
+        sigma_rule=given.get("sigma_rule", "opencv"),
     )
     return PMFPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from util.errors import UserError
+
+_LONGEST_NAME = 255  # bytes of a file name, on nearly every file system
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -20,7 +23,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         UserError: the folder cannot be written to, or the disk is full; what stood at `path` is still there.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(_name_beside(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -32,6 +35,14 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _name_beside(name: str) -> str:
+    """Returns the hidden name to write to first, by which a user knows the file, if there is room for it."""
+    beside = f".{name}.{os.getpid()}.tmp"
+    if len(os.fsencode(beside)) <= _LONGEST_NAME:
+        return beside
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()}.{os.getpid()}.tmp"
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

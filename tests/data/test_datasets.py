@@ -183,8 +183,8 @@ def test_registry(mode, pmf_root):
 
 
 def test_registry_names_the_near_ones():
-    assert list_dataset_modes() == ["aligned", "pmf"]
-    with pytest.raises(UserError, match=r"'alined' is not one of: aligned, pmf \(did you mean aligned\?\)"):
+    assert list_dataset_modes() == ["aligned", "pmf", "sources"]
+    with pytest.raises(UserError, match=r"'alined' is not one of: aligned, pmf, sources \(did you mean aligned\?\)"):
         create_dataset("alined", root=".", phase="train")
 
 

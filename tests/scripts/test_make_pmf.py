@@ -1,3 +1,4 @@
+import itertools
 import json
 import signal
 import subprocess
@@ -133,6 +134,28 @@ def test_size(source, run):
     assert cv2.imread(str(source / "published" / "p1_stacked.png")).shape == (32, 96, 3)
 
 
+def test_rgbd_recipe(source, run):
+    """Depth grows by steps to the right and below, on 16 bits; p2 has a BSDS file, p3 a single depth."""
+    rows, columns = np.mgrid[:50, :70]
+    depth = (1000 * (columns // 10 + rows // 25)).astype(np.uint16)
+    for number in (1, 10, 11):
+        save(source / "maps" / f"p{number}.png", depth)
+    words = [*arguments(source), "--recipe", "rgbd", "--num_sources", 3, "--kernel_radius", 5, 9]
+    assert run(*words, "--sigma_rule", "printed")[:2] == (0, f"5 pairs made, 0 kept from before, in {source / 'out'}\n")
+    *sources, photo = np.split(cv2.imread(str(source / "out" / "p1_stacked.png")).astype(int), 4, axis=1)
+    assert np.array_equal(photo, cv2.imread(str(source / "images" / "p1.png")))
+    sharp = np.stack([(panel == photo).all(axis=2) for panel in sources])
+    assert sharp.any(axis=0).all()
+    certain = [depth[mask & (sharp.sum(axis=0) == 1)] for mask in sharp]
+    assert all(one.max() < other.min() for one, other in itertools.pairwise(certain))
+    record = json.loads((source / "out" / "pmf.json").read_text())
+    assert (record["recipe"], record["kernel_radius"], record["sigma_rule"]) == ("rgbd", [5, 9], "printed")
+    assert not {"sigma", "kernel"} & set(record)
+    assert_bad_input(run(*words), "sigma_rule printed, not opencv")
+    save(source / "maps" / "p10.png", depth[:, 1:])
+    assert_bad_input(run(*words, "--out", source / "new"), "p10.png is 69x50")
+
+
 def test_going_on_with_other_settings_is_refused(source, run):
     assert run(*arguments(source), "--sigma", 2, 3)[0] == 0
     before = pictures(source / "out")
@@ -200,6 +223,11 @@ def test_bad_input_is_named_before_anything_is_written(source, harm, run):
         (["--recipe", "published", "--num_sources", 3], "--num_sources"),
         (["--recipe", "published", "--pairs_per_image", 2], "--pairs_per_image"),
         (["--sigma", 3, 2], "--sigma"),
+        (["--recipe", "rgbd", "--sigma", 1, 2], "--sigma belongs to --recipe realistic"),
+        (["--recipe", "rgbd", "--kernel_radius", 3, 2], "--kernel_radius"),
+        (["--recipe", "rgbd", "--sigma_rule", "print"], "printed"),
+        (["--kernel_radius", 3, 4], "--kernel_radius belongs to --recipe rgbd"),
+        (["--recipe", "published", "--sigma_rule", "opencv"], "--sigma_rule belongs to --recipe rgbd"),
         (["--kernel", "box"], "--kernel"),
         (["--holdout", 1], "--holdout"),
         (["--workers", 0], "--workers"),

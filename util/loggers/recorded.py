@@ -49,7 +49,7 @@ def _read_pictures(folder: Path, record: Mapping[str, Any]) -> dict[str, np.ndar
             label, url = entry
             path = (folder / unquote(url, errors="surrogateescape")).resolve()
             if path.is_relative_to(folder.resolve()):
-                pictures[str(label)] = read_image(path)
+                pictures[str(label)] = read_image(path, bits=8)
         except (UserError, OSError, TypeError, ValueError):
             continue
     return pictures

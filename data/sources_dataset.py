@@ -1,0 +1,103 @@
+"""Sources that lie on disk as they were taken: in role folders, scenes, suffixed files or stacked panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.base_dataset import FusionDataset, Pictures
+from data.image_io import read_image
+from data.inspection import check_equal, describe, look_at
+from data.panels import split_panels
+from data.transforms import JointTransform
+from util.errors import UserError
+
+
+class SourcesDataset(FusionDataset):
+    """The items of a folder (see `data.discovery`), each with its own number of sources, or one given file by file.
+
+    Attributes:
+        inspection: what was found; its items are those of the dataset.
+        skipped: one line for each sample that is left out because it cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | Path,
+        phase: str,
+        num_sources: int = 2,
+        with_target: bool = False,
+        needs_target: bool = False,
+        layout: str = "auto",
+        roles: str = "",
+        on_bad_sample: str = "stop",
+        files: Sequence[str | Path] = (),
+        transform: JointTransform | None = None,
+        seed: int = 0,
+        max_size: int | None = None,
+    ) -> None:
+        """Finds the items and looks at every file, without decoding it.
+
+        Args:
+            root: the folder given by --dataroot.
+            phase: its sub-folder to use.
+            num_sources: how many panels of stacked pictures are sources; with `needs_target`, of any item.
+            with_target: every item must have a target; in stacked pictures it is one more panel, the last.
+            needs_target: the items are to train with: as `with_target`, and exactly `num_sources` sources each.
+            layout: `roles`, `scenes`, `suffix`, `stacked` or `auto`.
+            roles: the roles to use, separated by commas, in this order; empty for all of them.
+            on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
+            files: the sources of one single item; `root` and `phase` are not looked at then.
+            transform: how training samples are cut out; None leaves pictures at their native size.
+            seed: where all chance comes from.
+            max_size: use no more than this many items; None or 0 for all.
+
+        Raises:
+            UserError: see `data.discovery.discover` and `data.inspection.inspect`.
+        """
+        self.num_sources = num_sources
+        self.with_target = with_target or needs_target
+        self.inspection = look_at(
+            root,
+            phase,
+            layout=layout,
+            roles=roles,
+            num_sources=num_sources,
+            with_target=self.with_target,
+            on_bad_sample=on_bad_sample,
+            files=files,
+        )
+        self.skipped = list(self.inspection.skipped)
+        if needs_target:
+            self._check_counts()
+        super().__init__(length=len(self.inspection.counts), transform=transform, seed=seed, max_size=max_size)
+
+    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
+        """See `FusionDataset.make_pictures`."""
+        item = self.inspection.found.items[index]
+        if self.inspection.found.layout == "stacked":
+            (path,) = item.files
+            pictures = split_panels(path, read_image(path), self.num_sources, with_target=self.with_target)
+        else:
+            paths = [*item.files, *([item.target] if item.target else [])]
+            pictures = [read_image(path) for path in paths]
+            check_equal([(path, picture.shape[1::-1]) for path, picture in zip(paths, pictures, strict=True)])
+        if self.transform is not None:
+            pictures, _ = self.transform(pictures, [], rng)
+        count = self.inspection.counts[index]
+        return Pictures(item.name, tuple(pictures[:count]), pictures[count] if len(pictures) > count else None)
+
+    def description(self) -> list[str]:
+        """See `FusionDataset.description`."""
+        return describe(self.inspection)
+
+    def _check_counts(self) -> None:
+        for item, count in zip(self.inspection.found.items, self.inspection.counts, strict=True):
+            if count != self.num_sources:
+                raise UserError(
+                    f"item {item.name} ({item.files[0]}) has {count} sources, not {self.num_sources}: training wants "
+                    "as many in every item as --num_sources says; --roles chooses among them"
+                )

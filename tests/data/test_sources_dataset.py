@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import torch
+
+from data.image_io import read_image
+from data.sources_dataset import SourcesDataset
+from data.transforms import JointTransform
+from tests.data.helpers import save, shared
+from util.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path, astronaut):
+    """Two items of three roles and a target; the second is one row taller."""
+    for number in (0, 1):
+        for role, name in enumerate(("A", "B", "C", "gt")):
+            save(tmp_path / "set" / name / f"{number}.png", astronaut[role : role + 20 + number, :30])
+    return tmp_path / "set"
+
+
+def test_sources_and_target_are_those_of_the_files(root):
+    dataset = SourcesDataset(root=root, phase="test")
+    assert len(dataset) == 2
+    assert dataset.skipped == []
+    pictures = dataset.pictures(1)
+    assert pictures.name == "1"
+    for picture, role in zip([*pictures.sources, pictures.target], ("A", "B", "C", "gt"), strict=True):
+        assert np.array_equal(picture, read_image(root / role / "1.png"))
+    assert dataset[1]["sources"].shape == (3, 3, 21, 30)
+    two = SourcesDataset(root=root, phase="test", roles="C, A", max_size=1)
+    assert len(two) == 1
+    assert np.array_equal(two.pictures(0).sources[0], read_image(root / "C" / "0.png"))
+    assert two[0]["sources"].shape == (2, 3, 20, 30)
+
+
+def test_scenes_have_as_many_sources_as_files(tmp_path, astronaut):
+    for scene, count in (("house", 2), ("door", 4)):
+        for number in range(count):
+            save(tmp_path / scene / f"{scene}{number}.png", astronaut[:10, number : number + 10])
+    dataset = SourcesDataset(root=tmp_path, phase="test")
+    assert [(sample["name"], len(sample["sources"])) for sample in dataset] == [("door", 4), ("house", 2)]
+    assert "target" not in dataset[0]
+    assert dataset.inspection.counts == (4, 2)
+    assert dataset.description()[-1] == "2 items, 2 to 4 sources (scenes)"
+
+
+def test_stacked_panels(tmp_path, astronaut):
+    wide = astronaut[:20, :60]
+    save(tmp_path / "x_stacked.png", wide)
+    pictures = SourcesDataset(root=tmp_path, phase="test", with_target=True).pictures(0)
+    assert pictures.name == "x"
+    assert np.array_equal(np.hstack([*pictures.sources, pictures.target]), wide)
+    assert SourcesDataset(root=tmp_path, phase="test").pictures(0).target is None
+    assert len(SourcesDataset(root=tmp_path, phase="test", num_sources=3).pictures(0).sources) == 3
+    with pytest.raises(UserError, match="60 pixels wide, which are not 7 equal panels"):
+        SourcesDataset(root=tmp_path, phase="test", num_sources=7)
+
+
+def test_files_one_by_one(root):
+    files = [root / "B" / "0.png", root / "A" / "0.png"]
+    dataset = SourcesDataset(root="", phase="test", files=files)
+    pictures = dataset.pictures(0)
+    assert (len(dataset), pictures.name, pictures.target) == (1, "0", None)
+    assert np.array_equal(pictures.sources[0], read_image(files[0]))
+    with pytest.raises(UserError, match=r"A/1\.png is 30x21, but .*B/0\.png is 30x20"):
+        SourcesDataset(root="", phase="test", files=[files[0], root / "A" / "1.png"])
+    with pytest.raises(UserError, match=r"no such picture: .*none\.png"):
+        SourcesDataset(root="", phase="test", files=[files[0], root / "none.png"])
+
+
+def test_16_bits_stay(tmp_path):
+    deep = np.arange(200, dtype=np.uint16).reshape(10, 20) * 300
+    for role in ("ir", "vi"):
+        save(tmp_path / role / "1.png", deep)
+    dataset = SourcesDataset(root=tmp_path, phase="test")
+    assert dataset.inspection.bits == (16,)
+    assert dataset.pictures(0).sources[0].dtype == np.uint16
+    assert np.array_equal(dataset.pictures(0).sources[1][..., 2], deep)
+
+
+def test_training(root):
+    transform = JointTransform(crop_size=16)
+    dataset = SourcesDataset(root=root, phase="train", num_sources=3, needs_target=True, transform=transform, seed=4)
+    sample = dataset[7, 1]
+    assert sample["sources"].shape == (3, 3, 16, 16)
+    assert sample["target"].shape == (3, 16, 16)
+    assert torch.equal(sample["target"], dataset[7, 1]["target"])
+    # Role r is cut r rows further down the same photograph, so that a joint cut shows the same rows r apart.
+    assert torch.equal(sample["sources"][0][:, 1:], sample["sources"][1][:, :-1])
+    assert torch.equal(sample["sources"][0][:, 3:], sample["target"][:, :-3])
+
+
+def test_training_wants_targets_and_a_fixed_number_of_sources(root):
+    with pytest.raises(UserError, match=r"item 0 .* has 3 sources, not 2: .*--num_sources"):
+        SourcesDataset(root=root, phase="train", needs_target=True)
+    assert len(SourcesDataset(root=root, phase="train", needs_target=True, roles="A,B")) == 2
+    (root / "gt" / "1.png").unlink()
+    with pytest.raises(UserError, match=r"item 1: its target is missing"):
+        SourcesDataset(root=root, phase="train", needs_target=True, num_sources=3)
+    (root / "gt" / "0.png").unlink()
+    with pytest.raises(UserError, match=r"no item of .* has a target: put them into a folder target"):
+        SourcesDataset(root=root, phase="train", needs_target=True, num_sources=3)
+    assert len(SourcesDataset(root=root, phase="test")) == 2
+
+
+def test_bad_samples_are_skipped_by_request(root, astronaut):
+    save(root / "B" / "1.png", astronaut[:20, :30])
+    (root / "C" / "0.png").write_bytes((root / "C" / "0.png").read_bytes()[:200])
+    save(root / "A" / "2.png", astronaut[:20, :30])
+    for name in "ABC":
+        save(root / name / "3.png", astronaut[:20, :30])
+    with pytest.raises(UserError, match=r"\(2 more cannot be used either\); --on_bad_sample skip"):
+        SourcesDataset(root=root, phase="test")
+    dataset = SourcesDataset(root=root, phase="test", on_bad_sample="skip")
+    assert [sample["name"] for sample in dataset] == ["3"]
+    assert len(dataset.skipped) == 3
+
+
+def test_a_file_that_changed_meanwhile_is_named(root, astronaut):
+    dataset = SourcesDataset(root=root, phase="test")
+    save(root / "B" / "0.png", astronaut[:20, :31])
+    with pytest.raises(UserError, match=r"B/0\.png is 31x20, but .*A/0\.png is 30x20"):
+        dataset[0]
+    (root / "B" / "1.png").unlink()
+    with pytest.raises(UserError, match=r"B/1\.png"):
+        dataset[1]
+
+
+def test_a_real_set_is_read():
+    dataset = SourcesDataset(root=shared("data", "mef"), phase="test")
+    sample = dataset[3]
+    assert (sample["name"], len(sample["sources"])) == ("house", 4)
