@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 
-from options.commands import parse_test, peek_run_folder
+from data.inspection import describe, look_at
+from options.commands import TestConfig, parse_test, peek_run_folder
 from options.files import travelling_options
 from options.validate import validate_test
-from util.errors import one_line, run_command
+from util.errors import EXIT_DONE, EXIT_SKIPPED, one_line, run_command
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,16 +24,28 @@ def main(argv: Sequence[str]) -> int:
     config, parsed = parse_test(argv, travelling)
     notices = validate_test(config, parsed)
 
+    for notice in notices:
+        sys.stderr.write(f"{notice}\n")
+    if config.testing.list:
+        return list_sources(config)
+
     # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
     from util.assembly import set_up_logging  # noqa: PLC0415
     from util.fuse_set import fuse_set  # noqa: PLC0415
 
     set_up_logging(config.run.verbose)
-    for notice in notices:
-        sys.stderr.write(f"{notice}\n")
-    page = fuse_set(config, parsed.given)
-    sys.stdout.write(f"Open {one_line(str(page))}\n")
-    return 0
+    fused = fuse_set(config, parsed.given)
+    sys.stdout.write(f"Open {one_line(str(fused.path))}\n")
+    sys.stderr.write("".join(f"skipped: {one_line(line)}\n" for line in fused.skipped))
+    return EXIT_SKIPPED if fused.skipped else EXIT_DONE
+
+
+def list_sources(config: TestConfig) -> int:
+    """Prints what is understood of the test set: --list."""
+    data, options = config.data, dataclasses.asdict(config.dataset)
+    found = look_at(data.dataroot, data.phase, num_sources=data.num_sources, files=config.testing.sources, **options)
+    sys.stdout.write("".join(f"{line}\n" for line in describe(found)))
+    return EXIT_SKIPPED if found.skipped else EXIT_DONE
 
 
 if __name__ == "__main__":

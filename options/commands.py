@@ -10,8 +10,8 @@ from typing import Any
 
 from options import tables
 from options.aliases import WITHOUT_EFFECT, modernise
-from options.data import AlignedOptions, AugmentationOptions, DataOptions, PMFOptions
-from options.models import Pix2PixOptions
+from options.data import AugmentationOptions, DataOptions, DatasetOptions
+from options.models import ModelOptions
 from options.networks import DiscriminatorOptions, GeneratorOptions, NLayersOptions
 from options.parser import Parsed, parse, read_config
 from options.run import RunOptions
@@ -21,7 +21,7 @@ from options.training import TrainingOptions
 from options.watching import WatchingOptions
 
 # Where test.py starts from another value than train.py.
-TEST_DEFAULTS = {"phase": "test", "with_target": False}
+TEST_DEFAULTS = {"phase": "test", "with_target": False, "dataset_mode": "sources"}
 
 
 TESTING_ONLY = (TestingOptions,)
@@ -42,8 +42,8 @@ class TrainConfig:
     run: RunOptions
     data: DataOptions
     augmentation: AugmentationOptions
-    dataset: AlignedOptions | PMFOptions
-    model: Pix2PixOptions
+    dataset: DatasetOptions
+    model: ModelOptions
     generator: GeneratorOptions
     discriminator: DiscriminatorOptions
     training: TrainingOptions
@@ -59,7 +59,7 @@ class TestConfig:
     selection: tables.Selection
     run: RunOptions
     data: DataOptions
-    dataset: AlignedOptions | PMFOptions
+    dataset: DatasetOptions
     generator: GeneratorOptions
     testing: TestingOptions
 

@@ -11,6 +11,21 @@ NORMS = ("batch", "instance", "none")
 
 @dataclass(frozen=True)
 class GeneratorOptions:
+    """Base of the options of all generators."""
+
+    @property
+    def fused_channels(self) -> int:
+        """Channels of the fused picture, which a discriminator sees."""
+        return 3
+
+    @property
+    def norm_of_discriminator(self) -> str:
+        """The norm of a discriminator beside this generator."""
+        return "batch"
+
+
+@dataclass(frozen=True)
+class FamilyOptions(GeneratorOptions):
     """What all convolutional generators of the pix2pix family share (resnet_*, unet_*)."""
 
     input_nc: int = option(3, "channels of a source; pictures are fused as RGB, so 3")
@@ -19,9 +34,19 @@ class GeneratorOptions:
     norm: str = option("batch", "normalisation in the networks", choices=NORMS)
     dropout: bool = option(True, "dropout in the generator while training")
 
+    @property
+    def fused_channels(self) -> int:
+        """As many as the network draws."""
+        return self.output_nc
+
+    @property
+    def norm_of_discriminator(self) -> str:
+        """One --norm for both networks, as in the family."""
+        return self.norm
+
 
 @dataclass(frozen=True)
-class R2GANOptions(GeneratorOptions):
+class R2GANOptions(FamilyOptions):
     """`--netG R2GAN_generator`."""
 
     n_blocks: int = option(6, "residual blocks of the encoder: 6 as released, 9 as drawn in the paper")
@@ -30,6 +55,21 @@ class R2GANOptions(GeneratorOptions):
         "decoders of the reconstructions: shared with the fused one as released, or separate as drawn in the paper",
         choices=("shared", "separate"),
     )
+
+
+@dataclass(frozen=True)
+class IFCNNOptions(GeneratorOptions):
+    """`--netG IFCNN`."""
+
+    fusion: str = option("max", "element-wise rule that fuses the sources' maps", choices=("max", "sum", "mean"))
+    ifcnn_norm: str = option(
+        "auto",
+        "input range: imagenet normalises by ImageNet's mean and deviation, none leaves [0, 1], auto does the first "
+        "for coloured and the second for grey sources",
+        choices=("auto", "imagenet", "none"),
+    )
+    train_conv1: bool = option(False, "train the first layer, too, which is ResNet-101's and frozen as published")
+    fixed_bn: bool = option(False, "train with batch norm's running statistics as they are; better for small batches")
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,9 @@ def _add_option(section: Any, entry: Field[Any], kind: Any, default: Any) -> Non
         section.add_argument(flag, f"--no_{entry.name}", action=_Switch, nargs=0, **common)
     elif get_origin(kind) is tuple:
         members = get_args(kind)
+        if members[-1] is Ellipsis:  # any number of one kind
+            section.add_argument(flag, type=members[0], nargs="+", metavar=entry.metadata["metavar"], **common)
+            return
         metavars = tuple(member.__name__.upper() for member in members)
         section.add_argument(flag, type=members[0], nargs=len(members), metavar=metavars, **common)
     else:

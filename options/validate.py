@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
-from options.data import AlignedOptions, PMFOptions
-from options.networks import NLayersOptions, R2GANOptions
+from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PMFOptions, SourcesOptions
+from options.models import IFCNNTrainingOptions
+from options.networks import FamilyOptions, GeneratorOptions, IFCNNOptions, NLayersOptions, R2GANOptions
 from options.parser import Parsed
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError
@@ -49,9 +50,11 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     _within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
     _within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
     _within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
-    for name in ("lambda_L1", "lambda_GAN", "lambda_gp"):
-        weight = getattr(config.model, name)
-        _within(name, weight, weight >= 0, "a weight of 0 or more")
+    for name, weight in vars(config.model).items():
+        if name.startswith("lambda_"):
+            _within(name, weight, weight >= 0, "a weight of 0 or more")
+    if isinstance(config.model, IFCNNTrainingOptions):
+        _check_ifcnn(config.model, config.generator)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -72,12 +75,37 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     Raises:
         UserError: a value out of its range.
     """
+    _check_own_pictures(config)
     _check_common(config)
     _at_least("batch_size", config.testing.batch_size, 1)
     _at_least("num_test", config.testing.num_test, 0)
+    tile, overlap = config.testing.tile, config.testing.tile_overlap
+    _within("tile", tile, tile >= -1, "a side in pixels, 0 or -1")
+    _at_least("tile_overlap", overlap, 0)
+    if 0 < tile < 2 * overlap:
+        raise UserError(f"--tile {tile} --tile_overlap {overlap}: wanted an overlap of at most half a tile")
     if not re.fullmatch(r"\w+", config.testing.epoch):
         raise UserError(f"--epoch {config.testing.epoch}: wanted latest, best or an epoch's number")
     return list(parsed.notices)
+
+
+def _check_own_pictures(config: TestConfig) -> None:
+    """--sources, --out and --list, which stand in for a whole test set."""
+    testing = config.testing
+    if bool(testing.sources) != bool(testing.out) and not testing.list:
+        raise UserError("--sources A B … and --out FILE belong together: the pictures of one scene and the fused one")
+    if testing.sources and len(testing.sources) < 2:
+        raise UserError(f"--sources {testing.sources[0]}: wanted the pictures of one scene, at least two")
+    for path in testing.sources:
+        if not Path(path).is_file():
+            raise UserError(f"--sources {path}: no such file")
+        if testing.out and Path(path).resolve() == Path(testing.out).resolve():
+            raise UserError(f"--out {testing.out} is one of the --sources, which would be overwritten")
+    if (testing.sources or testing.list) and not isinstance(config.dataset, SourcesOptions):
+        option = "--sources" if testing.sources else "--list"
+        raise UserError(f"{option} goes with --dataset_mode sources, the default of test.py")
+    if testing.list and not testing.sources and not config.data.dataroot:
+        raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/TNO")
 
 
 def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -89,12 +117,32 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
             f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
             "add --preprocess resize_and_crop to resize them"
         )
-    if isinstance(config.dataset, PMFOptions) and config.dataset.recipe == "published":
-        useless = sorted(parsed.given & {"sigma", "kernel"})
-        notices += [f"--{name} has no effect with --recipe published, which knows one blur" for name in useless]
-    if config.model.gan_mode == "wgangp" and config.generator.norm == "batch":
+    if isinstance(config.dataset, PMFOptions):
+        chosen = config.dataset.recipe
+        notices += [
+            f"--{name} has no effect with --recipe {chosen}: it belongs to --recipe {owner}"
+            for name, owner in PMF_RECIPE_OPTIONS.items()
+            if name in parsed.given and owner != chosen
+        ]
+    if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
     return notices
+
+
+def check_run_name(name: str) -> None:
+    """Raises `UserError` unless `name` is that of a folder, which leads nowhere else."""
+    if not name or name in (".", "..") or any(mark in name for mark in "/\\\0"):
+        raise UserError(f"--name {name!r}: wanted the name of a folder, without slashes")
+
+
+def _check_ifcnn(model: IFCNNTrainingOptions, generator: GeneratorOptions) -> None:
+    if not isinstance(generator, IFCNNOptions):
+        raise UserError("--model ifcnn trains IFCNN only: add --netG IFCNN")
+    _at_least("perceptual_from", model.perceptual_from, 0)
+    for name in ("backbone_weights", "conv1_weights"):
+        file = getattr(model, name)
+        if file and not Path(file).is_file():
+            raise UserError(f"--{name} {file}: no such file")
 
 
 def _check_watching(watching: WatchingOptions) -> None:
@@ -105,9 +153,7 @@ def _check_watching(watching: WatchingOptions) -> None:
 
 
 def _check_common(config: TrainConfig | TestConfig) -> None:
-    name = config.run.name
-    if not name or name in (".", "..") or any(mark in name for mark in "/\\\0"):
-        raise UserError(f"--name {name!r}: wanted the name of a folder, without slashes")
+    check_run_name(config.run.name)
     if Path(config.data.phase).name != config.data.phase or config.data.phase == "..":
         raise UserError(f"--phase {config.data.phase!r}: wanted the name of a sub-folder of --dataroot, such as test")
     _check_data_root(config)
@@ -115,10 +161,12 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     _at_least("num_sources", config.data.num_sources, 1)
     _at_least("max_dataset_size", config.data.max_dataset_size, 0)
     _at_least("num_threads", config.data.num_threads, 0)
-    for channels in ("input_nc", "output_nc"):
-        if getattr(config.generator, channels) != 3:
-            raise UserError(f"--{channels} {getattr(config.generator, channels)}: pictures are fused as RGB, wanted 3")
-    _within("ngf", config.generator.ngf, 1 <= config.generator.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
+    if isinstance(config.generator, FamilyOptions):
+        for channels in ("input_nc", "output_nc"):
+            number = getattr(config.generator, channels)
+            if number != 3:
+                raise UserError(f"--{channels} {number}: pictures are fused as RGB, wanted 3")
+        _within("ngf", config.generator.ngf, 1 <= config.generator.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
     if isinstance(config.generator, R2GANOptions):
         _within("n_blocks", config.generator.n_blocks, 1 <= config.generator.n_blocks <= 100, "1 to 100")
     if config.run.gpu_ids and not re.fullmatch(r"-1(,-1)*|\d+(,\d+)*", config.run.gpu_ids.replace(" ", "")):
@@ -136,6 +184,8 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
 def _check_data_root(config: TrainConfig | TestConfig) -> None:
     dataset = config.dataset
     if isinstance(dataset, PMFOptions) and dataset.images and dataset.maps:
+        return
+    if isinstance(config, TestConfig) and config.testing.sources:
         return
     if not config.data.dataroot:
         raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/PMF")

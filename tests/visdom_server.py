@@ -41,7 +41,7 @@ class VisdomServer:
         words = ["-port", self.port, "-bind_local", "-env_path", environments, "-logging_level", "ERROR"]
         command = [sys.executable, "-c", START, *map(str, words)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while self._ask("env_state") is None:
             assert time.monotonic() < deadline
             assert self._process.poll() is None, "the server ended"

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
+import os
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from data.image_io import write_image
-from data.tensors import to_uint8
-from models.generators.base import Generator
+from data.base_dataset import FusionDataset, Pictures
+from data.image_io import Picture, write_image
 from util.errors import UserError
 from util.files import write_text
-from util.fusing import fuse, plain_average, to_levels
+from util.fusing import plain_average
 from util.metrics import REFERENCE_METRICS
+from util.picture_fuser import PictureFuser, Plan
 from util.report import ResultRow, write_result_page
-from util.runtime import Runtime
 
 AVERAGE = "_average"
+_LONGEST_NAME = 255  # bytes, on the file systems in use
 
 
 @dataclass(frozen=True)
@@ -51,47 +54,87 @@ class Evaluator:
     """Fuses the items of a dataset into `folder`.
 
     Args:
-        runtime: the machine.
-        generator: the network, already in the mode it is to be used in.
+        fuser: fuses pictures.
         folder: the results folder.
         metrics: names of `util.metrics.REFERENCE_METRICS` to compute where an item has a target.
+        skip_bad: leave out items that cannot be read, instead of stopping.
+
+    Attributes:
+        seconds: what fusing took, without reading and writing.
+        skipped: a line on each item that was left out.
     """
 
-    def __init__(self, runtime: Runtime, generator: Generator, folder: Path, metrics: Sequence[str]) -> None:
-        self._runtime = runtime
-        self._generator = generator
+    def __init__(
+        self, fuser: PictureFuser, folder: Path, metrics: Sequence[str] = (), *, skip_bad: bool = False
+    ) -> None:
+        self._fuser = fuser
         self._folder = folder
         self._metrics = metrics
+        self._skip_bad = skip_bad
         self.seconds = 0.0
+        self.skipped: list[str] = []
 
-    def run(self, samples: Iterable[Mapping[str, Any]], total: int, batch_size: int = 1) -> list[ItemResult]:
+    def run(self, dataset: FusionDataset, *, batch_size: int = 1, read_ahead: bool = True) -> list[ItemResult]:
         """Fuses, writes and measures all items.
 
         Args:
-            samples: items with "name", "sources" (N, C, H, W) and perhaps "target" (C, H, W), in [0, 1].
-            total: how many there are.
-            batch_size: how many neighbours of one size are fused together.
+            dataset: the items.
+            batch_size: how many neighbours of one size and kind are fused together.
+            read_ahead: read an item while the one before it is fused.
 
         Returns:
             One result per item, in order.
 
         Raises:
-            UserError: two items have the same name.
+            UserError: an item that cannot be used, or two items with the same name.
         """
         for stale in ("index.html", "metrics.csv", "metrics.json"):  # of an earlier test: they describe other pictures
             (self._folder / stale).unlink(missing_ok=True)
         results: list[ItemResult] = []
         seen: set[str] = set()
-        with tqdm(total=total, unit="picture", dynamic_ncols=True) as bar:
-            for group in _of_one_size(samples, batch_size):
-                for name in (sample["name"] for sample in group):
-                    if name in seen:
-                        raise UserError(f"two items are called {name!r}: their results would overwrite each other")
-                    seen.add(name)
-                results += self._run_batch(group)
+        with tqdm(total=len(dataset), unit="picture", dynamic_ncols=True) as bar:
+            for plan, group in self._groups(self._read(dataset, read_ahead), batch_size):
+                for item in group:
+                    if item.name in seen:
+                        raise UserError(f"two items are called {item.name!r}: their results would overwrite each other")
+                    seen.add(item.name)
+                results += self._run_group(group, plan)
                 bar.update(len(group))
         self._remove_others({path for result in results for path in result.pictures.values()})
         return results
+
+    def _read(self, dataset: FusionDataset, read_ahead: bool) -> Iterator[Pictures]:
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            waiting = None
+            for index in range(len(dataset)):
+                pending = waiting or reader.submit(dataset.pictures, index)
+                is_last = index + 1 == len(dataset)
+                waiting = reader.submit(dataset.pictures, index + 1) if read_ahead and not is_last else None
+                try:
+                    item = pending.result()
+                except UserError as error:
+                    if not self._skip_bad:
+                        raise
+                    self.skipped.append(str(error))
+                else:
+                    del pending  # it would keep the pictures while the next ones are fused
+                    yield item
+
+    def _groups(self, items: Iterator[Pictures], batch_size: int) -> Iterator[tuple[Plan, list[Pictures]]]:
+        """Groups neighbours that can be fused together, at most `batch_size` at a time."""
+        group: list[Pictures] = []
+        plan: Plan | None = None
+        for item in items:
+            of_item = self._fuser.plan(item.sources)
+            if plan is not None and group and plan != of_item:
+                yield plan, group
+                group = []
+            group, plan = [*group, item], of_item
+            if len(group) == batch_size:
+                yield plan, group
+                group = []
+        if plan is not None and group:
+            yield plan, group
 
     def _remove_others(self, written: set[str]) -> None:
         """Removes pictures of an earlier test from the folder, which would be measured and counted with these."""
@@ -100,29 +143,51 @@ class Evaluator:
                 if f"{sub_folder}/{path.name}" not in written:
                     path.unlink()
 
-    def _run_batch(self, group: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
-        sources = list(torch.stack([sample["sources"] for sample in group]).unbind(1))
+    def _run_group(self, group: Sequence[Pictures], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()
-        fused = fuse(self._runtime, self._generator, sources).cpu()
+        fused = self._fuser.fuse([item.sources for item in group], plan)
         self.seconds += time.perf_counter() - started
-        return [self._finish(sample, fused[i]) for i, sample in enumerate(group)]
+        return [self._finish(item, picture) for item, picture in zip(group, fused, strict=True)]
 
-    def _finish(self, sample: Mapping[str, Any], fused: Tensor) -> ItemResult:
-        name, sources, target = sample["name"], sample["sources"], sample.get("target")
-        pictures = {"fused": f"fused/{name}.png"}
-        write_image(self._folder / pictures["fused"], to_uint8(fused))
-        shown = {f"source {i}": source for i, source in enumerate(sources, start=1)}
+    def _finish(self, item: Pictures, fused: Picture) -> ItemResult:
+        pictures = {"fused": f"fused/{file_name(item.name, '.png')}"}
+        write_image(self._folder / pictures["fused"], fused)
+        shown = {f"source {i}": source for i, source in enumerate(item.sources, start=1)}
         values: dict[str, float] = {}
-        if target is not None:
-            shown["target"] = target
-            for suffix, picture in (("", fused), (AVERAGE, plain_average(list(sources)))):
-                levels, wanted = to_levels(picture)[None], to_levels(target)[None]
-                values |= {m + suffix: float(REFERENCE_METRICS[m](levels, wanted)) for m in self._metrics}
+        if item.target is not None:
+            shown["target"] = item.target
+            if self._metrics:
+                values = self._measure(item, fused)
         for label, picture in shown.items():
-            pictures[label] = f"images/{name}_{label.replace(' ', '_')}.png"
-            write_image(self._folder / pictures[label], to_uint8(picture))
+            pictures[label] = f"images/{file_name(item.name, '_' + label.replace(' ', '_') + '.png')}"
+            write_image(self._folder / pictures[label], _in_8_bits(picture))
         ordered = {label: pictures[label] for label in sorted(pictures, key=_reading_order)}
-        return ItemResult(name, (fused.shape[-1], fused.shape[-2]), ordered, values)
+        return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, values)
+
+    def _measure(self, item: Pictures, fused: Picture) -> dict[str, float]:
+        assert item.target is not None
+        average = plain_average([_levels(source) for source in item.sources]).round()
+        wanted = _levels(item.target)
+        return {
+            metric + suffix: float(REFERENCE_METRICS[metric](levels, wanted))
+            for suffix, levels in (("", _levels(fused)), (AVERAGE, average))
+            for metric in self._metrics
+        }
+
+
+def file_name(name: str, ending: str) -> str:
+    """Returns a file's name for an item; a name too long for the file system is cut and made unique again.
+
+    Args:
+        name: the item's.
+        ending: what follows it.
+    """
+    raw = os.fsencode(name)
+    room = _LONGEST_NAME - len(os.fsencode(ending))
+    if len(raw) <= room:
+        return name + ending
+    mark = f"~{hashlib.sha256(raw).hexdigest()[:8]}"
+    return raw[: room - len(mark)].decode("utf-8", errors="ignore") + mark + ending
 
 
 def parse_metrics(text: str) -> list[str]:
@@ -196,16 +261,18 @@ def write_page(folder: Path, title: str, facts: Mapping[str, str], results: Sequ
     return path
 
 
-def _of_one_size(samples: Iterable[Mapping[str, Any]], batch_size: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Groups neighbours whose sources have one shape, at most `batch_size` at a time."""
-    group: list[Mapping[str, Any]] = []
-    for sample in samples:
-        if group and (len(group) == batch_size or group[0]["sources"].shape != sample["sources"].shape):
-            yield group
-            group = []
-        group.append(sample)
-    if group:
-        yield group
+def _levels(picture: Picture) -> Tensor:
+    """A picture (H, W, 3) or (H, W) as levels from 0 to 255, (1, 3, H, W); those of 16 bits between whole levels."""
+    levels = picture.astype(np.float32)
+    if picture.dtype == np.uint16:
+        levels /= 257
+    planes = np.broadcast_to(levels[..., None], (*levels.shape, 3)) if levels.ndim == 2 else levels
+    return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))[None]
+
+
+def _in_8_bits(picture: Picture) -> Picture:
+    """What a page shows of a picture."""
+    return picture if picture.dtype == np.uint8 else np.rint(picture / 257).astype(np.uint8)
 
 
 def _reading_order(label: str) -> tuple[int, str]:

@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.loader import create_loader
+from data.base_dataset import FusionDataset
+from data.image_io import check_format, write_image
 from models.generators.base import Generator
 from models.registry import get_generator_class
 from models.weights import checked_state, load_weights
 from options.commands import TestConfig
-from util.assembly import build_dataset, build_generator, build_runtime
+from options.data import SourcesOptions
+from util.assembly import build_dataset, build_generator, build_runtime, read_off_weights
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError
 from util.evaluator import Evaluator, mean_values, parse_metrics, write_page, write_tables
 from util.launch import Place
+from util.picture_fuser import FusingSettings, PictureFuser
 
 log = logging.getLogger(__name__)
 
 
-def fuse_set(config: TestConfig, given: Collection[str]) -> Path:
-    """Fuses the test set of the options.
+@dataclass(frozen=True)
+class Fused:
+    """What test.py made.
+
+    Attributes:
+        path: the result page, or the picture of `--out`.
+        skipped: a line on each sample that could not be used.
+    """
+
+    path: Path
+    skipped: tuple[str, ...] = ()
+
+
+def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
+    """Fuses the test set of the options, or the pictures of --sources.
 
     Args:
         config: the options.
         given: the options that the user stated; the others may be read off the weights.
-
-    Returns:
-        The result page.
 
     Raises:
         UserError: weights, options or data that cannot be used.
@@ -38,33 +52,60 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Path:
     if Place.of_process().world_size > 1:
         raise UserError("test.py fuses in one process: start it without torchrun")
     metrics = parse_metrics(config.testing.metrics)
+    testing = config.testing
     checkpoints = CheckpointFolder(Path(config.run.checkpoints_dir) / config.run.name)
+    dataset = _build_dataset(config)
     generator, weights_file = _load_generator(config, given, checkpoints)
-    data, testing = config.data, config.testing
-    limits = [limit for limit in (data.max_dataset_size, testing.num_test) if limit]
-    dataset = build_dataset(config, max_size=min(limits, default=None))
     runtime = build_runtime(config)
     runtime.place(generator.train(not testing.eval))
-    source = data.dataroot or "the given folders"
-    log.info("%d items from %s, fused with %s", len(dataset), source, weights_file)
+    options = [entry.name for entry in dataclasses.fields(FusingSettings)]
+    fuser = PictureFuser(runtime, generator, FusingSettings(**{name: getattr(testing, name) for name in options}))
+    if testing.sources:
+        return _fuse_files(fuser, dataset, Path(testing.out))
 
-    label = f"{data.phase}_{testing.epoch}"
+    log.info("fused with %s", weights_file)
+    label = f"{config.data.phase}_{testing.epoch}"
     folder = Path(testing.results_dir) / config.run.name / label
-    evaluator = Evaluator(runtime, generator, folder, metrics)
-    loader = create_loader(dataset, batch_size=1, num_threads=data.num_threads)
-    samples = ({key: values[0] for key, values in batch.items()} for batch in loader)
-    results = evaluator.run(samples, len(dataset), testing.batch_size)
+    skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
+    evaluator = Evaluator(fuser, folder, metrics, skip_bad=skips)
+    results = evaluator.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
+    skipped = (*getattr(dataset, "skipped", ()), *evaluator.skipped)
+    if not results:
+        raise UserError(f"nothing was fused: {skipped[0]}")
     write_tables(folder, results)
     for name, value in mean_values(results).items():
         log.info("%-14s %.4f", name, value)
     facts = {
         "generator": config.selection.netG,
         "weights": str(weights_file),
-        "data": source,
+        "data": config.data.dataroot or "the given folders",
         "pictures": str(len(results)),
         "seconds per picture": f"{evaluator.seconds / len(results):.3f} on {runtime.device}",
     }
-    return write_page(folder, f"{config.run.name}, {label}", facts, results)
+    if skipped:
+        facts["skipped"] = str(len(skipped))
+    return Fused(write_page(folder, f"{config.run.name}, {label}", facts, results), skipped)
+
+
+def _build_dataset(config: TestConfig) -> FusionDataset:
+    """Finds the items and says what was understood of them, before anything is computed."""
+    limits = [limit for limit in (config.data.max_dataset_size, config.testing.num_test) if limit]
+    changes: dict[str, Any] = {"max_size": min(limits, default=None)}
+    if config.testing.sources:
+        changes["files"] = tuple(map(Path, config.testing.sources))
+    dataset: FusionDataset = build_dataset(config, **changes)
+    for line in dataset.description():
+        log.info("%s", line)
+    return dataset
+
+
+def _fuse_files(fuser: PictureFuser, dataset: FusionDataset, out: Path) -> Fused:
+    """Fuses the pictures of --sources into --out."""
+    sources = dataset.pictures(0).sources
+    plan = fuser.plan(sources)
+    check_format(out, plan.dtype)
+    write_image(out, fuser.fuse([sources], plan)[0])
+    return Fused(out)
 
 
 def _load_generator(
@@ -77,19 +118,8 @@ def _load_generator(
     # Decoders of its own for N sources are part of a network, whatever the number of sources to fuse now.
     changes = {"num_sources": told["num_sources"]} if "num_sources" in told else {}
     if not checkpoints.options_file.is_file():
-        config = _read_off_weights(config, given, told, path)
+        options = read_off_weights(config.generator, given, told, path)
+        config = dataclasses.replace(config, generator=options)
     generator = build_generator(config, **changes)
     load_weights(generator, weights, str(path))
     return generator, path
-
-
-def _read_off_weights(config: TestConfig, given: Collection[str], told: Mapping[str, Any], path: Path) -> TestConfig:
-    """Published weights come without options.json: what they tell themselves stands in for options not given."""
-    if told and not {"norm"} & ({*told} | {*given}):
-        raise UserError(f"{path} tells no norm, which has no weights: say --norm instance or --norm none")
-    for name in ("input_nc", "output_nc"):
-        if told.get(name, 3) != 3:
-            raise UserError(f"{path} is of a network with {name} {told[name]}; pictures are fused as RGB, wanted 3")
-    options = {entry.name for entry in dataclasses.fields(config.generator)}
-    changes: dict[str, Any] = {name: told[name] for name in options & set(told) if name not in given}
-    return dataclasses.replace(config, generator=dataclasses.replace(config.generator, **changes))

@@ -1,4 +1,4 @@
-"""Fusing a batch with a generator: the one place where pictures in [0, 1] meet a network's own value range."""
+"""Fusing a batch of tensors with a generator: the one place where values in [0, 1] meet a network's own range."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from util.runtime import Runtime
 
 
 @torch.no_grad()
-def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> Tensor:
+def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False) -> Tensor:
     """Fuses pictures of any size; nothing but the fused path is computed.
 
     Args:
         runtime: the machine.
         generator: the unwrapped network, in evaluation mode unless the caller wants otherwise.
         sources: N tensors (B, C, H, W) in [0, 1].
+        grey: the sources hold no colour, see `Generator.normalisation`.
 
     Returns:
         (B, C, H, W) in [0, 1], float32, on the runtime's device.
     """
-    normalisation = generator.normalisation()
+    normalisation = generator.normalisation(grey=grey)
     scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
     with runtime.autocast():
         fused = generator.fuse(scaled)
     return normalisation.undo(fused.float()).clamp(0, 1)
 
 
-def to_levels(pictures: Tensor) -> Tensor:
+def round_to_levels(pictures: Tensor) -> Tensor:
     """Rounds pictures in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats."""
     return (pictures * 255).round()
 

@@ -135,7 +135,7 @@ class _Watch:
             # Processes that have saved leave together. One that left alone was stopped harshly, or before it began.
             if any(statuses):
                 left_at = left_at or now
-                if now - left_at > 2.0:
+                if now - left_at > GRACE:
                     return EXIT_INTERRUPTED
             time.sleep(0.05)
 
@@ -187,7 +187,7 @@ def one_of_several(place: Place) -> Iterator[None]:
     except Exception as error:
         if place.rank > 0 or isinstance(error, LostContactError):
             # An orderly end of the launcher's pipe, or torchrun's SIGTERM, comes within this time.
-            if job_is_over.wait(3.0):
+            if job_is_over.wait(GRACE):
                 raise SystemExit(EXIT_FAILED) from None
             sys.stderr.write("\n")  # below the progress bar of process 0
         raise

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from torch.utils.data import DataLoader
 
 from models.generators.base import Generator
-from util.fusing import fuse, plain_average, to_levels
+from util.fusing import fuse, plain_average, round_to_levels
 from util.metrics import REFERENCE_METRICS
 from util.runtime import Runtime
 
@@ -57,7 +57,7 @@ class Validator:
             if not self._of_average:  # the sources do not change, so once is enough
                 pictures["_average"] = self._runtime.to_device(plain_average(sources))
             yield {
-                name + suffix: metric(to_levels(picture), to_levels(target)).item()
+                name + suffix: metric(round_to_levels(picture), round_to_levels(target)).item()
                 for suffix, picture in pictures.items()
                 for name, metric in REFERENCE_METRICS.items()
             }

@@ -1,26 +1,18 @@
 """What a person sees: the dashboard of a training in a real browser."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 pytest.importorskip("visdom")
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-from scripts.visdom_offline import find_missing, find_static  # noqa: E402
-from tests.integration.commands import SMALL, train  # noqa: E402
-from tests.pictures import write_pairs  # noqa: E402
-from tests.visdom_server import VisdomServer  # noqa: E402
-from util.errors import UserError  # noqa: E402
-from util.loggers import Board, TrainingEvent  # noqa: E402
-from util.loggers.visdom_client import VisdomClient  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
+from scripts.visdom_offline import find_missing, find_static
+from tests.browser import By, WebDriverWait, headless_chromium, needs_chromium
+from tests.integration.commands import SMALL, train
+from tests.pictures import write_pairs
+from tests.visdom_server import VisdomServer
+from util.errors import UserError
+from util.loggers import Board, TrainingEvent
+from util.loggers.visdom_client import VisdomClient
 
 
 def without_page():
@@ -31,11 +23,9 @@ def without_page():
 
 
 pytestmark = [
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"),
+    needs_chromium,
     pytest.mark.skipif(without_page(), reason="visdom's page assets are missing: run scripts/visdom_offline.py"),
 ]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1500,1200"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 NASTY = "<b>x</b> & <img src=x onerror='window.hurt=1'> <a href=\"javascript:alert(1)\">$\\alpha$</a>"
 
 
@@ -48,13 +38,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with headless_chromium(tmp_path_factory.mktemp("profile"), width=1500, height=1200) as driver:
+        yield driver
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,19 @@
 import csv
 import json
+import os
 
+import numpy as np
 import pytest
 import torch
 
+from data.base_dataset import FusionDataset, Pictures
+from data.image_io import read_image
 from models.generators.base import FusionOutput, Generator
+from tests.pictures import scene
 from util.errors import UserError
-from util.evaluator import Evaluator, mean_values, parse_metrics, write_page, write_tables
+from util.evaluator import Evaluator, file_name, mean_values, parse_metrics, write_page, write_tables
 from util.fusing import fuse, plain_average
+from util.picture_fuser import PictureFuser
 from util.runtime import Runtime
 
 
@@ -21,29 +27,50 @@ class Mean(Generator):
         return FusionOutput(sum(sources) / len(sources))
 
 
+class Items(FusionDataset):
+    """Pictures that are there already; a text among them cannot be read."""
+
+    def __init__(self, *items):
+        self.items = items
+        super().__init__(length=len(items), transform=None, seed=0, max_size=None)
+
+    def make_pictures(self, index, rng):
+        if isinstance(self.items[index], str):
+            raise UserError(self.items[index])
+        return self.items[index]
+
+
 @pytest.fixture
-def runtime():
-    return Runtime(gpu_ids="-1")
+def evaluator(tmp_path):
+    def make(*metrics, **options):
+        return Evaluator(PictureFuser(Runtime(gpu_ids="-1"), Mean()), tmp_path, metrics, **options)
+
+    return make
 
 
 def item(name, seed, height=12, width=17, target=True):
-    generator = torch.Generator().manual_seed(seed)
-    sample = {"name": name, "sources": torch.rand(3, 3, height, width, generator=generator)}
-    return sample | ({"target": torch.rand(3, height, width, generator=generator)} if target else {})
+    sources = tuple(scene(seed + i, height, width) for i in range(3))
+    return Pictures(name, sources, scene(seed + 9, height, width) if target else None)
 
 
-def test_fusing_converts_to_the_networks_range_and_back(runtime):
+def test_fusing_converts_to_the_networks_range_and_back():
     sources = [torch.rand(2, 3, 9, 11) for _ in range(3)]
-    assert torch.allclose(fuse(runtime, Mean(), sources), plain_average(sources), atol=1e-6)
+    assert torch.allclose(fuse(Runtime(gpu_ids="-1"), Mean(), sources), plain_average(sources), atol=1e-6)
 
 
-def test_items_of_several_sizes_with_and_without_target(runtime, tmp_path):
-    items = [item("a", 0), item("b", 1), item("c", 2, 8, 9, target=False), item("d", 3)]
-    results = Evaluator(runtime, Mean(), tmp_path, ["PSNR"]).run(items, 4, batch_size=2)
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+@pytest.mark.parametrize("read_ahead", [True, False])
+def test_items_of_several_sizes_with_and_without_target(evaluator, tmp_path, batch_size, read_ahead):
+    items = [item("a", 0), item("b", 1), item("c", 2, 10, 9, target=False), item("d", 3)]
+    results = evaluator("PSNR").run(Items(*items), batch_size=batch_size, read_ahead=read_ahead)
     assert [result.name for result in results] == list("abcd")
     assert results[2].values == {}
     assert results[0].values["PSNR"] == pytest.approx(results[0].values["PSNR_average"], rel=1e-6)
     assert list(results[0].pictures) == ["source 1", "source 2", "source 3", "fused", "target"]
+    for of, result in zip(items, results, strict=True):
+        fused = read_image(tmp_path / result.pictures["fused"])
+        assert np.abs(fused - sum(source.astype(float) for source in of.sources) / 3).max() <= 0.51
+        assert np.array_equal(read_image(tmp_path / result.pictures["source 2"]), of.sources[1])
     write_tables(tmp_path, results)
     page = write_page(tmp_path, "title", {"fact": "<b>"}, results)
     with (tmp_path / "metrics.csv").open() as file:
@@ -55,17 +82,52 @@ def test_items_of_several_sizes_with_and_without_target(runtime, tmp_path):
     assert "&lt;b&gt;" in page.read_text()
 
 
-def test_two_items_of_one_name_are_refused(runtime, tmp_path):
+def test_two_items_of_one_name_are_refused(evaluator):
     with pytest.raises(UserError, match="'a'"):
-        Evaluator(runtime, Mean(), tmp_path, []).run([item("a", 0), item("a", 1)], 2)
+        evaluator().run(Items(item("a", 0), item("a", 1)))
 
 
-def test_equal_pictures_give_infinity_and_stay_readable(runtime, tmp_path):
-    sample = {"name": "same", "sources": torch.zeros(2, 3, 12, 12), "target": torch.zeros(3, 12, 12)}
-    results = Evaluator(runtime, Mean(), tmp_path, ["PSNR", "SSIM"]).run([sample], 1)
+def test_what_cannot_be_read_stops_or_is_skipped(evaluator):
+    items = Items("first is broken", item("a", 0), "third is broken", item("b", 1), "last is broken")
+    with pytest.raises(UserError, match="first is broken"):
+        evaluator().run(items)
+    skipping = evaluator(skip_bad=True)
+    assert [result.name for result in skipping.run(items)] == ["a", "b"]
+    assert skipping.skipped == ["first is broken", "third is broken", "last is broken"]
+
+
+def test_equal_pictures_give_infinity_and_stay_readable(evaluator, tmp_path):
+    black = np.zeros((12, 12, 3), np.uint8)
+    results = evaluator("PSNR", "SSIM").run(Items(Pictures("same", (black, black), black)))
     write_tables(tmp_path, results)
     write_page(tmp_path, "t", {}, results)
     assert json.loads((tmp_path / "metrics.json").read_text())["items"]["same"]["PSNR"] == "inf"
+
+
+def test_16_bit_pictures_are_written_so_and_shown_in_8(evaluator, tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (12, 13, 3)).astype(np.uint16)
+    (result,) = evaluator("PSNR").run(Items(Pictures("deep", (deep, deep), deep)))
+    assert np.array_equal(read_image(tmp_path / result.pictures["fused"]), deep)
+    assert np.array_equal(read_image(tmp_path / result.pictures["source 1"]), np.rint(deep / 257).astype(np.uint8))
+    assert result.values["PSNR"] == np.inf
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 255, "ü" * 120, os.fsdecode(b"\xff" * 251), "..", "-", "line\nbreak", "a b#%?&<>"]
+)
+def test_hostile_names_stay_in_the_folder(evaluator, tmp_path, name):
+    (result,) = evaluator().run(Items(item(name, 0)))
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
+    assert written == set(result.pictures.values())
+    write_tables(tmp_path, [result])
+    write_page(tmp_path, name, {}, [result])
+    assert all(len(os.fsencode(path.name)) <= 255 for path in tmp_path.rglob("*"))
+
+
+def test_long_names_stay_different():
+    names = {file_name("x" * 250 + end, "_source_1.png") for end in "abc"}
+    assert len(names) == 3
+    assert file_name("short", ".png") == "short.png"
 
 
 def test_metric_names():

@@ -1,0 +1,169 @@
+"""Test sets in every shape that users have, through the real test.py."""
+
+import cv2
+import numpy as np
+import pytest
+
+from data.image_io import read_image, write_image
+from tests.integration.commands import ROOT, SMALL, fuse, in_a_shell, train
+from tests.pictures import scene, write_pairs
+
+
+def grey(seed, height=40, width=52):
+    return scene(seed, height, width)[..., 0]
+
+
+@pytest.fixture
+def test(trained, tmp_path):
+    """Calls test.py on a folder; returns the status and the folder of the fused pictures."""
+
+    def run(*words):
+        common = ["--checkpoints_dir", trained / "checkpoints", "--name", "run", "--gpu_ids", "-1"]
+        status = fuse(*common, "--results_dir", tmp_path / "results", *words)
+        return status, tmp_path / "results" / "run" / "test_latest" / "fused"
+
+    return run
+
+
+def test_role_folders_with_odd_names_and_mixed_formats(test, tmp_path, caplog):
+    root = tmp_path / "data with space"
+    for number, name in enumerate(["ä ö 10", "img2", "Ω#?%20"]):
+        write_image(root / "IR" / f"{name}.png", grey(number, 33 + number, 47))
+        write_image(root / "visible" / f"{name}.jpg", scene(number, 33 + number, 47))
+    status, fused = test("--dataroot", root)
+    assert status == 0
+    assert "3 items, 2 sources (ir, vi)" in caplog.messages
+    assert {path.stem for path in fused.iterdir()} == {"ä ö 10", "img2", "Ω#?%20"}
+    assert read_image(fused / "img2.png").shape == (34, 47, 3)
+
+
+def test_scenes_with_different_numbers_of_sources(test, tmp_path):
+    for name, count in (("house", 3), ("igloo", 2)):
+        for number in range(count):
+            write_image(tmp_path / "data" / name / f"{name}{number}.png", scene(number, 30, 41))
+    status, fused = test("--dataroot", tmp_path / "data")
+    assert status == 0
+    assert sorted(path.name for path in fused.iterdir()) == ["house.png", "igloo.png"]
+
+
+def test_suffixed_grey_16_bit_files_give_a_grey_16_bit_picture(test, tmp_path):
+    for name in ("c01", "c02"):
+        for number in (1, 2):
+            write_image(tmp_path / "data" / f"{name}_{number}.tif", grey(number).astype(np.uint16) * 200)
+    status, fused = test("--dataroot", tmp_path / "data")
+    assert status == 0
+    for name in ("c01", "c02"):
+        stored = cv2.imread(str(fused / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert (stored.dtype, stored.shape) == (np.uint16, (40, 52))
+
+
+def test_one_pair_without_a_folder(test, tmp_path, capsys):
+    write_image(tmp_path / "a.png", scene(0, 31, 45))
+    write_image(tmp_path / "b.jpg", scene(1, 31, 45))
+    write_image(tmp_path / "c.bmp", scene(2, 31, 45))
+    out = tmp_path / "new" / "fused.tif"
+    status, _ = test("--sources", tmp_path / "a.png", tmp_path / "b.jpg", tmp_path / "c.bmp", "--out", out)
+    assert status == 0
+    assert read_image(out).shape == (31, 45, 3)
+    assert str(out) in capsys.readouterr().out
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--sources", "A", "B"], "--out"),
+        (["--out", "OUT"], "--sources"),
+        (["--sources", "A", "--out", "OUT"], "at least two"),
+        (["--sources", "A", "absent.png", "--out", "OUT"], "absent.png"),
+        (["--sources", "A", "B", "--out", "A"], "overwritten"),
+        (["--sources", "A", "B", "--out", "OUT.xyz"], "OUT.xyz"),
+        (["--sources", "A", "C", "--out", "OUT"], "40x30"),
+        (["--sources", "A", "D", "--out", "OUT.jpg"], "16"),
+        (["--sources", "A", "B", "--out", "OUT", "--tile", "64", "--tile_overlap", "40"], "--tile"),
+        (["--sources", "A", "B", "--out", "OUT", "--color", "blue"], "--color"),
+    ],
+)
+def test_what_is_wrong_with_a_pair_is_one_line(test, tmp_path, capsys, words, named):
+    for name, height, width in (("A", 45, 31), ("B", 45, 31), ("C", 30, 40)):
+        write_image(tmp_path / f"{name}.png", scene(0, height, width))
+    write_image(tmp_path / "D.png", scene(0, 45, 31).astype(np.uint16) * 257)
+    before = sorted(tmp_path.iterdir())
+    places = {name: tmp_path / f"{name}.png" for name in ("A", "B", "C", "D", "OUT")}
+    words = [places.get(word, tmp_path / word if "." in word else word) for word in words]
+    assert test(*words)[0] == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert named in errors[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_list_says_what_was_understood_and_stops(tmp_path):
+    for role in ("near", "far"):
+        for number in (1, 2, 10):
+            write_image(tmp_path / role / f"{number}.png", scene(number, 20, 30 + number))
+    result = in_a_shell("test.py", "--dataroot", tmp_path, "--list")
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[-1] == "3 items, 2 sources (far, near)"
+    assert "3 sizes" in result.stdout
+    assert not (ROOT / "results").joinpath("experiment_name").exists()
+
+
+def test_bad_samples_stop_or_are_skipped(test, tmp_path, capsys):
+    for number in range(4):
+        for role in "AB":
+            write_image(tmp_path / "data" / role / f"s{number}.png", scene(number))
+    (tmp_path / "data" / "B" / "s1.png").write_bytes((tmp_path / "data" / "B" / "s1.png").read_bytes()[:100])
+    (tmp_path / "data" / "A" / "s3.png").unlink()
+    status, fused = test("--dataroot", tmp_path / "data")
+    assert status == 2
+    assert not fused.exists()
+    message = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(message) == 1
+    assert "--on_bad_sample skip" in message[0]
+    status, fused = test("--dataroot", tmp_path / "data", "--on_bad_sample", "skip")
+    assert status == 3
+    assert sorted(path.name for path in fused.iterdir()) == ["s0.png", "s2.png"]
+    skipped = {line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped: ")}
+    assert len(skipped) == 2
+    assert any("s1.png" in line for line in skipped)
+    assert any("s3" in line for line in skipped)
+    assert fuse("--dataroot", tmp_path / "data", "--list", "--on_bad_sample", "skip") == 3
+
+
+def test_damage_that_only_decoding_shows_is_skipped_too(test, tmp_path, monkeypatch):
+    """A picture that goes bad between the look at its header and the reading of it."""
+    write_pairs(tmp_path / "data", 3, with_target=False)
+    spoilt = tmp_path / "data" / "p01.png"
+    monkeypatch.setattr("util.fuse_set.Evaluator", _spoiling(spoilt))
+    assert test("--dataroot", tmp_path / "data", "--on_bad_sample", "skip")[0] == 3
+    assert test("--dataroot", tmp_path / "data")[0] == 2
+
+
+def _spoiling(path):
+    from util.evaluator import Evaluator  # noqa: PLC0415
+
+    class Spoiling(Evaluator):
+        def run(self, *words, **options):
+            path.write_bytes(path.read_bytes()[:-30])
+            return super().run(*words, **options)
+
+    return Spoiling
+
+
+def test_training_from_role_folders_scenes_and_suffixes(tmp_path, capsys):
+    """Three sources and a target; the validation set is understood in the same way."""
+    for number in range(4):
+        for role in ("A", "B", "C", "target"):
+            write_image(tmp_path / "roles" / role / f"{number}.png", scene(number, 40, 44))
+            write_image(tmp_path / "scenes" / f"scene{number}" / f"{role}.png", scene(number, 40, 44))
+            write_image(tmp_path / "suffix" / f"x{number}_{role}.png", scene(number, 40, 44))
+    common = [*SMALL, "--checkpoints_dir", tmp_path / "ck", "--dataset_mode", "sources", "--num_sources", 3]
+    common += ["--n_epochs", 1, "--n_epochs_decay", 0]
+    for folder, layout in (("roles", "roles"), ("scenes", "scenes"), ("suffix", "suffix")):
+        data = tmp_path / folder
+        words = ["--dataroot", data, "--val_dataroot", data, "--name", folder, "--layout", layout]
+        assert train(*words, *common) == 0, capsys.readouterr().err
+        assert (tmp_path / "ck" / folder / "latest_net_G.pth").is_file()
+    assert train("--dataroot", tmp_path / "roles", "--name", "x", *common, "--num_sources", 2) == 2
+    assert "--num_sources" in capsys.readouterr().err

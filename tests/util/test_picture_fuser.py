@@ -1,0 +1,178 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.generators.base import FusionOutput, Generator, Normalisation
+from tests.pictures import scene
+from util.colour import Colour
+from util.errors import UserError
+from util.picture_fuser import FusingSettings, PictureFuser
+from util.runtime import Runtime
+
+
+class Mean(Generator):
+    """The plain average, so that results are known; it notes what it was given."""
+
+    size_divisor = 4
+
+    def __init__(self, channels=3, *, truncates=False):
+        super().__init__()
+        self.channels, self.truncates, self.seen, self.asked_grey = channels, truncates, [], []
+
+    def normalisation(self, *, grey=False):
+        self.asked_grey.append(grey)
+        return Normalisation((0.5,), (0.25,))
+
+    def forward(self, sources):
+        self.seen.append([tuple(source.shape) for source in sources])
+        return FusionOutput(sum(sources) / len(sources))
+
+
+class Blur(Generator):
+    """A strided network with a receptive field of some pixels."""
+
+    size_divisor = 4
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.down = nn.Conv2d(3, 8, 3, stride=4, padding=1)
+        self.up = nn.ConvTranspose2d(8, 3, 4, stride=4)
+
+    def forward(self, sources):
+        return FusionOutput(self.up(torch.stack([self.down(source) for source in sources]).amax(0)))
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return Runtime(gpu_ids="-1")
+
+
+def grey(seed, height=30, width=41):
+    return np.repeat(scene(seed, height, width)[..., :1], 3, axis=2)
+
+
+def fuse(runtime, generator, *sources, **settings):
+    fuser = PictureFuser(runtime, generator, FusingSettings(**settings))
+    return fuser.fuse([sources], fuser.plan(sources))[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_sources_give_a_grey_picture(runtime, channels):
+    a, b = grey(0), grey(1)
+    network = Mean(channels)
+    fused = fuse(runtime, network, a, b)
+    assert fused.shape == (30, 41)
+    assert fused.dtype == np.uint8
+    assert np.abs(fused - (a[..., 0] / 2 + b[..., 0] / 2)).max() <= 1
+    assert network.asked_grey == [True]
+    assert network.seen == [[(1, channels, 32, 44)] * 2]
+
+
+def test_coloured_sources_go_through_as_rgb(runtime):
+    a, b, c = (scene(seed, 30, 41) for seed in range(3))
+    network = Mean()
+    fused = fuse(runtime, network, a, b, c)
+    assert fused.shape == (30, 41, 3)
+    assert np.abs(fused - (a / 3 + b / 3 + c / 3)).max() <= 0.51
+    assert network.asked_grey == [False]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_grey_and_a_coloured_source_keep_the_chroma(runtime, channels):
+    infrared, visible = grey(0), (scene(1, 30, 41) // 2 + 64).astype(np.uint8)
+    fused = fuse(runtime, Mean(channels), infrared, visible)
+    got, expected = (cv2.cvtColor(p, cv2.COLOR_RGB2YCrCb).astype(int) for p in (fused, visible))
+    inside = ((fused > 0) & (fused < 255)).all(-1)  # where luma and chroma fit into the cube together
+    assert inside.mean() > 0.5
+    assert np.abs(got - expected)[inside][:, 1:].max() <= 2
+    wanted = (expected[..., 0] + infrared[..., 0]) / 2
+    assert np.abs(got[..., 0] - wanted)[inside].max() <= 2
+
+
+def test_rgb_by_request_and_luma_by_request(runtime):
+    infrared, visible = grey(0), scene(1, 30, 41)
+    assert np.abs(fuse(runtime, Mean(), infrared, visible, color="rgb") - (infrared / 2 + visible / 2)).max() <= 0.51
+    fuser = PictureFuser(runtime, Mean(), FusingSettings(color="luma"))
+    assert fuser.plan([visible, visible]).colour is Colour.LUMA
+    fused = fuse(runtime, Mean(), visible, visible, color="luma")
+    assert np.abs(fused.astype(int) - visible).max() <= 1
+
+
+def test_16_bits_in_16_bits_out(runtime):
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 65536, (9, 7, 3)).astype(np.uint16) for _ in range(2))
+    fused = fuse(runtime, Mean(), a, b)
+    assert fused.dtype == np.uint16
+    assert np.abs(fused - (a / 2 + b / 2)).max() <= 0.6
+    low = a // 257
+    mixed = fuse(runtime, Mean(), low.astype(np.uint8), b)
+    assert mixed.dtype == np.uint16
+    assert np.abs(mixed - (low * 257 / 2 + b / 2)).max() <= 0.6
+    one_grey = fuse(runtime, Mean(), np.repeat(a[..., :1], 3, axis=2), np.repeat(b[..., :1], 3, axis=2))
+    assert one_grey.dtype == np.uint16
+    assert np.abs(one_grey - (a[..., 0] / 2 + b[..., 0] / 2)).max() <= 2
+
+
+def test_levels_are_cut_off_where_the_authors_did(runtime):
+    a, b = np.full((4, 4, 3), 10, np.uint8), np.full((4, 4, 3), 11, np.uint8)
+    a[..., 0] = b[..., 0] = 200
+    assert fuse(runtime, Mean(truncates=True), a, b)[0, 0].tolist() == [200, 10, 10]
+    assert fuse(runtime, Mean(), a, b)[0, 0].tolist() == [200, 10, 10]  # rint rounds a half to even
+    a += 1
+    assert fuse(runtime, Mean(), a, b)[0, 0, 0] in (200, 201)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (257, 1), (3, 5), (130, 259)])
+def test_any_size_comes_out_as_it_went_in(runtime, size):
+    a = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    for settings in ({}, {"tile": 64, "tile_overlap": 16}):
+        assert np.array_equal(fuse(runtime, Mean(), a, a, **settings), a)
+
+
+@pytest.mark.parametrize("tile", [(64, 32), (100, 48), (128, 24)])
+@pytest.mark.parametrize("pictures", ["rgb", "luma", "grey"])
+def test_tiles_make_no_difference_beyond_a_level(runtime, tile, pictures):
+    a, b = scene(0, 203, 310), scene(1, 203, 310)
+    if pictures != "rgb":
+        a = np.repeat(a[..., :1], 3, axis=2)
+    if pictures == "grey":
+        b = np.repeat(b[..., :1], 3, axis=2)
+    network = Blur().eval()
+    whole = fuse(runtime, network, a, b, tile=0)
+    tiled = fuse(runtime, network, a, b, tile=tile[0], tile_overlap=tile[1])
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+    assert len(np.unique(whole)) > 30
+
+
+def test_large_pictures_are_cut_by_themselves(runtime):
+    network = Mean()
+    a = np.zeros((2100, 2001, 3), np.uint8)
+    fuse(runtime, network, a, a)
+    assert max(max(shape[-2:]) for shapes in network.seen for shape in shapes) <= 1024
+    fuse(runtime, network, a, a, tile=0)
+    assert network.seen[-1] == [(1, 3, 2100, 2004)] * 2
+
+
+def test_items_of_one_plan_are_fused_together_as_alone(runtime):
+    items = [[scene(seed, 20, 30), scene(seed + 5, 20, 30)] for seed in range(3)]
+    fuser = PictureFuser(runtime, Blur().eval())
+    plan = fuser.plan(items[0])
+    assert plan == fuser.plan(items[1])
+    together = fuser.fuse(items, plan)
+    for item, picture in zip(items, together, strict=True):
+        assert np.array_equal(fuser.fuse([item], plan)[0], picture)
+    assert fuser.plan([grey(0, 20, 30), items[0][0]]) != plan
+
+
+def test_exposure_joins_luma_and_chroma_of_8_bits(runtime):
+    dark, bright = (scene(0, 64, 96) // 3).astype(np.uint8), (scene(0, 64, 96) // 2 + 128).astype(np.uint8)
+    fused = fuse(runtime, Mean(truncates=True), dark, bright, exposure=True)
+    assert fused.shape == (64, 96, 3)
+    assert not np.array_equal(fused[..., 0], fused[..., 2])
+    plain = fuse(runtime, Mean(truncates=True), grey(0), grey(1), exposure=True)
+    assert plain.shape == (30, 41)  # no colour comes from grey sources
+    with pytest.raises(UserError, match="--exposure"):
+        fuse(runtime, Mean(), dark.astype(np.uint16), bright, exposure=True)

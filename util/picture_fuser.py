@@ -1,0 +1,158 @@
+"""From the pictures of a scene to the fused one: colour, depth, size, tiles. What test.py does with a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from data.image_io import Picture
+from models.generators.base import Generator
+from util import exposure
+from util.colour import Colour, Floats, choose_colour, is_grey, luma, replace_luma, to_float, to_levels
+from util.errors import UserError
+from util.fusing import fuse
+from util.runtime import Runtime
+from util.tiling import Span, in_tiles, spans
+
+TILED_FROM = 4_000_000  # pixels; a network with 64 channels holds some gigabytes for a picture of this size
+USUAL_TILE = 1024
+
+
+@dataclass(frozen=True)
+class FusingSettings:
+    """How pictures are fused.
+
+    Attributes:
+        color: auto, rgb or luma, see `util.colour.choose_colour`.
+        exposure: as IFCNN tested multi-exposure fusion, see `util.exposure`.
+        tile: side of a tile in pixels; 0 never cuts a picture, -1 does from `TILED_FROM` pixels on.
+        tile_overlap: how many pixels neighbouring tiles share.
+    """
+
+    color: str = "auto"
+    exposure: bool = False
+    tile: int = -1
+    tile_overlap: int = 192
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What fusing an item takes. Items of equal plans can be fused together.
+
+    Attributes:
+        colour: how the sources go through the network.
+        grey: for each source whether it is grey.
+        shape: height and width.
+        dtype: of the result, the deepest of the sources'.
+    """
+
+    colour: Colour
+    grey: tuple[bool, ...]
+    shape: tuple[int, int]
+    dtype: npt.DTypeLike
+
+
+class PictureFuser:
+    """Fuses pictures as they are on disk.
+
+    Args:
+        runtime: the machine.
+        generator: the network, already in the mode it is to be used in.
+        settings: how.
+    """
+
+    def __init__(self, runtime: Runtime, generator: Generator, settings: FusingSettings | None = None) -> None:
+        self._runtime, self._generator = runtime, generator
+        self._settings = settings or FusingSettings()
+
+    def plan(self, sources: Sequence[Picture]) -> Plan:
+        """Says what fusing the sources of an item takes.
+
+        Args:
+            sources: N pictures (H, W, 3) of one size.
+
+        Raises:
+            UserError: a depth that the settings do not allow.
+        """
+        grey = tuple(is_grey(source) for source in sources)
+        colour = choose_colour(self._settings.color, grey, self._generator.channels)
+        dtype = max((source.dtype for source in sources), key=lambda depth: depth.itemsize)
+        if self._settings.exposure:
+            if dtype != np.uint8:
+                raise UserError("--exposure was published for pictures of 8 bits: leave it out for those of 16")
+            colour = Colour.LUMA if colour is Colour.RGB else colour
+        return Plan(colour, grey, sources[0].shape[:2], dtype)
+
+    def fuse(self, items: Sequence[Sequence[Picture]], plan: Plan) -> list[Picture]:
+        """Fuses items of one plan together.
+
+        Args:
+            items: for each item its N sources, (H, W, 3).
+            plan: theirs.
+
+        Returns:
+            For each the fused picture at the sources' size and depth; (H, W) where all are grey, else (H, W, 3).
+        """
+        planes = plan.colour is Colour.GREY or self._settings.exposure
+        channels = () if planes else (3,)
+        results: list[Picture] = [np.empty((*plan.shape, *channels), plan.dtype) for _ in items]
+        rows, columns = self._spans(plan.shape)
+        # Tile by tile, so that floats never cover a whole picture.
+        for stripe, values in in_tiles(lambda *tile: self._compute(items, plan, tile), rows, columns):
+            pictures = values.permute(0, 2, 3, 1).cpu().numpy()
+            for result, picture, sources in zip(results, pictures, items, strict=True):
+                if planes:
+                    result[stripe] = self._grey_levels(picture, plan)
+                else:
+                    result[stripe] = self._coloured_levels(picture, [source[stripe] for source in sources], plan)
+        if self._settings.exposure:
+            results = [exposure.finish(plane, sources) for plane, sources in zip(results, items, strict=True)]
+            return [picture[..., 0] if plan.colour is Colour.GREY else picture for picture in results]
+        return results
+
+    def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
+        tile, overlap = self._settings.tile, self._settings.tile_overlap
+        if tile < 0:
+            tile = USUAL_TILE if shape[0] * shape[1] > TILED_FROM else 0
+        if tile == 0:
+            tile, overlap = max(shape) + self._generator.size_divisor, 0
+        return [spans(side, tile, overlap, self._generator.size_divisor) for side in shape]
+
+    def _compute(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
+        """Runs the network on one tile of all items; returns (B, C, height, width) in [0, 1]."""
+        batches = []
+        for of_items in zip(*items, strict=True):  # the first sources of all items, the second ones, …
+            values = np.stack([self._prepare(source[tile], plan) for source in of_items])
+            batches.append(torch.from_numpy(values).permute(0, 3, 1, 2))
+        return fuse(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
+
+    def _prepare(self, source: Picture, plan: Plan) -> Floats:
+        """What the network gets of a source: (H, W, its channels) in [0, 1]."""
+        if plan.colour is Colour.RGB:
+            return to_float(source)
+        if self._settings.exposure:
+            plane = to_float(exposure.split(source)[..., 0])
+        else:
+            plane = luma(to_float(source)) if plan.colour is Colour.LUMA else to_float(source[..., 0])
+        return np.repeat(plane[..., None], self._generator.channels, axis=2)
+
+    def _grey_levels(self, fused: Floats, plan: Plan) -> Picture:
+        """One plane of what a network made of grey sources or luma: first whole levels, then grey, as IFCNN did."""
+        levels = to_levels(fused, plan.dtype, truncate=self._generator.truncates)
+        if levels.shape[-1] == 1:
+            return levels[..., 0]
+        grey: npt.NDArray[Any] = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
+        return grey
+
+    def _coloured_levels(self, fused: Floats, sources: Sequence[Picture], plan: Plan) -> Picture:
+        if plan.colour is Colour.RGB:
+            return to_levels(fused, plan.dtype, truncate=self._generator.truncates)
+        plane = luma(fused) if fused.shape[-1] == 3 else fused[..., 0]
+        return to_levels(replace_luma(plane, [to_float(source) for source in sources], plan.grey), plan.dtype)
