@@ -1,4 +1,4 @@
-"""The only files that open or write pictures: this one and the headers beside it (`data.image_header`).
+"""The only files that open or write pictures: this one and the headers beside it (`data.formats.header`).
 
 Pictures are `uint8` or `uint16` arrays, RGB, (H, W, 3). OpenCV decodes and encodes; files are read and written as
 bytes, so that any path works, and looked at before they are decoded.
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data.files import list_files
-from data.image_header import plain_content, read_header
-from data.image_types import BadPictureError, Header
+from data.formats.header import plain_content, read_header
+from data.formats.types import BadPictureError, Header
 from util.errors import UserError
 from util.files import write_atomically
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from data.image_types import BadPictureError, Header, upright
+from data.formats.types import BadPictureError, Header, upright
 
 _OLD_HEADER = 12
 _PLAIN, _MASKS = 0, 3

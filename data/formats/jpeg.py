@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from data.image_tiff import exif_orientation
-from data.image_types import MOST_PARTS, BadPictureError, Header, upright
+from data.formats.tiff import exif_orientation
+from data.formats.types import MOST_PARTS, BadPictureError, Header, upright
 
 _ALONE = {0x01, *range(0xD0, 0xDA)}
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 
-from data.image_bmp import read_bmp
-from data.image_jpeg import read_jpeg
-from data.image_png import PNG_SIGNATURE, plain_png, read_png
-from data.image_tiff import TIFF_SIGNATURES, plain_tiff, read_tiff
-from data.image_types import BadPictureError, Header
+from data.formats.bmp import read_bmp
+from data.formats.jpeg import read_jpeg
+from data.formats.png import PNG_SIGNATURE, plain_png, read_png
+from data.formats.tiff import TIFF_SIGNATURES, plain_tiff, read_tiff
+from data.formats.types import BadPictureError, Header
 
 
 def read_header(content: bytes) -> Header:

@@ -6,8 +6,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from data.image_tiff import exif_orientation
-from data.image_types import MOST_PARTS, BadPictureError, Header, upright
+from data.formats.tiff import exif_orientation
+from data.formats.types import MOST_PARTS, BadPictureError, Header, upright
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _READ = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"}
