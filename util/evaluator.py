@@ -1,18 +1,12 @@
-"""Fuses a test set, writes the pictures, measures them and makes the page."""
+"""Fuses a test set, writes the pictures and measures them."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-import math
 import os
-import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,31 +17,14 @@ from tqdm import tqdm
 from data.base_dataset import FusionDataset, Pictures
 from data.image_io import Picture, write_image
 from util.errors import UserError
-from util.files import write_text
 from util.fusing import plain_average
 from util.metrics import REFERENCE_METRICS
 from util.picture_fuser import PictureFuser, Plan
-from util.report import ResultRow, write_result_page
+from util.results import ItemResult
 
 AVERAGE = "_average"
+_LARGE_ITEM = 200_000_000  # bytes; two of more than this are never in memory at once
 _LONGEST_NAME = 255  # bytes, on the file systems in use
-
-
-@dataclass(frozen=True)
-class ItemResult:
-    """What came out for one item.
-
-    Attributes:
-        name: stem of the fused picture.
-        size: (width, height) in pixels.
-        pictures: label → path relative to the results folder.
-        values: metric → value; `<metric>_average` is that of plain averaging.
-    """
-
-    name: str
-    size: tuple[int, int]
-    pictures: Mapping[str, str]
-    values: Mapping[str, float] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -108,17 +85,20 @@ class Evaluator:
             waiting = None
             for index in range(len(dataset)):
                 pending = waiting or reader.submit(dataset.pictures, index)
-                is_last = index + 1 == len(dataset)
-                waiting = reader.submit(dataset.pictures, index + 1) if read_ahead and not is_last else None
+                waiting = None
                 try:
                     item = pending.result()
                 except UserError as error:
                     if not self._skip_bad:
                         raise
                     self.skipped.append(str(error))
-                else:
-                    del pending  # it would keep the pictures while the next ones are fused
-                    yield item
+                    continue
+                is_large = sum(source.nbytes for source in item.sources) > _LARGE_ITEM
+                if read_ahead and not is_large and index + 1 < len(dataset):
+                    waiting = reader.submit(dataset.pictures, index + 1)
+                del pending  # it would keep the pictures while the next ones are fused
+                yield item
+                del item
 
     def _groups(self, items: Iterator[Pictures], batch_size: int) -> Iterator[tuple[Plan, list[Pictures]]]:
         """Groups neighbours that can be fused together, at most `batch_size` at a time."""
@@ -207,60 +187,6 @@ def parse_metrics(text: str) -> list[str]:
     return names
 
 
-def mean_values(results: Sequence[ItemResult]) -> dict[str, float]:
-    """Metric → mean over its finite values; NaN where there is none."""
-    return {name: _mean(values) for name, values in _finite_values(results).items()}
-
-
-def _finite_values(results: Sequence[ItemResult]) -> dict[str, list[float]]:
-    names = list(dict.fromkeys(name for result in results for name in result.values))
-    found = {name: [result.values.get(name, math.nan) for result in results] for name in names}
-    return {name: [value for value in values if math.isfinite(value)] for name, values in found.items()}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else math.nan
-
-
-def write_tables(folder: Path, results: Sequence[ItemResult]) -> None:
-    """Writes metrics.csv (one line per item) and metrics.json (per item, with means and standard deviations).
-
-    Means are over the finite values: one picture that is equal to its target has an infinite PSNR.
-    """
-    names = list(mean_values(results))
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", *names])
-    for result in results:
-        table.writerow([result.name, *(f"{result.values[n]:.12g}" if n in result.values else "" for n in names)])
-    write_text(folder / "metrics.csv", text.getvalue())
-    summary = {
-        name: {
-            "mean": _json_number(_mean(values)),
-            "sd": _json_number(statistics.stdev(values) if len(values) > 1 else math.nan),
-            "finite": len(values),
-            "higher_is_better": True,
-        }
-        for name, values in _finite_values(results).items()
-    }
-    items = {result.name: {n: _json_number(v) for n, v in result.values.items()} for result in results}
-    write_text(folder / "metrics.json", json.dumps({"summary": summary, "items": items}, indent=2) + "\n")
-
-
-def write_page(folder: Path, title: str, facts: Mapping[str, str], results: Sequence[ItemResult]) -> Path:
-    """Writes index.html.
-
-    Returns:
-        The page.
-    """
-    rows = [ResultRow(r.name, r.pictures, r.values, size=f"{r.size[0]} × {r.size[1]}") for r in results]
-    names = mean_values(results)
-    notes = ["Columns ending in _average are those of the plain average of the sources."] if names else []
-    path = folder / "index.html"
-    write_result_page(path, title=title, facts=facts, rows=rows, directions=dict.fromkeys(names, True), notes=notes)
-    return path
-
-
 def _levels(picture: Picture) -> Tensor:
     """A picture (H, W, 3) or (H, W) as levels from 0 to 255, (1, 3, H, W); those of 16 bits between whole levels."""
     levels = picture.astype(np.float32)
@@ -277,10 +203,3 @@ def _in_8_bits(picture: Picture) -> Picture:
 
 def _reading_order(label: str) -> tuple[int, str]:
     return {"s": 0, "f": 1, "t": 2}[label[0]], label
-
-
-def _json_number(value: float) -> float | str | None:
-    """JSON knows neither NaN nor infinity."""
-    if math.isnan(value):
-        return None
-    return value if math.isfinite(value) else str(value)

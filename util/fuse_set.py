@@ -19,9 +19,10 @@ from options.data import SourcesOptions
 from util.assembly import build_dataset, build_generator, build_runtime, read_off_weights
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError
-from util.evaluator import Evaluator, mean_values, parse_metrics, write_page, write_tables
+from util.evaluator import Evaluator, parse_metrics
 from util.launch import Place
 from util.picture_fuser import FusingSettings, PictureFuser
+from util.results import mean_values, write_page, write_tables
 
 log = logging.getLogger(__name__)
 

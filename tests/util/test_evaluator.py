@@ -11,9 +11,10 @@ from data.image_io import read_image
 from models.generators.base import FusionOutput, Generator
 from tests.pictures import scene
 from util.errors import UserError
-from util.evaluator import Evaluator, file_name, mean_values, parse_metrics, write_page, write_tables
+from util.evaluator import Evaluator, file_name, parse_metrics
 from util.fusing import fuse, plain_average
 from util.picture_fuser import PictureFuser
+from util.results import mean_values, write_page, write_tables
 from util.runtime import Runtime
 
 
