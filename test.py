@@ -11,7 +11,6 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from data.inspection import describe, look_at
 from options.commands import TestConfig, parse_test, peek_run_folder
 from options.files import travelling_options
 from options.validate import validate_test
@@ -42,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
 
 def list_sources(config: TestConfig) -> int:
     """Prints what is understood of the test set: --list."""
+    from data.inspection import describe, look_at  # noqa: PLC0415  (it reads pictures, which --help does not)
+
     data, options = config.data, dataclasses.asdict(config.dataset)
     found = look_at(data.dataroot, data.phase, num_sources=data.num_sources, files=config.testing.sources, **options)
     sys.stdout.write("".join(f"{line}\n" for line in describe(found)))

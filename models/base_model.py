@@ -93,6 +93,9 @@ class BaseModel(ABC):
         self._wrapped: dict[str, Any] = {}
         self._parts: Sequence[Mapping[str, Any]] = ()
 
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027  (a hook)
+        """Called before the first batch of every epoch (from 1), also when a training goes on in the middle of one."""
+
     def train_on(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch and updates the networks once."""
         if self.settings.accumulate > 1:
@@ -131,7 +134,8 @@ class BaseModel(ABC):
             The network to call.
         """
         settings = self.settings
-        optimizer: Optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(settings.beta1, 0.999))
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]  # some may be frozen
+        optimizer: Optimizer = torch.optim.Adam(trained, lr=settings.lr, betas=(settings.beta1, 0.999))
         self._networks[name] = network
         self._schedulers[name] = self._new_scheduler(optimizer)
         # A gradient penalty differentiates through the others twice, which compiled networks do not allow.

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
 GENERATORS: Mapping[str, Entry] = MappingProxyType(
     {
         "R2GAN_generator": Entry("models.generators.r2gan:R2GANGenerator"),
+        "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
         "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
         "resnet_6blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 6})),
         "unet_256": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 8})),
@@ -49,6 +50,7 @@ DISCRIMINATORS: Mapping[str, Entry] = MappingProxyType(
 MODELS: Mapping[str, Entry] = MappingProxyType(
     {
         "pix2pix": Entry("models.pix2pix_model:Pix2PixModel"),
+        "ifcnn": Entry("models.ifcnn_model:IFCNNModel"),
     }
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +13,18 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from models.layers.resnet import has_dropout_layout
 from util.errors import UserError
+from util.safe_load import load_file
 
 SHOWN = 3
+
+
+def open_weights(path: Path) -> dict[str, Tensor]:
+    """Opens a file with a state dict safely, tensors and plain values only, and returns it plain and on the CPU.
+
+    Raises:
+        UserError: the file cannot be read, is broken, holds code, or holds no state dict.
+    """
+    return checked_state(load_file(path), str(path))
 
 
 def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:

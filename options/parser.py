@@ -81,7 +81,10 @@ def parse(
     typed, notices = modernise(argv, without_effect)
     from_file = read_config(typed)
     travelling = dict(travelling or {})
-    selection = _peek([*chain(*from_file.values()), *typed], travelling)
+    words = [*chain(*from_file.values()), *typed]
+    if generator := tables.GENERATOR_OF.get(_peek(words, travelling).model):
+        travelling.setdefault("netG", generator)
+    selection = _peek(words, travelling)
     groups: dict[str, type] = {"selection": tables.Selection, **select_groups(selection)}
     # A recipe's defaults for components that the command line replaced have nothing to set.
     used = {entry.name for group in groups.values() for entry in fields(group)}

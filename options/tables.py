@@ -28,6 +28,8 @@ GENERATORS: dict[str, type[GeneratorOptions]] = {
     "unet_256": FamilyOptions,
     "unet_128": FamilyOptions,
 }
+# The generator of a training procedure that was made for one; the others take R2GAN's where nothing is said.
+GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN"}
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,

@@ -126,6 +126,20 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
         ]
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
+    return notices + _ifcnn_notices(config)
+
+
+def _ifcnn_notices(config: TrainConfig) -> list[str]:
+    notices, model = [], config.model
+    last = config.training.n_epochs + config.training.n_epochs_decay
+    if isinstance(model, IFCNNTrainingOptions):
+        if model.perceptual_from > last:
+            notices.append(f"--perceptual_from {model.perceptual_from}: stage II begins after the last epoch, {last}")
+    elif isinstance(config.generator, IFCNNOptions) and not config.generator.train_conv1:
+        notices.append(
+            f"--netG IFCNN --model {config.selection.model}: conv1 stays at its random start; add --train_conv1, or "
+            "take --model ifcnn"
+        )
     return notices
 
 

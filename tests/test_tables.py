@@ -14,17 +14,19 @@ from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice
+from models.generators.ifcnn import FUSIONS, IFCNN_NORMS
 from models.generators.r2gan import DECODERS
 from models.init import INIT_TYPES
 from models.layers.norm import NORMS
 from models.losses.gan import GAN_MODES
+from models.losses.perceptual import BACKBONES
 from models.registry import DISCRIMINATORS, GENERATORS, MODELS
 from models.schedules import POLICIES
 from options import tables
 from options.commands import parse_train
 from options.data import AugmentationOptions, PMFOptions
-from options.models import Pix2PixOptions
-from options.networks import GeneratorOptions, R2GANOptions
+from options.models import IFCNNTrainingOptions, Pix2PixOptions
+from options.networks import FamilyOptions, IFCNNOptions, R2GANOptions
 from options.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +77,9 @@ def test_choices_are_the_same():
     assert set(choices(TrainingOptions, "lr_policy")) == set(POLICIES)
     assert set(choices(TrainingOptions, "init_type")) == set(INIT_TYPES)
     assert set(choices(Pix2PixOptions, "gan_mode")) == set(GAN_MODES)
-    assert choices(GeneratorOptions, "norm") == NORMS
+    assert choices(FamilyOptions, "norm") == NORMS
+    assert (choices(IFCNNOptions, "fusion"), choices(IFCNNOptions, "ifcnn_norm")) == (FUSIONS, IFCNN_NORMS)
+    assert choices(IFCNNTrainingOptions, "backbone") == BACKBONES
     assert choices(R2GANOptions, "decoders") == DECODERS
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
+from collections.abc import Collection, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from models import create_discriminator, create_generator
 from models.base_model import BaseModel, OptimizerSettings
 from models.generators.base import Generator
 from models.init import init_weights
-from models.registry import get_model_class
+from models.registry import get_generator_class, get_model_class
 from options.commands import TestConfig, TrainConfig
+from options.data import SourcesOptions
+from options.networks import GeneratorOptions
+from util.errors import UserError
 from util.launch import Place
 from util.runtime import Runtime
 
@@ -67,15 +72,46 @@ def build_runtime(config: TrainConfig | TestConfig, place: Place | None = None) 
     )
 
 
-def build_generator(config: TrainConfig | TestConfig, **changes: Any) -> Generator:
+def build_generator(config: TrainConfig | TestConfig, num_sources: int | None = None) -> Generator:
     """The generator with its options; weights are torch's own initial ones.
 
     Args:
         config: the options.
-        changes: constructor arguments to set differently.
+        num_sources: build it for so many sources instead of those of the options.
     """
-    options = {"num_sources": config.data.num_sources, **dataclasses.asdict(config.generator), **changes}
-    return create_generator(config.selection.netG, **options)
+    return make_generator(config.selection.netG, config.generator, num_sources or config.data.num_sources)
+
+
+def make_generator(name: str, options: GeneratorOptions, num_sources: int) -> Generator:
+    """A generator by its name, built for so many sources where it does not take any number."""
+    arguments = dataclasses.asdict(options)
+    if "num_sources" in signature(get_generator_class(name)).parameters:
+        arguments["num_sources"] = num_sources
+    return create_generator(name, **arguments)
+
+
+def read_off_weights(
+    options: GeneratorOptions, given: Collection[str], told: Mapping[str, Any], path: Path
+) -> GeneratorOptions:
+    """The options of a generator whose weights came without: what they tell stands in for options not given.
+
+    Args:
+        options: the options as far as they are known.
+        given: names of those that the user stated.
+        told: what the weights tell, see `Generator.options_from_state`.
+        path: the file of the weights, for the message.
+
+    Raises:
+        UserError: the weights do not tell enough, or are of a network for other pictures.
+    """
+    if told and not {"norm"} & ({*told} | {*given}):
+        raise UserError(f"{path} tells no norm, which has no weights: say --norm instance or --norm none")
+    for name in ("input_nc", "output_nc"):
+        if told.get(name, 3) != 3:
+            raise UserError(f"{path} is of a network with {name} {told[name]}; pictures are fused as RGB, wanted 3")
+    names = {entry.name for entry in dataclasses.fields(options)}
+    changes: dict[str, Any] = {name: told[name] for name in names & set(told) if name not in given}
+    return dataclasses.replace(options, **changes)
 
 
 def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
@@ -88,8 +124,8 @@ def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
     if model_class.needs_discriminator(**model_options):
         netD = create_discriminator(
             config.selection.netD,
-            input_nc=config.generator.output_nc,
-            norm=config.generator.norm,
+            input_nc=config.generator.fused_channels,
+            norm=config.generator.norm_of_discriminator,
             **dataclasses.asdict(config.discriminator),
         )
         init_weights(netD, training.init_type, training.init_gain)
@@ -119,4 +155,6 @@ def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> Any:
         "seed": config.run.seed,
         **dataclasses.asdict(config.dataset),
     }
+    if isinstance(config, TrainConfig) and isinstance(config.dataset, SourcesOptions):
+        arguments["needs_target"] = True
     return create_dataset(config.selection.dataset_mode, **(arguments | changes))

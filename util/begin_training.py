@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from data.base_dataset import FusionDataset
 from data.loader import SampleLoader, create_loader
 from data.registry import create_dataset
 from data.sampler import EpochSampler
 from data.transforms import JointTransform
 from models.base_model import BaseModel
 from options.commands import TrainConfig
+from options.data import SourcesOptions
 from options.files import FOLDERS, describe, differences, read_options, to_dict, to_json
 from util.assembly import build_dataset, build_model
 from util.checkpoint import CheckpointFolder
@@ -43,7 +47,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     if runtime.is_main:
         check_loggers(config.watching)
         _check_run_folder(config, checkpoints)
-    if runtime.sync_bn and config.model.gan_mode == "wgangp" and config.generator.norm == "batch":
+    if runtime.sync_bn and config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         raise UserError("--gan_mode wgangp with --norm batch on several GPUs: add --no_sync_bn, or take another --norm")
     sampler, loader = _build_loader(config, runtime)
     validator = _build_validator(config, runtime)
@@ -94,6 +98,8 @@ def _build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, 
     dataset = build_dataset(config, transform=transform)
     if len(dataset) < training.batch_size:
         raise UserError(f"--batch_size {training.batch_size}: the dataset has only {len(dataset)} items")
+    for line in dataset.description():
+        log.info("%s", line)
     dataset[0]  # what is wrong with all items (panels, sizes, maps) is said before any file is made
     log.info("%d training items from %s", len(dataset), config.data.dataroot or "the given folders")
     sampler = EpochSampler(
@@ -163,7 +169,8 @@ def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> Non
 def _check_same_networks(config: TrainConfig, checkpoints: CheckpointFolder) -> None:
     """A run goes on with the networks it was begun with, whatever else may change."""
     before, now = read_options(checkpoints.options_file), to_dict(config)
-    names = {"selection": ("model", "netG", "netD"), "generator": now["generator"], "model": ("lambda_GAN",)}
+    terms = {"lambda_GAN"} & set(now["model"])
+    names = {"selection": ("model", "netG", "netD"), "generator": now["generator"], "model": terms}
     for group, options in (names | {"discriminator": now["discriminator"]}).items():
         for name in options:
             old, new = before.get(group, {}).get(name, now[group][name]), now[group][name]
@@ -189,7 +196,7 @@ def _check_crop_size(config: TrainConfig, model: BaseModel) -> None:
         try:
             with torch.no_grad():
                 device = next(netD.parameters()).device
-                netD.eval()(torch.zeros(1, config.generator.output_nc, side, side, device=device))
+                netD.eval()(torch.zeros(1, config.generator.fused_channels, side, side, device=device))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -202,7 +209,7 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
     if not root:
         return None
     try:
-        dataset = create_dataset("aligned", root=Path(root), phase="val", num_sources=config.data.num_sources)
+        dataset = _validation_set(config, Path(root))
         for index in range(len(dataset)):
             dataset[index]  # a picture that cannot be used must not end the training at its first validation
     except UserError as error:
@@ -210,6 +217,14 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
     log.info("%d validation items from %s", len(dataset), root)
     mine = range(runtime.rank, len(dataset), runtime.world_size)
     return Validator(runtime, create_loader(dataset, sampler=mine, batch_size=1))
+
+
+def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
+    """Stacked panels, or whatever a training from source folders understands."""
+    common: dict[str, Any] = {"root": root, "phase": "val", "num_sources": config.data.num_sources}
+    if isinstance(config.dataset, SourcesOptions):
+        return create_dataset("sources", **common, **dataclasses.asdict(config.dataset), needs_target=True)
+    return create_dataset("aligned", **common)
 
 
 def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:

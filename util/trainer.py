@@ -178,6 +178,7 @@ class Trainer:
 
     def _run_epoch(self, stop: StopSignals) -> None:
         progress = self.progress
+        self.model.begin_epoch(progress.epoch)
         self.sampler.set_epoch(progress.epoch, start=progress.position)
         for batch in self.loader:
             self._step(batch)

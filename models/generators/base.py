@@ -49,6 +49,8 @@ class Normalisation(NamedTuple):
 
 # Pictures in [-1, 1], as the networks of the pix2pix family take them.
 SYMMETRIC = Normalisation((0.5,), (0.5,))
+# The statistics of ImageNet's photographs, as the networks trained on it take them.
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Generator(nn.Module, ABC):
@@ -60,15 +62,17 @@ class Generator(nn.Module, ABC):
     Attributes:
         size_divisor: both sides of a picture must be multiples of it in `forward`; `fuse` pads and crops.
         smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
+        channels: of a source; a network with one fuses luma.
         truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
     """
 
     size_divisor: int = 1
     smallest_side: int = 1
+    channels: int = 3
     truncates: bool = False
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002  (a hook)
-        """How pictures in [0, 1], as they are outside the networks, become this network's input and its output pictures.
+        """How pictures in [0, 1], as they are outside the networks, become the network's input and its output pictures.
 
         Args:
             grey: all sources are grey (R = G = B): some networks were used differently on those.
@@ -102,6 +106,15 @@ class Generator(nn.Module, ABC):
         """Returns the constructor's arguments that can be told from a state dict, for files without options.
 
         Nothing can be told by default; a network whose layout depends on its options says here which they were.
+        """
+        return {}
+
+    @classmethod
+    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
+        """Returns the constructor's arguments that a published file was tested with, as far as no weights tell them.
+
+        Args:
+            file_name: the name of the file, such as IFCNN-MEAN.pth.
         """
         return {}
 

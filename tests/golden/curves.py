@@ -19,10 +19,14 @@ CURVES = Path(__file__).parent / "curves"
 STEPS = 20
 # what makes a recipe fast enough for a test; everything else is the recipe's own
 SMALL = [
-    "--gpu_ids", "-1", "--ngf", "8", "--ndf", "8", "--crop_size", "32",
+    "--gpu_ids", "-1", "--crop_size", "32",
     "--batch_size", "2", "--num_threads", "0", "--precision", "32", "--print_freq", "2", "--no_html",
     "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", "7",
 ]  # fmt: skip
+SMALL_NETWORK = {
+    "pix2pix": ["--ngf", "8", "--ndf", "8"],
+    "ifcnn": ["--train_conv1"],  # small as it is; without the weights of a ResNet
+}
 
 
 def recipes() -> list[Path]:
@@ -31,14 +35,15 @@ def recipes() -> list[Path]:
 
 def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
     """Trains `STEPS` steps and returns the losses of each."""
-    if parse_train(["--config", str(recipe)])[0].selection.dataset_mode == "pmf":
+    selection = parse_train(["--config", str(recipe)])[0].selection
+    if selection.dataset_mode == "pmf":
         write_photographs(folder / "data", STEPS, 40, 44)
         recipe_words = ["--pairs_per_image", "2"]
     else:
         write_pairs(folder / "data", 2 * STEPS, 40, 44)
         recipe_words = []
     words = ["--config", recipe, "--dataroot", folder / "data", "--checkpoints_dir", folder, "--name", "run", *SMALL]
-    words += recipe_words
+    words += [*recipe_words, *SMALL_NETWORK[selection.model]]
     assert train_command.main([str(word) for word in words]) == 0
     records = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
     wanted = [record for record in records if record["kind"] == "losses"]

@@ -71,6 +71,7 @@ def test_r2gan_gives_the_published_pictures():
 
 PARAMETERS = [
     ("R2GAN_generator", {}, 7_841_411),
+    ("IFCNN", {}, 83_587),
     ("resnet_9blocks", {"num_sources": 1, "norm": "instance"}, 11_378_179),
     ("resnet_6blocks", {"num_sources": 1}, 7_841_411),
     ("unet_256", {"num_sources": 1}, 54_413_955),

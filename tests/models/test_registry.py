@@ -14,9 +14,10 @@ from util.errors import UserError
 
 
 def test_names():
-    assert list_generators() == ["R2GAN_generator", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+    networks = ["R2GAN_generator", "IFCNN", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+    assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
-    assert "pix2pix" in registry.list_models()
+    assert {"pix2pix", "ifcnn"} <= set(registry.list_models())
 
 
 def test_tables_name_classes_and_fixed_arguments_that_exist():
@@ -39,6 +40,8 @@ def test_tables_name_classes_and_fixed_arguments_that_exist():
         (create_generator, "resnet_9blocks", {"norm": "bacth"}, "norm 'bacth'.*did you mean batch"),
         (create_generator, "R2GAN_generator", {"decoders": "share"}, "decoders 'share'.*did you mean shared"),
         (create_generator, "R2GAN_generator", {"num_sources": 0}, "num_sources 0"),
+        (create_generator, "IFCNN", {"fusion": "mx"}, "fusion 'mx'.*did you mean max"),
+        (create_generator, "IFCNN", {"ifcnn_norm": "image"}, "ifcnn_norm 'image' is not one of: auto, imagenet, none"),
         (create_discriminator, "pixels", {}, "discriminator 'pixels'.*did you mean pixel"),
         (create_discriminator, "basic", {"n_layers": 4}, "basic is built with n_layers=3"),
         (create_discriminator, "pixel", {"ngf": 4}, "option of pixel 'ngf'.*did you mean ndf"),

@@ -154,7 +154,7 @@ def test_options_travel_with_the_checkpoint(tmp_path):
     found = travelling_options(file)
     config, _ = parse_test(["--dataroot", "y"], found)
     assert (config.selection.netG, config.generator.ngf, config.data.num_sources) == ("unet_128", 8, 3)
-    assert config.selection.dataset_mode == "aligned"
+    assert config.selection.dataset_mode == "sources"
     assert config.data.phase == "test"
     config, _ = parse_test(["--dataroot", "y", "--ngf", "16"], found)
     assert config.generator.ngf == 16
@@ -245,3 +245,9 @@ def test_the_familys_n_layers_is_taken_with_every_discriminator():
     assert any("n_layers" in notice for notice in parsed.notices)
     with pytest.raises(UserError, match=r"--lr is an option of train\.py alone"):
         parse_test(["--lr", "1"])
+
+
+def test_a_procedure_made_for_one_network_brings_it():
+    assert train("--dataroot x --model ifcnn").selection.netG == "IFCNN"
+    assert train("--dataroot x --model ifcnn --netG R2GAN_generator").selection.netG == "R2GAN_generator"
+    assert train("--dataroot x").selection.netG == "R2GAN_generator"

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from util.checkpoint import CheckpointFolder, load_file
+from util.checkpoint import CheckpointFolder
 from util.errors import UserError
 from util.files import write_atomically, write_text
+from util.safe_load import load_file
 
 
 def test_networks_come_back_as_they_were_saved(tmp_path):

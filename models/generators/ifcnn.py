@@ -1,0 +1,109 @@
+"""IFCNN's generator: one small encoder for every source, an element-wise rule, one small decoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.choices import check_choice
+from models.generators.base import IMAGENET, FusionOutput, Generator, Normalisation
+from util.errors import UserError
+
+FUSIONS = ("max", "sum", "mean")
+IFCNN_NORMS = ("auto", "imagenet", "none")
+UNCHANGED = Normalisation((0.0,), (1.0,))
+
+_RULES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
+    {"max": torch.maximum, "sum": torch.add, "mean": torch.add}
+)
+
+
+class IFCNNGenerator(Generator):
+    """Convolves every source twice, fuses the maps element by element, and convolves the result to a picture.
+
+    `conv1` is the first layer of a ResNet-101 for ImageNet, at full resolution (stride 1) and without norm or
+    activation; it is frozen. `conv2` and `conv3` are 3x3 convolutions with batch norm and ReLU, `conv4` is 1x1 with a
+    bias. 83,587 parameters, any number of sources, any size (Zhang et al., "IFCNN: A general image fusion framework
+    based on convolutional neural network", Information Fusion 54, 2020, section 3).
+
+    Args:
+        fusion: the rule, "max", "sum" or "mean" over the sources. All three have the same weights' layout.
+        ifcnn_norm: "auto" normalises coloured sources by ImageNet's mean and standard deviation and leaves grey ones
+            as they are, as the published pictures were made; "imagenet" and "none" do one of these always.
+        train_conv1: train `conv1` as well, where no weights of ResNet-101 are at hand.
+        fixed_bn: in training, too, batch norm uses its running statistics, which stay as they are. The statistics of a
+            small batch say little of the whole set, and a network that is trained with them learns their noise.
+    """
+
+    truncates = True
+
+    def __init__(
+        self, *, fusion: str = "max", ifcnn_norm: str = "auto", train_conv1: bool = False, fixed_bn: bool = False
+    ) -> None:
+        super().__init__()
+        check_choice("fusion", fusion, FUSIONS)
+        check_choice("ifcnn_norm", ifcnn_norm, IFCNN_NORMS)
+        self.fusion, self.ifcnn_norm, self.fixed_bn = fusion, ifcnn_norm, fixed_bn
+        self.conv1 = nn.Conv2d(3, 64, 7, padding=3, padding_mode="replicate", bias=False)
+        self.conv1.requires_grad_(train_conv1)
+        self.conv2 = _ConvBlock(64)
+        self.conv3 = _ConvBlock(64)
+        self.conv4 = nn.Conv2d(64, 3, 1)
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Switches between training and evaluation; with `fixed_bn` batch norm stays in evaluation."""
+        super().train(mode)
+        if self.fixed_bn:
+            self.conv2.bn.eval()
+            self.conv3.bn.eval()
+        return self
+
+    def normalisation(self, *, grey: bool = False) -> Normalisation:
+        """See `ifcnn_norm`."""
+        unchanged = self.ifcnn_norm == "none" or (self.ifcnn_norm == "auto" and grey)
+        return UNCHANGED if unchanged else IMAGENET
+
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Fuses N sources, each (B, 3, H, W) in the range of `normalisation`, of any size.
+
+        Returns:
+            `fused` (B, 3, H, W) in the same range, not bounded.
+
+        Raises:
+            UserError: no source.
+        """
+        if not sources:
+            raise UserError("IFCNN needs at least one source")
+        # One source after the other: published batch norm saw them so, and the memory does not grow with their number.
+        fused = reduce(_RULES[self.fusion], (self.conv2(self.conv1(source)) for source in sources))
+        if self.fusion == "mean":
+            fused = fused / len(sources)
+        return FusionOutput(self.conv4(self.conv3(fused)))
+
+    @classmethod
+    def options_of_published(cls, file_name: str) -> dict[str, object]:
+        """The three published files have one layout: the rule stands in the name, and "max" where it does not."""
+        words = re.findall("[a-z]+", Path(file_name).stem.lower())
+        return {"fusion": next((word for word in words if word in FUSIONS), "max"), "ifcnn_norm": "auto"}
+
+
+class _ConvBlock(nn.Module):
+    """3x3 convolution, batch norm, ReLU: (B, C, H, W) → the same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="replicate", bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Convolves, normalises and rectifies."""
+        return functional.relu(self.bn(self.conv(maps)), inplace=True)

@@ -1,0 +1,109 @@
+"""IFCNN's training: a pixel loss first, then with a perceptual loss beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.generators.ifcnn import IFCNNGenerator
+from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
+from models.weights import open_weights
+
+
+class IFCNNModel(BaseModel):
+    """Trains IFCNN in two stages, as its paper describes (Zhang et al., Information Fusion 54, 2020, section 3).
+
+    Stage I:  loss = MSE(fused, target)
+    Stage II: loss = MSE(fused, target) + lambda_perceptual · MSE of the deep features of a ResNet for ImageNet
+
+    The pixel loss is taken in the network's normalised range, the perceptual one on the pictures in [0, 1]. The code of
+    the training was never released: the weights of the two terms and the length of the stages are ours.
+
+    `conv1` comes from `conv1_weights` where that is given, else from the backbone, unless the network trains it: then
+    it keeps its initial weights. Frozen, it is in no optimiser.
+
+    Args:
+        engine: the machine.
+        netG: the generator.
+        netD: not used here: `needs_discriminator` says no, so none is made.
+        settings: how networks are updated.
+        perceptual_from: first epoch of stage II, from 1; 0 is never.
+        lambda_perceptual: weight of the perceptual loss.
+        backbone: one of `models.losses.perceptual.BACKBONES`.
+        backbone_weights: its file; "" is torchvision's own copy.
+        conv1_weights: a file with `conv1.weight`; "" is the backbone's.
+
+    Raises:
+        UserError: weights that are needed cannot be had, or do not fit.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        netG: IFCNNGenerator,
+        netD: nn.Module | None,
+        settings: OptimizerSettings,
+        *,
+        perceptual_from: int = 101,
+        lambda_perceptual: float = 1.0,
+        backbone: str = "resnet101",
+        backbone_weights: str = "",
+        conv1_weights: str = "",
+    ) -> None:
+        del netD
+        super().__init__(engine, netG, settings)
+        self.perceptual_from, self.lambda_perceptual = perceptual_from, lambda_perceptual
+        self.perceptual: PerceptualLoss | None = None
+        frozen = not netG.conv1.weight.requires_grad
+        has_second_stage = 0 < perceptual_from <= settings.n_epochs + settings.n_epochs_decay
+        if conv1_weights:
+            _set_conv1(netG, open_weights(Path(conv1_weights)), conv1_weights)
+        if has_second_stage or (frozen and not conv1_weights):
+            weights, source = read_backbone(backbone, backbone_weights)
+            if frozen and not conv1_weights:
+                _set_conv1(netG, weights, source)
+            if has_second_stage:
+                self.perceptual = PerceptualLoss(backbone, weights, source)
+        self.netG = self.add_network("G", netG)
+        if self.perceptual is not None:
+            self.perceptual.to(netG.conv4.weight)  # its device and precision
+        self._in_second_stage = False
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Decides the stage."""
+        self._in_second_stage = 0 < self.perceptual_from <= epoch
+
+    def set_input(self, batch: Mapping[str, Any]) -> None:
+        """Takes a batch: "sources" (B, N, 3, H, W) and "target" (B, 3, H, W), both in [0, 1]."""
+        self.sources, self.target = self.take_pictures(batch)
+
+    def forward(self) -> None:
+        """Fuses the batch."""
+        self.fused: Tensor = self.netG(self.sources).fused
+
+    def optimize_parameters(self) -> None:
+        """One update of the generator."""
+        self.update("G", self._loss_G)
+        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
+        self.visuals |= {"fused": self.fused.detach(), "target": self.target}
+
+    def _loss_G(self) -> Tensor:
+        loss = functional.mse_loss(self.fused, self.target)
+        self.losses["G_MSE"] = loss.detach()
+        if self._in_second_stage and self.perceptual is not None:
+            undo = self.generator.normalisation().undo
+            term = self.lambda_perceptual * self.perceptual(undo(self.fused), undo(self.target))
+            self.losses["G_perceptual"] = term.detach()
+            loss = loss + term
+        return loss
+
+
+@torch.no_grad()
+def _set_conv1(netG: IFCNNGenerator, weights: Mapping[str, Tensor], source: str) -> None:
+    netG.conv1.weight.copy_(read_conv1(weights, source))

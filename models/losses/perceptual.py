@@ -1,0 +1,105 @@
+"""The perceptual loss: pictures compared by what a network for ImageNet sees in them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.generators.base import IMAGENET
+from models.weights import load_weights, open_weights
+from util.errors import UserError
+
+BACKBONES = ("resnet101", "resnet50", "resnet18")
+CONV1 = "conv1.weight"  # the first layer's name in the files of torchvision's ResNets, and in IFCNN's
+CONV1_SHAPE = (64, 3, 7, 7)
+log = logging.getLogger(__name__)
+
+
+class PerceptualLoss(nn.Module):
+    """Mean squared difference of the features of two pictures after a ResNet's last convolution.
+
+    The features are (B, C, H/32, W/32), C being 2048 (resnet18: 512) (Zhang et al., Information Fusion 54, 2020,
+    section 3). The network is frozen and in evaluation mode whatever the training does.
+
+    Args:
+        backbone: one of `BACKBONES`.
+        weights: its state dict.
+        source: where that comes from, for the message.
+
+    Raises:
+        UserError: the weights do not fit.
+    """
+
+    def __init__(self, backbone: str, weights: Mapping[str, Tensor], source: str) -> None:
+        super().__init__()
+        network = torchvision.models.get_model(backbone, weights=None)
+        load_weights(network, weights, source)
+        layers = [layer for name, layer in network.named_children() if name not in ("avgpool", "fc")]
+        self.features = nn.Sequential(*layers).requires_grad_(False).eval()
+
+    def forward(self, fused: Tensor, target: Tensor) -> Tensor:
+        """Compares pictures (B, 3, H, W) in [0, 1], which need not be clamped; the target gets no gradient."""
+        with torch.no_grad():
+            wanted = self.features(IMAGENET.apply(target))
+        return functional.mse_loss(self.features(IMAGENET.apply(fused)), wanted)
+
+
+def read_backbone(backbone: str, file: str = "") -> tuple[dict[str, Tensor], str]:
+    """Reads the weights of a ResNet for ImageNet (those of the original training recipe, which the papers used).
+
+    Args:
+        backbone: one of `BACKBONES`.
+        file: where they are; "" is torchvision's own copy, which is downloaded where it is missing.
+
+    Returns:
+        The state dict and the file it came from.
+
+    Raises:
+        UserError: they can neither be found nor downloaded; the file to get is named.
+    """
+    path = Path(file) if file else _torchvisions_copy(backbone)
+    return open_weights(path), str(path)
+
+
+def read_conv1(weights: Mapping[str, Tensor], source: str) -> Tensor:
+    """Returns the first layer's weights, (64, 3, 7, 7), of a file of a ResNet or of IFCNN.
+
+    Raises:
+        UserError: there are none.
+    """
+    conv1 = weights.get(CONV1)
+    if conv1 is None or tuple(conv1.shape) != CONV1_SHAPE:
+        shape = "x".join(map(str, CONV1_SHAPE))
+        raise UserError(f"{source} holds no {CONV1} of {shape}, as the files of ResNet and IFCNN do")
+    return conv1
+
+
+def _torchvisions_copy(backbone: str) -> Path:
+    """Where torchvision keeps the weights, which are there afterwards."""
+    url: str = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"].url
+    name = Path(urlsplit(url).path).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if path.is_file():
+        return path
+    log.info("Downloading %s to %s", url, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=_hash_in(name), progress=False)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"the weights of {backbone} cannot be downloaded ({str(error) or type(error).__name__}): put {name} into "
+            f"{path.parent} or name it with --backbone_weights; --train_conv1 --perceptual_from 0 needs none"
+        ) from error
+    return path
+
+
+def _hash_in(name: str) -> str:
+    """The beginning of the checksum that stands in the name of torchvision's files, resnet101-63fe2227.pth."""
+    return Path(name).stem.rpartition("-")[2]

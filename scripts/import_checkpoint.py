@@ -1,0 +1,135 @@
+"""Makes a run folder of a published file of weights, so that test.py finds the network and its options."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from torch import nn
+
+from models.registry import get_generator_class
+from models.weights import load_weights, open_weights
+from options import tables
+from options.data import DataOptions
+from options.fields import option
+from options.networks import GeneratorOptions
+from options.parser import Parsed, parse
+from options.run import RunOptions
+from options.validate import check_run_name
+from util.assembly import make_generator, read_off_weights
+from util.checkpoint import CheckpointFolder
+from util.errors import UserError, one_line, run_command
+from util.files import write_text
+
+_DESCRIPTION = """Checks that published weights (a state dict, bare or as {"state_dict": …}) fit --netG, and writes them
+to <checkpoints_dir>/<name>/ with the options that their authors tested with. Options given here win."""
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What is imported, and where to."""
+
+    weights: str = option("", "the published file", metavar="FILE")
+    name: str = option("", "name of the run to make")
+    checkpoints_dir: str = option(RunOptions().checkpoints_dir, "folder that holds the folders of the runs")
+    num_sources: int = option(DataOptions().num_sources, "sources, for a network that is built for so many")
+    overwrite: bool = option(False, "replace the run --name, which is lost")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; see --help."""
+    parsed = parse(argv, _groups, description=_DESCRIPTION)
+    selection: tables.Selection = parsed.groups["selection"]
+    importing: ImportOptions = parsed.groups["importing"]
+    _check(importing, parsed)
+    netG, file = selection.netG, Path(importing.weights)
+    folder = Path(importing.checkpoints_dir) / importing.name
+    _check_folder(folder, overwrite=importing.overwrite)
+
+    weights = open_weights(file)
+    cls = get_generator_class(netG)
+    told: dict[str, Any] = dict(cls.options_from_state(weights))
+    options = read_off_weights(parsed.groups["generator"], parsed.given, told, file)
+    published = {name: value for name, value in cls.options_of_published(file.name).items() if name not in parsed.given}
+    options = dataclasses.replace(options, **published)
+    num_sources = int(told.get("num_sources", importing.num_sources))
+    network = make_generator(netG, options, num_sources)
+    load_weights(network, weights, str(file))
+
+    _write(folder, network, _options_json(selection, options, num_sources))
+    _report(file, folder, netG, network, options)
+    return 0
+
+
+def _groups(selection: tables.Selection) -> dict[str, type]:
+    return {"importing": ImportOptions, "generator": tables.GENERATORS[selection.netG]}
+
+
+def _check(importing: ImportOptions, parsed: Parsed) -> None:
+    for name, what in (("netG", "the network"), ("weights", "the published file"), ("name", "the run to make")):
+        if name not in parsed.given:
+            raise UserError(f"--{name} is missing: {what}")
+    check_run_name(importing.name)
+    if not Path(importing.weights).is_file():
+        raise UserError(f"--weights {importing.weights}: no such file")
+
+
+def _check_folder(folder: Path, *, overwrite: bool) -> None:
+    """A folder that is there is only replaced when it is a run's, and the user wants it."""
+    if not folder.exists():
+        return
+    checkpoints = CheckpointFolder(folder)
+    if not overwrite:
+        raise UserError(f"{folder} exists: choose another --name, or add --overwrite to replace it")
+    if not (checkpoints.is_used() or checkpoints.options_file.is_file()):
+        raise UserError(f"{folder} is not the folder of a run and is left alone: choose another --name")
+    checkpoints.lock()  # says that a training is at work there
+    checkpoints.unlock()
+
+
+def _options_json(selection: tables.Selection, options: GeneratorOptions, num_sources: int) -> str:
+    """What `options.files.travelling_options` reads."""
+    content: Mapping[str, Any] = {
+        "selection": {"netG": selection.netG},
+        "generator": dataclasses.asdict(options),
+        "data": {"num_sources": num_sources},
+    }
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def _write(folder: Path, network: nn.Module, options_json: str) -> None:
+    """Fills a folder beside and renames it, so that a run appears whole or not at all."""
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        checkpoints = CheckpointFolder(beside)
+        checkpoints.save_networks("latest", {"G": network.state_dict()})
+        write_text(checkpoints.options_file, options_json)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _report(file: Path, folder: Path, netG: str, network: nn.Module, options: GeneratorOptions) -> None:
+    count = sum(parameter.numel() for parameter in network.parameters())
+    print(one_line(f"{file}: {netG}, {count:,} parameters"))
+    print("options: " + ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(options).items()))
+    print(one_line(f"written: {folder / 'latest_net_G.pth'}, options.json"))
+    place = "" if folder.parent == Path(RunOptions().checkpoints_dir) else f" --checkpoints_dir {folder.parent}"
+    print(one_line(f"fuse with: python test.py --name {folder.name}{place} --dataroot DIR"))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
