@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
-from util.errors import UserError
+from util.errors import UserError, one_line
 from util.files import natural_key
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ def list_files(folder: Path, extensions: Collection[str]) -> list[Path]:
     ]
     found = [entry for entry in fitting if not entry.is_symlink() or entry.resolve().is_relative_to(inside)]
     if len(found) < len(fitting):
-        log.warning("%s: %d links that lead out of the folder were not read", folder, len(fitting) - len(found))
+        outside = len(fitting) - len(found)
+        log.warning("%s: %d links that lead out of the folder were not read", one_line(str(folder)), outside)
     return sorted(found, key=lambda entry: natural_key(entry.name))
 
 

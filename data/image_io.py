@@ -17,9 +17,10 @@ from data.files import list_files
 from data.formats.header import plain_content, read_header
 from data.formats.types import BadPictureError, Header
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import with_extension, write_atomically
 
 Picture = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+USUAL_EXTENSION = ".png"  # of a name without one
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 DEEP_EXTENSIONS = (".png", ".tif", ".tiff")  # these hold 16 bits per channel
 MAX_PIXELS = 2**28  # 16384 x 16384; decoded, that is 0.8 GB (1.6 GB with 16 bits)
@@ -71,11 +72,6 @@ def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Picture:
     return picture
 
 
-def read_labels(path: str | Path) -> Picture:
-    """Reads a picture whose values are labels; like `read_image`, with the depth as stored."""
-    return read_image(path)
-
-
 def probe_image(path: str | Path) -> Header:
     """Checks a picture file without decoding it.
 
@@ -106,8 +102,7 @@ def write_image(path: str | Path, array: Picture) -> None:
     path = Path(path)
     if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
         raise ValueError(f"expected a uint8 or uint16 array (H, W, 3) or (H, W), got {array.dtype} {array.shape}")
-    if not path.suffix:
-        path = path.with_name(f"{path.name}.png")
+    path = with_extension(path, USUAL_EXTENSION)
     extension = check_format(path, array.dtype)
     bgr = array if array.ndim == 2 else cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     try:
@@ -129,7 +124,7 @@ def check_format(path: Path, dtype: npt.DTypeLike) -> str:
     Raises:
         UserError: an unknown extension, or 16 bits for a format of 8.
     """
-    extension = path.suffix.lower() or ".png"
+    extension = path.suffix.lower() or USUAL_EXTENSION
     if extension not in IMAGE_EXTENSIONS:
         raise UserError(f"cannot write {path}: the extension is not one of {', '.join(IMAGE_EXTENSIONS)}")
     if dtype == np.uint16 and extension not in DEEP_EXTENSIONS:

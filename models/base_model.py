@@ -93,6 +93,13 @@ class BaseModel(ABC):
         self._wrapped: dict[str, Any] = {}
         self._parts: Sequence[Mapping[str, Any]] = ()
 
+    def set_initial_weights(self) -> None:  # noqa: B027  (a hook)
+        """Called once where a training begins, not where it goes on: for weights that come from files.
+
+        Raises:
+            UserError: they cannot be had.
+        """
+
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027  (a hook)
         """Called before the first batch of every epoch (from 1), also when a training goes on in the middle of one."""
 

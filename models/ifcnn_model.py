@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +59,26 @@ class IFCNNModel(BaseModel):
     ) -> None:
         del netD
         super().__init__(engine, netG, settings)
+        self.generator: IFCNNGenerator = netG
         self.perceptual_from, self.lambda_perceptual = perceptual_from, lambda_perceptual
+        self._conv1_weights = conv1_weights
+        self._read_backbone = cache(lambda: read_backbone(backbone, backbone_weights))
         self.perceptual: PerceptualLoss | None = None
-        frozen = not netG.conv1.weight.requires_grad
-        has_second_stage = 0 < perceptual_from <= settings.n_epochs + settings.n_epochs_decay
-        if conv1_weights:
-            _set_conv1(netG, open_weights(Path(conv1_weights)), conv1_weights)
-        if has_second_stage or (frozen and not conv1_weights):
-            weights, source = read_backbone(backbone, backbone_weights)
-            if frozen and not conv1_weights:
-                _set_conv1(netG, weights, source)
-            if has_second_stage:
-                self.perceptual = PerceptualLoss(backbone, weights, source)
+        if 0 < perceptual_from <= settings.n_epochs + settings.n_epochs_decay:
+            self.perceptual = PerceptualLoss(backbone, *self._read_backbone())
         self.netG = self.add_network("G", netG)
         if self.perceptual is not None:
             self.perceptual.to(netG.conv4.weight)  # its device and precision
         self._in_second_stage = False
+
+    @torch.no_grad()
+    def set_initial_weights(self) -> None:
+        """Fills conv1; a training that goes on has it in its state and needs no file for it."""
+        conv1 = self.generator.conv1
+        if self._conv1_weights:
+            conv1.weight.copy_(read_conv1(open_weights(Path(self._conv1_weights)), self._conv1_weights))
+        elif not conv1.weight.requires_grad:
+            conv1.weight.copy_(read_conv1(*self._read_backbone()))
 
     def begin_epoch(self, epoch: int) -> None:
         """Decides the stage."""
@@ -102,8 +107,3 @@ class IFCNNModel(BaseModel):
             self.losses["G_perceptual"] = term.detach()
             loss = loss + term
         return loss
-
-
-@torch.no_grad()
-def _set_conv1(netG: IFCNNGenerator, weights: Mapping[str, Tensor], source: str) -> None:
-    netG.conv1.weight.copy_(read_conv1(weights, source))

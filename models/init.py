@@ -11,20 +11,22 @@ from torch.nn.modules.conv import _ConvNd
 
 from models.choices import check_choice
 
+NORM_DEVIATION = 0.02
 INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 
 
 def init_weights(net: nn.Module, init_type: str = "normal", gain: float = 0.02) -> None:
     """Draws the weights of a network anew, from torch's global generator and in the order of `net.modules()`.
 
-    Weights of convolutions and linear layers follow `init_type`, batch norm's scale is N(1, gain), every bias is 0.
+    Weights of convolutions and linear layers follow `init_type`, batch norm's scale is N(1, 0.02), every bias is 0.
     Layers that several names share are drawn once.
 
     Args:
         net: the network, changed in place.
         init_type: "normal", N(0, gain); "xavier" (Glorot and Bengio 2010) and "orthogonal" (Saxe et al. 2014), times
-            gain; "kaiming" (He et al. 2015), for which gain has no meaning but on batch norm.
-        gain: standard deviation or factor.
+            gain; "kaiming" (He et al. 2015), for which gain has no meaning.
+        gain: standard deviation or factor of the convolutions. The family draws batch norm's scale with it as well,
+            which is the same at its usual 0.02, and turns channels negative at a gain of 1.
 
     Raises:
         UserError: an unknown `init_type`.
@@ -40,7 +42,7 @@ def init_weights(net: nn.Module, init_type: str = "normal", gain: float = 0.02) 
         if isinstance(module, _ConvNd | nn.Linear):
             draw[init_type](module.weight)
         elif isinstance(module, _BatchNorm) and module.affine:
-            init.normal_(module.weight, 1.0, gain)
+            init.normal_(module.weight, 1.0, NORM_DEVIATION)
         else:
             continue
         if module.bias is not None:

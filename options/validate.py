@@ -13,6 +13,7 @@ from options.networks import FamilyOptions, GeneratorOptions, IFCNNOptions, NLay
 from options.parser import Parsed
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError
+from util.files import with_extension
 
 MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
@@ -54,7 +55,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
         if name.startswith("lambda_"):
             _within(name, weight, weight >= 0, "a weight of 0 or more")
     if isinstance(config.model, IFCNNTrainingOptions):
-        _check_ifcnn(config.model, config.generator)
+        _check_ifcnn(config, config.model)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -81,7 +82,7 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     _at_least("num_test", config.testing.num_test, 0)
     tile, overlap = config.testing.tile, config.testing.tile_overlap
     _within("tile", tile, tile >= -1, "a side in pixels, 0 or -1")
-    _at_least("tile_overlap", overlap, 0)
+    _within("tile_overlap", overlap, overlap >= -1, "a number of pixels, or -1")
     if 0 < tile < 2 * overlap:
         raise UserError(f"--tile {tile} --tile_overlap {overlap}: wanted an overlap of at most half a tile")
     if not re.fullmatch(r"\w+", config.testing.epoch):
@@ -99,8 +100,10 @@ def _check_own_pictures(config: TestConfig) -> None:
     for path in testing.sources:
         if not Path(path).is_file():
             raise UserError(f"--sources {path}: no such file")
-        if testing.out and Path(path).resolve() == Path(testing.out).resolve():
+        if testing.out and Path(path).resolve() == with_extension(Path(testing.out), ".png").resolve():
             raise UserError(f"--out {testing.out} is one of the --sources, which would be overwritten")
+    if testing.out.endswith(("/", "\\")) or Path(testing.out or "x").is_dir():
+        raise UserError(f"--out {testing.out}: wanted the name of a file, not of a folder")
     if (testing.sources or testing.list) and not isinstance(config.dataset, SourcesOptions):
         option = "--sources" if testing.sources else "--list"
         raise UserError(f"{option} goes with --dataset_mode sources, the default of test.py")
@@ -126,16 +129,24 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
         ]
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
-    return notices + _ifcnn_notices(config)
+    return notices + _ifcnn_notices(config, parsed)
 
 
-def _ifcnn_notices(config: TrainConfig) -> list[str]:
-    notices, model = [], config.model
+def _ifcnn_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
+    notices, model, generator = [], config.model, config.generator
     last = config.training.n_epochs + config.training.n_epochs_decay
-    if isinstance(model, IFCNNTrainingOptions):
+    if isinstance(model, IFCNNTrainingOptions) and isinstance(generator, IFCNNOptions):
         if model.perceptual_from > last:
             notices.append(f"--perceptual_from {model.perceptual_from}: stage II begins after the last epoch, {last}")
-    elif isinstance(config.generator, IFCNNOptions) and not config.generator.train_conv1:
+        if generator.ifcnn_norm == "auto":
+            notices.append(
+                "--ifcnn_norm auto: trained with ImageNet's statistics, but grey pictures are fused without, as "
+                "published; --ifcnn_norm imagenet fuses them as trained"
+            )
+        if not 0 < model.perceptual_from <= last and (generator.train_conv1 or model.conv1_weights):
+            useless = sorted(parsed.given & {"backbone", "backbone_weights", "lambda_perceptual"})
+            notices += [f"--{name} has no effect: without stage II nothing needs the backbone" for name in useless]
+    elif isinstance(generator, IFCNNOptions) and not generator.train_conv1:
         notices.append(
             f"--netG IFCNN --model {config.selection.model}: conv1 stays at its random start; add --train_conv1, or "
             "take --model ifcnn"
@@ -149,13 +160,26 @@ def check_run_name(name: str) -> None:
         raise UserError(f"--name {name!r}: wanted the name of a folder, without slashes")
 
 
-def _check_ifcnn(model: IFCNNTrainingOptions, generator: GeneratorOptions) -> None:
-    if not isinstance(generator, IFCNNOptions):
+def check_generator(options: GeneratorOptions) -> None:
+    """Raises `UserError` for an option of a generator that is out of its range."""
+    if isinstance(options, FamilyOptions):
+        for channels in ("input_nc", "output_nc"):
+            number = getattr(options, channels)
+            if number != 3:
+                raise UserError(f"--{channels} {number}: pictures are fused as RGB, wanted 3")
+        _within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
+    if isinstance(options, R2GANOptions):
+        _within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
+
+
+def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
+    if not isinstance(config.generator, IFCNNOptions):
         raise UserError("--model ifcnn trains IFCNN only: add --netG IFCNN")
     _at_least("perceptual_from", model.perceptual_from, 0)
     for name in ("backbone_weights", "conv1_weights"):
         file = getattr(model, name)
-        if file and not Path(file).is_file():
+        goes_on = config.training.continue_train  # then what was taken from the file is part of the run
+        if file and not goes_on and not Path(file).is_file():
             raise UserError(f"--{name} {file}: no such file")
 
 
@@ -175,14 +199,7 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     _at_least("num_sources", config.data.num_sources, 1)
     _at_least("max_dataset_size", config.data.max_dataset_size, 0)
     _at_least("num_threads", config.data.num_threads, 0)
-    if isinstance(config.generator, FamilyOptions):
-        for channels in ("input_nc", "output_nc"):
-            number = getattr(config.generator, channels)
-            if number != 3:
-                raise UserError(f"--{channels} {number}: pictures are fused as RGB, wanted 3")
-        _within("ngf", config.generator.ngf, 1 <= config.generator.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
-    if isinstance(config.generator, R2GANOptions):
-        _within("n_blocks", config.generator.n_blocks, 1 <= config.generator.n_blocks <= 100, "1 to 100")
+    check_generator(config.generator)
     if config.run.gpu_ids and not re.fullmatch(r"-1(,-1)*|\d+(,\d+)*", config.run.gpu_ids.replace(" ", "")):
         raise UserError(f"--gpu_ids {config.run.gpu_ids!r}: wanted numbers such as 0 or 0,1, or -1 for the CPU")
     ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from options.fields import option
 from options.networks import GeneratorOptions
 from options.parser import Parsed, parse
 from options.run import RunOptions
-from options.validate import check_run_name
+from options.validate import check_generator, check_run_name
 from util.assembly import make_generator, read_off_weights
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError, one_line, run_command
@@ -78,6 +79,12 @@ def _check(importing: ImportOptions, parsed: Parsed) -> None:
     for name, what in (("netG", "the network"), ("weights", "the published file"), ("name", "the run to make")):
         if name not in parsed.given:
             raise UserError(f"--{name} is missing: {what}")
+    for name in ("model", "netD", "dataset_mode"):
+        if name in parsed.given:
+            raise UserError(f"--{name} has no effect on weights: leave it out")
+    if importing.num_sources < 1:
+        raise UserError(f"--num_sources {importing.num_sources}: wanted 1 or more")
+    check_generator(parsed.groups["generator"])
     check_run_name(importing.name)
     if not Path(importing.weights).is_file():
         raise UserError(f"--weights {importing.weights}: no such file")
@@ -90,7 +97,7 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
     checkpoints = CheckpointFolder(folder)
     if not overwrite:
         raise UserError(f"{folder} exists: choose another --name, or add --overwrite to replace it")
-    if not (checkpoints.is_used() or checkpoints.options_file.is_file()):
+    if not checkpoints.is_used():
         raise UserError(f"{folder} is not the folder of a run and is left alone: choose another --name")
     checkpoints.lock()  # says that a training is at work there
     checkpoints.unlock()
@@ -107,15 +114,21 @@ def _options_json(selection: tables.Selection, options: GeneratorOptions, num_so
 
 
 def _write(folder: Path, network: nn.Module, options_json: str) -> None:
-    """Fills a folder beside and renames it, so that a run appears whole or not at all."""
+    """Fills a folder beside and puts it in place, so that a run appears whole or not at all.
+
+    Of a run that is replaced everything goes that a training wrote; what else lies in its folder stays.
+    """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         checkpoints = CheckpointFolder(beside)
         checkpoints.save_networks("latest", {"G": network.state_dict()})
         write_text(checkpoints.options_file, options_json)
         if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
+            CheckpointFolder(folder).clear()
+            for path in beside.iterdir():
+                path.replace(folder / path.name)
+        else:
+            beside.rename(folder)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
@@ -127,8 +140,10 @@ def _report(file: Path, folder: Path, netG: str, network: nn.Module, options: Ge
     print(one_line(f"{file}: {netG}, {count:,} parameters"))
     print("options: " + ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(options).items()))
     print(one_line(f"written: {folder / 'latest_net_G.pth'}, options.json"))
-    place = "" if folder.parent == Path(RunOptions().checkpoints_dir) else f" --checkpoints_dir {folder.parent}"
-    print(one_line(f"fuse with: python test.py --name {folder.name}{place} --dataroot DIR"))
+    words = ["python", "test.py", "--name", folder.name]
+    if folder.parent != Path(RunOptions().checkpoints_dir):
+        words += ["--checkpoints_dir", str(folder.parent)]
+    print(one_line(f"fuse with: {shlex.join(words)} --dataroot DIR"))
 
 
 if __name__ == "__main__":

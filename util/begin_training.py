@@ -53,6 +53,8 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     validator = _build_validator(config, runtime)
     model = build_model(config, runtime)
     _check_crop_size(config, model)
+    if not runtime.from_main(lambda: _goes_on(config, checkpoints)):
+        model.set_initial_weights()
     runtime.seed_process()
     trainer = Trainer(
         config.training,

@@ -96,11 +96,17 @@ def replace_luma(fused: Floats, sources: Sequence[Floats], grey: Sequence[bool])
     Returns:
         (H, W, 3), not clamped.
     """
-    coloured = [source for source, is_plain in zip(sources, grey, strict=True) if not is_plain]
-    # The centre ½ stands for 128: with it a grey pixel has the same chroma in 8 and in 16 bits.
-    chroma = [np.asarray(cv2.cvtColor(source, cv2.COLOR_RGB2YCrCb)[..., 1:], np.float32) for source in coloured]
-    combined = chroma[0] if len(chroma) == 1 else weigh_chroma(chroma, 0.5)
-    return np.asarray(cv2.cvtColor(np.dstack([fused, combined]), cv2.COLOR_YCrCb2RGB), np.float32)
+    # Chroma as R − Y and B − Y, which are Cr and Cb but for a factor: neutral is 0 then, whatever the depth.
+    lumas_and_pictures = [(luma(picture), picture) for picture, plain in zip(sources, grey, strict=True) if not plain]
+    if len(lumas_and_pictures) == 1:
+        ((own, picture),) = lumas_and_pictures
+        return picture + (fused - own)[..., None]
+    red, blue = (
+        weigh_chroma([picture[..., channel] - own for own, picture in lumas_and_pictures], 0.0) for channel in (0, 2)
+    )
+    of_red, of_green, of_blue = LUMA_WEIGHTS[0]
+    green = -(of_red * red + of_blue * blue) / of_green
+    return np.dstack([fused + red, fused + green, fused + blue])
 
 
 def weigh_chroma(chroma: Sequence[Floats], neutral: float) -> Floats:

@@ -93,8 +93,7 @@ class Evaluator:
                         raise
                     self.skipped.append(str(error))
                     continue
-                is_large = sum(source.nbytes for source in item.sources) > _LARGE_ITEM
-                if read_ahead and not is_large and index + 1 < len(dataset):
+                if read_ahead and not _is_large(item) and index + 1 < len(dataset):
                     waiting = reader.submit(dataset.pictures, index + 1)
                 del pending  # it would keep the pictures while the next ones are fused
                 yield item
@@ -110,7 +109,7 @@ class Evaluator:
                 yield plan, group
                 group = []
             group, plan = [*group, item], of_item
-            if len(group) == batch_size:
+            if len(group) == batch_size or _is_large(item):
                 yield plan, group
                 group = []
         if plan is not None and group:
@@ -119,9 +118,10 @@ class Evaluator:
     def _remove_others(self, written: set[str]) -> None:
         """Removes pictures of an earlier test from the folder, which would be measured and counted with these."""
         for sub_folder in ("fused", "images"):
-            for path in (self._folder / sub_folder).glob("*.png"):
-                if f"{sub_folder}/{path.name}" not in written:
-                    path.unlink()
+            for pattern in ("*.png", ".*.tmp"):  # the latter of a test that was killed
+                for path in (self._folder / sub_folder).glob(pattern):
+                    if f"{sub_folder}/{path.name}" not in written:
+                        path.unlink()
 
     def _run_group(self, group: Sequence[Pictures], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()
@@ -185,6 +185,10 @@ def parse_metrics(text: str) -> list[str]:
         if name not in REFERENCE_METRICS:
             raise UserError(f"--metrics {text}: {name!r} is not one of: {', '.join(REFERENCE_METRICS)}, all, none")
     return names
+
+
+def _is_large(item: Pictures) -> bool:
+    return sum(source.nbytes for source in item.sources) > _LARGE_ITEM
 
 
 def _levels(picture: Picture) -> Tensor:

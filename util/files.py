@@ -62,6 +62,30 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", errors="replace"))
 
 
+def check_place(option: str, folder: Path) -> None:
+    """Says at once that a folder cannot be made or written to, before any work is done for it.
+
+    Args:
+        option: the option that names it.
+        folder: it need not exist.
+
+    Raises:
+        UserError: something else than a folder is in the way, or it belongs to somebody else.
+    """
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise UserError(f"{option}: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{option}: {there} cannot be written to")
+
+
+def with_extension(path: Path, extension: str) -> Path:
+    """Returns the path, with the extension where its name has none."""
+    return path if path.suffix else path.with_name(path.name + extension)
+
+
 def append_text(path: Path, text: str) -> None:
     """Adds a text to the end of a file.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data.base_dataset import FusionDataset
-from data.image_io import check_format, write_image
+from data.image_io import USUAL_EXTENSION, check_format, write_image
 from models.generators.base import Generator
 from models.registry import get_generator_class
 from models.weights import checked_state, load_weights
@@ -18,8 +18,9 @@ from options.commands import TestConfig
 from options.data import SourcesOptions
 from util.assembly import build_dataset, build_generator, build_runtime, read_off_weights
 from util.checkpoint import CheckpointFolder
-from util.errors import UserError
+from util.errors import UserError, one_line
 from util.evaluator import Evaluator, parse_metrics
+from util.files import check_place, with_extension
 from util.launch import Place
 from util.picture_fuser import FusingSettings, PictureFuser
 from util.results import mean_values, write_page, write_tables
@@ -55,6 +56,12 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     metrics = parse_metrics(config.testing.metrics)
     testing = config.testing
     checkpoints = CheckpointFolder(Path(config.run.checkpoints_dir) / config.run.name)
+    label = f"{config.data.phase}_{testing.epoch}"
+    folder = Path(testing.results_dir) / config.run.name / label
+    if testing.sources:
+        check_place("--out", Path(testing.out).parent)
+    else:
+        check_place("--results_dir", folder)
     dataset = _build_dataset(config)
     generator, weights_file = _load_generator(config, given, checkpoints)
     runtime = build_runtime(config)
@@ -64,9 +71,7 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     if testing.sources:
         return _fuse_files(fuser, dataset, Path(testing.out))
 
-    log.info("fused with %s", weights_file)
-    label = f"{config.data.phase}_{testing.epoch}"
-    folder = Path(testing.results_dir) / config.run.name / label
+    log.info("fused with %s", one_line(str(weights_file)))
     skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
     evaluator = Evaluator(fuser, folder, metrics, skip_bad=skips)
     results = evaluator.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
@@ -102,6 +107,7 @@ def _build_dataset(config: TestConfig) -> FusionDataset:
 
 def _fuse_files(fuser: PictureFuser, dataset: FusionDataset, out: Path) -> Fused:
     """Fuses the pictures of --sources into --out."""
+    out = with_extension(out, USUAL_EXTENSION)
     sources = dataset.pictures(0).sources
     plan = fuser.plan(sources)
     check_format(out, plan.dtype)
@@ -120,6 +126,10 @@ def _load_generator(
     changes = {"num_sources": told["num_sources"]} if "num_sources" in told else {}
     if not checkpoints.options_file.is_file():
         options = read_off_weights(config.generator, given, told, path)
+        assumed = {k: v for k, v in dataclasses.asdict(options).items() if k not in {*told, *given}}
+        if assumed:
+            words = ", ".join(f"--{name} {value}" for name, value in assumed.items())
+            log.info("no options.json beside the weights, which do not tell everything: assumed %s", words)
         config = dataclasses.replace(config, generator=options)
     generator = build_generator(config, **changes)
     load_weights(generator, weights, str(path))

@@ -31,9 +31,15 @@ def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, g
     return normalisation.undo(fused.float()).clamp(0, 1)
 
 
-def round_to_levels(pictures: Tensor) -> Tensor:
-    """Rounds pictures in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats."""
-    return (pictures * 255).round()
+def saved_levels(pictures: Tensor, *, truncate: bool = False) -> Tensor:
+    """Takes pictures in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats.
+
+    Args:
+        pictures: of any shape.
+        truncate: cut off instead of rounding, see `Generator.truncates`.
+    """
+    levels = pictures * 255
+    return levels.floor() if truncate else levels.round()
 
 
 def plain_average(sources: Sequence[Tensor]) -> Tensor:

@@ -19,7 +19,7 @@ from util.colour import Colour, Floats, choose_colour, is_grey, luma, replace_lu
 from util.errors import UserError
 from util.fusing import fuse
 from util.runtime import Runtime
-from util.tiling import Span, in_tiles, spans
+from util.tiling import Span, in_tiles, overlap_for, spans
 
 TILED_FROM = 4_000_000  # pixels; a network with 64 channels holds some gigabytes for a picture of this size
 USUAL_TILE = 1024
@@ -33,13 +33,13 @@ class FusingSettings:
         color: auto, rgb or luma, see `util.colour.choose_colour`.
         exposure: as IFCNN tested multi-exposure fusion, see `util.exposure`.
         tile: side of a tile in pixels; 0 never cuts a picture, -1 does from `TILED_FROM` pixels on.
-        tile_overlap: how many pixels neighbouring tiles share.
+        tile_overlap: how many pixels neighbouring tiles share; -1 as many as the network's `reach` asks for.
     """
 
     color: str = "auto"
     exposure: bool = False
     tile: int = -1
-    tile_overlap: int = 192
+    tile_overlap: int = -1
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,16 @@ class PictureFuser:
         runtime: the machine.
         generator: the network, already in the mode it is to be used in.
         settings: how.
+
+    Raises:
+        UserError: tiles too small for the network.
     """
 
     def __init__(self, runtime: Runtime, generator: Generator, settings: FusingSettings | None = None) -> None:
         self._runtime, self._generator = runtime, generator
         self._settings = settings or FusingSettings()
+        if 0 < self._settings.tile < generator.size_divisor:
+            raise UserError(f"--tile {self._settings.tile}: this network wants {generator.size_divisor} pixels or more")
 
     def plan(self, sources: Sequence[Picture]) -> Plan:
         """Says what fusing the sources of an item takes.
@@ -118,12 +123,14 @@ class PictureFuser:
         return results
 
     def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
-        tile, overlap = self._settings.tile, self._settings.tile_overlap
+        tile, overlap, divisor = self._settings.tile, self._settings.tile_overlap, self._generator.size_divisor
         if tile < 0:
             tile = USUAL_TILE if shape[0] * shape[1] > TILED_FROM else 0
         if tile == 0:
-            tile, overlap = max(shape) + self._generator.size_divisor, 0
-        return [spans(side, tile, overlap, self._generator.size_divisor) for side in shape]
+            return [[Span(0, side, 0)] for side in shape]
+        if overlap < 0:
+            overlap = overlap_for(self._generator.reach)
+        return [spans(side, tile, overlap, divisor) for side in shape]
 
     def _compute(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
         """Runs the network on one tile of all items; returns (B, C, height, width) in [0, 1]."""

@@ -7,13 +7,12 @@ of the overlap gives the same picture as without tiles, up to rounding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from util.errors import UserError
 
 _BLENDED = 0.25  # of the overlap
 
@@ -33,24 +32,22 @@ class Span:
     shared: int
 
 
+def overlap_for(reach: int) -> int:
+    """The overlap that a network needs which looks `reach` pixels far: its discarded part covers them."""
+    return math.ceil(2 * reach / (1 - _BLENDED))
+
+
 def spans(length: int, tile: int, overlap: int, divisor: int = 1) -> list[Span]:
     """Cuts a side into overlapping tiles.
 
     Args:
         length: of the side, in pixels.
-        tile: length of a tile; the last one may be shorter.
-        overlap: how many pixels neighbours share at least.
+        tile: length of a tile, at least `divisor`; the last one may be shorter.
+        overlap: how many pixels neighbours share at least, but never more than half a tile.
         divisor: tiles begin at its multiples, so that a strided network sees the same grid in all of them.
-
-    Raises:
-        UserError: an overlap of more than half a tile, or a tile shorter than `divisor`.
     """
-    tile, overlap = tile // divisor * divisor, -(-overlap // divisor) * divisor
-    if tile < 1 or not 0 <= overlap <= tile // 2:
-        raise UserError(
-            f"--tile {tile} with --tile_overlap {overlap}: wanted tiles of at least {divisor} pixels and an overlap of "
-            "at most half a tile"
-        )
+    tile = tile // divisor * divisor
+    overlap = min(-(-overlap // divisor) * divisor, tile // 2 // divisor * divisor)
     if length <= tile:
         return [Span(0, length, 0)]
     last = -(-(length - tile) // divisor) * divisor

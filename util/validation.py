@@ -9,7 +9,7 @@ from itertools import zip_longest
 from torch.utils.data import DataLoader
 
 from models.generators.base import Generator
-from util.fusing import fuse, plain_average, round_to_levels
+from util.fusing import fuse, plain_average, saved_levels
 from util.metrics import REFERENCE_METRICS
 from util.runtime import Runtime
 
@@ -52,12 +52,13 @@ class Validator:
             if stopping():
                 return
             sources = list(batch["sources"].unbind(1))
-            target = self._runtime.to_device(batch["target"])
-            pictures = {"": fuse(self._runtime, generator, sources)}
+            target = saved_levels(self._runtime.to_device(batch["target"]))
+            fused = fuse(self._runtime, generator, sources)
+            pictures = {"": saved_levels(fused, truncate=generator.truncates)}
             if not self._of_average:  # the sources do not change, so once is enough
-                pictures["_average"] = self._runtime.to_device(plain_average(sources))
+                pictures["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
             yield {
-                name + suffix: metric(round_to_levels(picture), round_to_levels(target)).item()
+                name + suffix: metric(picture, target).item()
                 for suffix, picture in pictures.items()
                 for name, metric in REFERENCE_METRICS.items()
             }

@@ -62,12 +62,15 @@ class Generator(nn.Module, ABC):
     Attributes:
         size_divisor: both sides of a picture must be multiples of it in `forward`; `fuse` pads and crops.
         smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
+        reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
+            pictures overlap accordingly.
         channels: of a source; a network with one fuses luma.
         truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
     """
 
     size_divisor: int = 1
     smallest_side: int = 1
+    reach: int = 64
     channels: int = 3
     truncates: bool = False
 

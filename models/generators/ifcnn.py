@@ -43,6 +43,7 @@ class IFCNNGenerator(Generator):
             small batch say little of the whole set, and a network that is trained with them learns their noise.
     """
 
+    reach = 5
     truncates = True
 
     def __init__(

@@ -56,6 +56,7 @@ class R2GANGenerator(Generator):
         if num_sources < 1:
             raise UserError(f"num_sources {num_sources} must be at least 1")
         self.decoders = decoders
+        self.reach = 12 + 8 * n_blocks
         self.model_encoder = nn.Sequential(*encoder_layers(input_nc, ngf, n_blocks, norm, dropout))
         self.model_decoder = nn.Sequential(*decoder_layers(output_nc, ngf, norm))
         # Two aliases for any number of sources: the layout of the published files, and every file fits every N.

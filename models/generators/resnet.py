@@ -41,6 +41,7 @@ class ResnetGenerator(Generator):
     ) -> None:
         super().__init__()
         self.num_sources = num_sources
+        self.reach = 12 + 8 * n_blocks
         self.model = nn.Sequential(
             *encoder_layers(input_nc * num_sources, ngf, n_blocks, norm, dropout),
             *decoder_layers(output_nc, ngf, norm),

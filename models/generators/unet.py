@@ -46,6 +46,7 @@ class UnetGenerator(Generator):
             raise UserError(f"num_downs {num_downs} must be at least 5")
         self.num_sources = num_sources
         self.size_divisor = 2**num_downs
+        self.reach = 3 * 2**num_downs
         block = _bottleneck(8 * ngf, norm)
         for _ in range(num_downs - 5):
             block = _level(8 * ngf, 8 * ngf, block, norm, dropout)

@@ -77,6 +77,9 @@ def test_one_pair_without_a_folder(test, tmp_path, capsys):
         (["--sources", "A", "--out", "OUT"], "at least two"),
         (["--sources", "A", "absent.png", "--out", "OUT"], "absent.png"),
         (["--sources", "A", "B", "--out", "A"], "overwritten"),
+        (["--sources", "A", "B", "--out", "noext"], "overwritten"),
+        (["--sources", "A", "B", "--out", "folder.d"], "folder"),
+        (["--sources", "A", "B", "--out", "A.png/x.png"], "--out: "),
         (["--sources", "A", "B", "--out", "OUT.xyz"], "OUT.xyz"),
         (["--sources", "A", "C", "--out", "OUT"], "40x30"),
         (["--sources", "A", "D", "--out", "OUT.jpg"], "16"),
@@ -87,10 +90,14 @@ def test_one_pair_without_a_folder(test, tmp_path, capsys):
 def test_what_is_wrong_with_a_pair_is_one_line(test, tmp_path, capsys, words, named):
     for name, height, width in (("A", 45, 31), ("B", 45, 31), ("C", 30, 40)):
         write_image(tmp_path / f"{name}.png", scene(0, height, width))
+    write_image(tmp_path / "noext.png", scene(0, 45, 31))
+    (tmp_path / "folder.d").mkdir()
     write_image(tmp_path / "D.png", scene(0, 45, 31).astype(np.uint16) * 257)
     before = sorted(tmp_path.iterdir())
     places = {name: tmp_path / f"{name}.png" for name in ("A", "B", "C", "D", "OUT")}
-    words = [places.get(word, tmp_path / word if "." in word else word) for word in words]
+    if "noext" in words:
+        words = ["--sources", "A", tmp_path / "noext.png", "--out", tmp_path / "noext"]
+    words = [places.get(word, tmp_path / word if "." in str(word) else word) for word in words]
     assert test(*words)[0] == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1

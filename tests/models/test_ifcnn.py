@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from urllib.error import URLError
 
@@ -216,6 +217,7 @@ def test_stage_one_alone_needs_no_backbone_when_conv1_is_learned_or_given(words,
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", raise_unreachable)
     words += ["--n_epochs", 1]
+    resnet = Path(shutil.copy(resnet, tmp_path))
     alone = [*words, "--perceptual_from", 0]
     assert train(*words, "--perceptual_from", 1, "--train_conv1", "--name", "run") == 2, "stage II needs features"
     assert train(*alone, "--name", "run") == 2, "stage I needs conv1"
@@ -224,6 +226,8 @@ def test_stage_one_alone_needs_no_backbone_when_conv1_is_learned_or_given(words,
     assert train(*alone, "--conv1_weights", resnet, "--name", "given") == 0
     assert train(*words, "--train_conv1", "--name", "never") == 0, "stage II would begin after the last epoch"
     conv1 = torch.load(resnet, weights_only=True)["conv1.weight"]
+    resnet.unlink()
+    assert train(*alone, "--n_epochs", 2, "--name", "given", "--continue_train") == 0, "conv1 is part of the run by now"
     assert torch.equal(weights_of(tmp_path / "given")["conv1.weight"], conv1)
     learned = torch.load(tmp_path / "learned" / "latest_state.pth", weights_only=True)["model"]["optimizers"]["G"]
     assert len(learned["state"]) == 9, "Adam moves conv1, too"
@@ -247,12 +251,16 @@ def test_bad_options_are_named(words, tmp_path, capsys, more, message):
 
 def test_a_stage_that_never_begins_and_a_conv1_that_nobody_sets_are_said(words, tmp_path):
     def notices(*more):
-        return validate_train(*parse_train([str(word) for word in (*words, *more)]))
+        return validate_train(*parse_train([str(word) for word in (*words, "--ifcnn_norm", "imagenet", *more)]))
 
     assert notices("--n_epochs", 101) == []
     assert "stage II begins after the last epoch, 100" in notices("--n_epochs", 100)[0]
     assert "conv1 stays at its random start; add --train_conv1" in notices("--model", "pix2pix")[0]
     assert notices("--model", "pix2pix", "--train_conv1") == []
+    assert "--ifcnn_norm imagenet fuses them as trained" in notices("--n_epochs", 101, "--ifcnn_norm", "auto")[0]
+    alone = ("--perceptual_from", 0, "--train_conv1")
+    assert notices(*alone) == []
+    assert "--backbone has no effect" in notices(*alone, "--backbone", "resnet50")[0]
 
 
 def test_any_discriminator_around_it(words, tmp_path):

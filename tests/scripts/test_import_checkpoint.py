@@ -114,7 +114,7 @@ def without(state, name):
             "conv1.weight is 64x3x3x3 instead of 64x3x7x7",
         ),
         (lambda state: {"epoch": 3}, "holds no state dict"),
-        (lambda state: [1, 2], "holds no state dict"),
+        (lambda state: [1, 2], "holds a list, wanted a dictionary of weights"),
         (lambda state: {"conv1.weight": Path("x")}, "cannot be opened safely as weights"),
     ],
 )

@@ -97,6 +97,44 @@ def test_what_cannot_be_read_stops_or_is_skipped(evaluator):
     assert skipping.skipped == ["first is broken", "third is broken", "last is broken"]
 
 
+def test_a_test_that_fails_leaves_no_tables_of_the_one_before(evaluator, tmp_path):
+    results = evaluator("PSNR").run(Items(item("a", 0)))
+    write_tables(tmp_path, results)
+    write_page(tmp_path, "t", {}, results)
+    (tmp_path / "fused" / ".a.png.123.tmp").write_bytes(b"half")
+    with pytest.raises(UserError, match="broken"):
+        evaluator("PSNR").run(Items("broken"))
+    assert not {"index.html", "metrics.csv", "metrics.json"} & {path.name for path in tmp_path.iterdir()}
+    evaluator().run(Items(item("b", 0)))
+    assert [path.name for path in (tmp_path / "fused").iterdir()] == ["b.png"]
+
+
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_large_items_are_neither_read_ahead_nor_grouped(evaluator, monkeypatch, limit):
+    """What is read when an item is fused: the next one as well, unless it may not fit beside."""
+    monkeypatch.setattr("util.evaluator._LARGE_ITEM", limit)
+    started, fused = [], []
+
+    class Noting(Items):
+        def make_pictures(self, index, rng):
+            started.append(index)
+            return super().make_pictures(index, rng)
+
+    of = evaluator()
+    original = of._run_group
+
+    def run_group(group, plan):
+        fused.append((len(group), len(started)))
+        return original(group, plan)
+
+    monkeypatch.setattr(of, "_run_group", run_group)
+    of.run(Noting(*(item(name, 0) for name in "abcd")), batch_size=2)
+    if limit == 0:
+        assert fused == [(1, 1), (1, 2), (1, 3), (1, 4)]
+    else:
+        assert [count for count, _ in fused] == [2, 2]
+
+
 def test_equal_pictures_give_infinity_and_stay_readable(evaluator, tmp_path):
     black = np.zeros((12, 12, 3), np.uint8)
     results = evaluator("PSNR", "SSIM").run(Items(Pictures("same", (black, black), black)))

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from models.generators.base import FusionOutput, Generator, Normalisation
@@ -116,13 +117,31 @@ def test_16_bits_in_16_bits_out(runtime):
     assert np.abs(one_grey - (a[..., 0] / 2 + b[..., 0] / 2)).max() <= 2
 
 
+def nearly_twelve():
+    """Ten grey pictures with a mean of 11.9."""
+    return [np.full((4, 4, 3), 11 + (number > 0), np.uint8) for number in range(10)]
+
+
 def test_levels_are_cut_off_where_the_authors_did(runtime):
-    a, b = np.full((4, 4, 3), 10, np.uint8), np.full((4, 4, 3), 11, np.uint8)
-    a[..., 0] = b[..., 0] = 200
-    assert fuse(runtime, Mean(truncates=True), a, b)[0, 0].tolist() == [200, 10, 10]
-    assert fuse(runtime, Mean(), a, b)[0, 0].tolist() == [200, 10, 10]  # rint rounds a half to even
-    a += 1
-    assert fuse(runtime, Mean(), a, b)[0, 0, 0] in (200, 201)
+    sources = nearly_twelve()
+    for source in sources:
+        source[..., 0] = 200
+    assert fuse(runtime, Mean(), *sources)[0, 0, 1:].tolist() == [12, 12]
+    assert fuse(runtime, Mean(truncates=True), *sources)[0, 0, 1:].tolist() == [11, 11]
+
+
+class Reddening(Mean):
+    """Makes different channels of grey sources, as networks do: red is a level brighter."""
+
+    def forward(self, sources):
+        shift = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1) / 255 / 0.25
+        return FusionOutput(super().forward(sources).fused + shift)
+
+
+def test_grey_comes_after_the_levels_as_the_authors_had_it(runtime):
+    """12.9, 11.9, 11.9 are cut off to 12, 11, 11, whose grey is 11; grey first would be 12.2."""
+    assert fuse(runtime, Reddening(truncates=True), *nearly_twelve())[0, 0] == 11
+    assert fuse(runtime, Reddening(), *nearly_twelve())[0, 0] == 12
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (257, 1), (3, 5), (130, 259)])
@@ -167,12 +186,42 @@ def test_items_of_one_plan_are_fused_together_as_alone(runtime):
     assert fuser.plan([grey(0, 20, 30), items[0][0]]) != plan
 
 
-def test_exposure_joins_luma_and_chroma_of_8_bits(runtime):
-    dark, bright = (scene(0, 64, 96) // 3).astype(np.uint8), (scene(0, 64, 96) // 2 + 128).astype(np.uint8)
-    fused = fuse(runtime, Mean(truncates=True), dark, bright, exposure=True)
-    assert fused.shape == (64, 96, 3)
-    assert not np.array_equal(fused[..., 0], fused[..., 2])
-    plain = fuse(runtime, Mean(truncates=True), grey(0), grey(1), exposure=True)
-    assert plain.shape == (30, 41)  # no colour comes from grey sources
+class Brightest(Generator):
+    """The largest value, without arithmetic: levels come out as they went in."""
+
+    truncates = True
+
+    def normalisation(self, *, grey=False):
+        assert grey
+        return Normalisation((0.0,), (1.0,))
+
+    def forward(self, sources):
+        return FusionOutput(torch.stack(list(sources)).amax(0))
+
+
+def test_exposure_is_what_the_authors_did(runtime):
+    """Step by step, another time: Pillow's luma, network, video range, CLAHE, weighted chroma, OpenCV's RGB."""
+    sources = [(scene(seed, 64, 96) // 2 + 60 * seed).astype(np.uint8) for seed in range(3)]
+    ycc = np.stack([np.asarray(Image.fromarray(source).convert("YCbCr")) for source in sources]).astype(float)
+    fused = ycc[..., 0].max(0)
+    luma = (fused * 235 / 255 + (1 - fused / 255) * 16).astype(np.uint8)
+    luma = cv2.createCLAHE(2.0, (8, 8)).apply(luma)
+    weights = np.abs(ycc[..., 1:] - 128)
+    with np.errstate(invalid="ignore"):
+        chroma = np.where(weights.sum(0) > 0, (ycc[..., 1:] * weights).sum(0) / weights.sum(0), 128)
+    ycrcb = np.dstack([luma, chroma[..., ::-1].astype(np.uint8)])
+    expected = cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2RGB)
+    found = fuse(runtime, Brightest(), *sources, exposure=True)
+    assert np.mean(found != expected) < 0.01  # a chroma at the edge of cutting off
+    assert np.abs(found.astype(int) - expected).max() <= 2
+
+
+def test_exposure_of_grey_and_of_16_bits(runtime):
+    assert fuse(runtime, Mean(truncates=True), grey(0), grey(1), exposure=True).shape == (30, 41)
     with pytest.raises(UserError, match="--exposure"):
-        fuse(runtime, Mean(), dark.astype(np.uint16), bright, exposure=True)
+        fuse(runtime, Mean(), scene(0).astype(np.uint16), scene(1), exposure=True)
+
+
+def test_tiles_must_hold_the_networks_stride(runtime):
+    with pytest.raises(UserError, match="--tile 3: .* 4 pixels"):
+        PictureFuser(runtime, Mean(), FusingSettings(tile=3))

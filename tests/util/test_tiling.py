@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from util.errors import UserError
-from util.tiling import in_tiles, spans
+from util.tiling import in_tiles, overlap_for, spans
 
 
 @pytest.mark.parametrize("length", [1, 7, 63, 64, 65, 100, 128, 129, 500, 1001])
@@ -23,10 +22,17 @@ def test_tiles_cover_a_side_and_share_enough(length, tile, overlap, divisor):
         assert after.stop - after.start <= tile
 
 
-@pytest.mark.parametrize(("tile", "overlap", "divisor"), [(64, 33, 1), (3, 0, 4), (16, 9, 8)])
-def test_what_cannot_be_tiled_is_refused(tile, overlap, divisor):
-    with pytest.raises(UserError, match="--tile"):
-        spans(100, tile, overlap, divisor)
+@pytest.mark.parametrize(("tile", "overlap", "divisor"), [(64, 33, 1), (386, 193, 4), (22, 9, 8), (256, 2048, 64)])
+def test_an_overlap_is_never_more_than_half_a_tile(tile, overlap, divisor):
+    found = spans(1000, tile, overlap, divisor)
+    assert found[-1].stop == 1000
+    assert all(span.shared <= tile // 2 for span in found[:-1])
+
+
+def test_the_overlap_discards_what_a_network_sees_of_a_border():
+    for reach in (0, 5, 60, 84):
+        assert overlap_for(reach) * 3 / 8 >= reach
+        assert overlap_for(reach) <= reach * 8 / 3 + 1
 
 
 @pytest.mark.parametrize("size", [(50, 70), (33, 200), (1, 90), (64, 64), (131, 97)])
