@@ -27,7 +27,7 @@ from data.layouts import (
     scan,
     some,
 )
-from data.panels import panel_stem
+from data.panels import STACKED, panel_stem
 from data.roles import fold, is_role, parse_roles, role_key, role_name
 from util.errors import UserError
 from util.files import natural_key
@@ -92,9 +92,19 @@ def discover(root: str | Path, phase: str, *, layout: str = "auto", roles: Seque
         listing = scan(folder)
     except OSError as error:
         raise UserError(f"cannot read folder {folder}: {error.strerror or error}") from error
-    if layout == "auto":
-        layout = choose_layout(listing, wanted)
-    return _without_twins(_READERS[layout](listing, wanted))
+    try:
+        if layout == "auto":
+            layout = choose_layout(listing, wanted)
+            if layout == "stacked" and not all(path.stem.endswith(STACKED) for path in listing.pictures):
+                listing.notes.append("no suffix says a role, so each picture is taken for panels side by side")
+        return _without_twins(_READERS[layout](listing, wanted))
+    except UserError as error:
+        raise UserError(with_notes(str(error), listing.notes)) from error
+
+
+def with_notes(message: str, notes: Sequence[str]) -> str:
+    """Returns the message of an error with what was left out, which may be the reason."""
+    return f"{message} (note: {'; '.join(notes)})" if notes else message
 
 
 def discover_files(files: Sequence[Path], name: str) -> Discovery:

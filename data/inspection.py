@@ -1,6 +1,6 @@
 """Looks at every file of a discovered set before the work begins: what cannot be used is named at once, not in hours.
 
-Files are read, but not decoded.
+Files are read, but decoded only where a training is to skip bad samples.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.discovery import Discovery, Item, discover, discover_files
-from data.image_io import probe_image
+from data.discovery import Discovery, Item, discover, discover_files, with_notes
+from data.image_io import probe_image, read_image
 from data.panels import panel_width
+from data.roles import TARGET_WORDS
 from util.errors import UserError, one_line
 
 ON_BAD_SAMPLE = ("stop", "skip")
@@ -56,6 +57,7 @@ def look_at(
     with_target: bool = False,
     on_bad_sample: str = "stop",
     files: Sequence[str | Path] = (),
+    training: bool = False,
 ) -> Inspection:
     """Understands a folder, or the sources of one item, and checks what is there.
 
@@ -68,6 +70,7 @@ def look_at(
         with_target: see `inspect`.
         on_bad_sample: see `inspect`.
         files: the sources of one single item; `root` and `phase` are not looked at then.
+        training: see `inspect`.
 
     Raises:
         UserError: see `data.discovery.discover` and `inspect`.
@@ -77,11 +80,18 @@ def look_at(
         found = discover_files(paths, paths[0].stem)
     else:
         found = discover(root, phase, layout=layout, roles=roles.split(",") if roles else ())
-    return inspect(found, on_bad_sample=on_bad_sample, num_sources=num_sources, with_target=with_target)
+    return inspect(
+        found, on_bad_sample=on_bad_sample, num_sources=num_sources, with_target=with_target, training=training
+    )
 
 
 def inspect(
-    found: Discovery, *, on_bad_sample: str = "stop", num_sources: int = 2, with_target: bool = False
+    found: Discovery,
+    *,
+    on_bad_sample: str = "stop",
+    num_sources: int = 2,
+    with_target: bool = False,
+    training: bool = False,
 ) -> Inspection:
     """Checks every item: readable files, one size, equal panels, a target where it is wanted.
 
@@ -90,6 +100,8 @@ def inspect(
         on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
         num_sources: how many panels of stacked pictures are sources; otherwise an item has as many as it has files.
         with_target: an item without a target cannot be used; in stacked pictures it is one more panel, the last.
+        training: every item must have exactly `num_sources` sources; where bad samples are skipped, all pictures are
+            decoded, since damage that only this shows could not be skipped later.
 
     Raises:
         UserError: a sample that cannot be used and is not to be skipped, or no usable one at all.
@@ -100,13 +112,14 @@ def inspect(
     if num_sources < 2 and stacked:
         raise UserError(f"--num_sources must be at least 2, not {num_sources}")
     if with_target and not stacked and found.items and not any(item.target for item in found.items):
-        raise UserError(f"no item of {found.folder} has a target: {_where_targets_lie(found.layout)}")
+        message = f"no item of {found.folder} has a target: {_where_targets_lie(found.layout)}"
+        raise UserError(with_notes(message, found.notes))
     items, sizes, bits, problems = [], [], [], list(found.problems)
     for item in found.items:
         try:
-            if with_target and not stacked and item.target is None:
-                raise UserError(f"item {item.name}: its target is missing beside {item.files[0]}")
-            width, height, depth = _probe(item)
+            if not stacked:
+                _check_parts(item, num_sources if training else None, with_target=with_target)
+            width, height, depth = _probe(item, decode=training and on_bad_sample == "skip")
             if stacked:
                 width = panel_width(item.files[0], width, num_sources, with_target=with_target)
         except UserError as error:
@@ -116,7 +129,7 @@ def inspect(
         sizes.append((width, height))
         bits.append(depth)
     if problems and (on_bad_sample == "stop" or not items):
-        raise UserError(_refusal(found, problems, usable=len(items)))
+        raise UserError(with_notes(_refusal(found, problems, usable=len(items)), found.notes))
     return Inspection(
         found=replace(found, items=tuple(items), problems=()),
         sizes=tuple(sizes),
@@ -166,11 +179,25 @@ def check_equal(sizes: Collection[tuple[Path, tuple[int, int]]]) -> None:
             )
 
 
-def _probe(item: Item) -> tuple[int, int, int]:
-    """Returns width, height and depth of the pictures of an item."""
+def _check_parts(item: Item, num_sources: int | None, *, with_target: bool) -> None:
+    """Checks that an item has a target where it must, and as many sources as it must (None: any number)."""
+    if with_target and item.target is None:
+        raise UserError(f"item {item.name}: its target is missing beside {item.files[0]}")
+    if num_sources is not None and len(item.files) != num_sources:
+        raise UserError(
+            f"item {item.name} ({item.files[0]}) has {len(item.files)} sources, not {num_sources}: training wants as "
+            "many in every item as --num_sources says; --roles chooses among them"
+        )
+
+
+def _probe(item: Item, *, decode: bool) -> tuple[int, int, int]:
+    """Returns width, height and depth of the pictures of an item; `decode` finds all damage."""
     paths = [*item.files, *([item.target] if item.target else [])]
     headers = [probe_image(path) for path in paths]
     check_equal([(path, (header.width, header.height)) for path, header in zip(paths, headers, strict=True)])
+    if decode:
+        for path in paths:
+            read_image(path)
     return headers[0].width, headers[0].height, 16 if max(header.bits for header in headers) > 8 else 8
 
 
@@ -190,9 +217,9 @@ def _refusal(found: Discovery, problems: list[str], *, usable: int) -> str:
 
 def _where_targets_lie(layout: str) -> str:
     places = {
-        "roles": "put them into a folder target, gt, groundtruth or reference beside the role folders",
-        "scenes": "put one into each scene, named target, gt, groundtruth or reference",
-        "suffix": "put them beside the sources, with the suffix _target, _gt, _groundtruth or _reference",
+        "roles": "put them into a folder {} beside the role folders",
+        "scenes": "put one into each scene, named {}, or all into a folder of such a name, named after the scenes",
+        "suffix": "put them beside the sources with the suffix {}, or into a folder of such a name, without suffix",
         "files": "--sources takes none",
     }
-    return places[layout]
+    return places[layout].format(f"{', '.join(TARGET_WORDS[:-1])} or {TARGET_WORDS[-1]}")

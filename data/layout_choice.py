@@ -15,6 +15,7 @@ PHASES = ("train", "val", "test")
 MOST_IN_A_SCENE = 64  # a folder of more pictures is rather a collection than a scene
 LAST_ORDINAL = 20  # files 1, 2, 3 … up to this number may be the sources of a scene as well as items
 
+_WORD = re.compile(r"[^\W\d_]+")
 _NUMBERED = re.compile(rf"(?s)(.+)[{re.escape(SEPARATORS)}]([0-9]+)")
 
 
@@ -29,9 +30,12 @@ def choose_layout(listing: Listing, wanted: Sequence[str]) -> str:
         UserError: no layout fits, or more than one; the line names them.
     """
     folder, folders = listing.folder, listing.folders
-    phases = [name for name in folders if name.lower() in PHASES]
+    phases = [name for name in (folders or listing.without) if name.lower() in PHASES]
     if phases and not listing.pictures:
-        raise UserError(f"{folder} holds the folders {some(phases)}: say with --phase which of them to use")
+        raise UserError(
+            f"{folder} holds the folders {some(phases)}: say with --phase which of them to use, "
+            f"as in --phase {phases[0]}"
+        )
     if listing.pictures and folders:
         raise UserError(
             f"{folder} can be read in two ways, as it holds pictures and folders of pictures ({some(folders)}): "
@@ -41,9 +45,8 @@ def choose_layout(listing: Listing, wanted: Sequence[str]) -> str:
         return _choose_for_pictures(listing, wanted)
     if folders:
         return _choose_for_folders(listing, wanted)
-    below = f", and none directly in its folders {some(listing.without)}" if listing.without else ""
     raise UserError(
-        f"no pictures in {folder}{below} (given by --dataroot and --phase): wanted role folders (ir, vi), scenes "
+        f"no pictures in {folder} (given by --dataroot and --phase): wanted role folders (ir, vi), scenes "
         "(a folder each), suffixed files (x_A.png, x_B.png) or stacked panels"
     )
 
@@ -59,6 +62,7 @@ def _choose_for_pictures(listing: Listing, wanted: Sequence[str]) -> str:
     reading = read_suffixes(listing.pictures, wanted)
     if wanted and all(key in reading.names for key in wanted):
         return "suffix"
+    _refuse_inner_roles(listing, reading)
     _drop_numbered(listing, reading)
     pairs = [group for group in reading.groups.values() if len(group.sources) > 1]
     if not pairs:
@@ -77,6 +81,23 @@ def _choose_for_pictures(listing: Listing, wanted: Sequence[str]) -> str:
         f"{listing.folder} can be read in two ways: --layout suffix ({example.name!r} with the sources {suffixes}) or "
         "--layout stacked (each picture an item of several panels): say which"
     )
+
+
+def _refuse_inner_roles(listing: Listing, reading: Reading) -> None:
+    """Stops where names differ in a role that is no suffix: IR1 and VIS1, ir_10 and vi_10, Camp_IR_1 and Camp_VIS_1."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name in [*(group.name for group in reading.groups.values()), *(path.stem for path in reading.strays)]:
+        for found in _WORD.finditer(name):
+            if len(found[0]) < 2 or not is_role(found[0]):
+                continue
+            rest, role = fold(f"{name[: found.start()]}\0{name[found.end() :]}"), role_key(found[0])
+            other, before = seen.setdefault(rest, (name, role))
+            if before != role:
+                raise UserError(
+                    f"{listing.folder}: {other!r} and {name!r} have the roles {before} and {role}, but not at the end "
+                    f"of the names: put the pictures into folders {before} and {role}, rename them (x_{before}, "
+                    f"x_{role}), or say --layout suffix or stacked"
+                )
 
 
 def _drop_numbered(listing: Listing, reading: Reading) -> None:
@@ -119,20 +140,53 @@ def _choose_for_folders(listing: Listing, wanted: Sequence[str]) -> str:
 
 def _choose_for_unknown(listing: Listing, scenes: Reading) -> str:
     """Decides between roles and scenes where the folders' names do not say it: by the stems they share."""
+    _refuse_twins(listing)
+    _refuse_results(listing)
     groups = list(scenes.groups.values())
     several = all(len(group.sources) > 1 for group in groups)
     if several and all(group.sources.keys() <= scenes.names.keys() for group in groups):
         return "scenes"
-    stems = {path.stem for files in listing.folders.values() for path in files if not is_target(path.stem)}
-    shared = [len(group.sources) for group in read_roles(listing.folders).groups.values()]
+    sources = {name: [path for path in files if not is_target(path.stem)] for name, files in listing.folders.items()}
+    stems = {path.stem for files in sources.values() for path in files}
+    shared = [len(group.sources) for group in read_roles(sources if stems else listing.folders).groups.values()]
     if max(shared) == 1:
         return _as_scenes(listing, scenes)
-    if not (several and all(map(_is_ordinal, stems))) and 2 * shared.count(len(listing.folders)) >= len(shared):
+    like_scenes = all(map(_is_ordinal, stems)) or len(listing.folders) >= len(stems) or _says_roles(listing)
+    if not (several and like_scenes) and 2 * shared.count(len(listing.folders)) >= len(shared):
         return "roles"
     raise UserError(
         f"{listing.folder} can be read in two ways: --layout roles (the folders {some(listing.folders)} hold one "
         "source of each item) or --layout scenes (each folder holds the sources of one item): say which"
     )
+
+
+def _refuse_twins(listing: Listing) -> None:
+    """Stops where two folders are one as a role and as an item alike."""
+    seen: dict[str, str] = {}
+    for name in listing.folders:
+        twin = seen.setdefault(fold(name), name)
+        if twin is not name:
+            raise UserError(
+                f"{listing.folder} holds the folders {twin} and {name}, which would be two items or roles of one name: "
+                "rename one"
+            )
+
+
+def _refuse_results(listing: Listing) -> None:
+    """Stops at a folder whose pictures are named after the other folders: it holds results or targets, no scene."""
+    names = {fold(name) for name in listing.folders}
+    for name, files in listing.folders.items():
+        if {fold(path.stem) for path in files} <= names - {fold(name)}:
+            raise UserError(
+                f"{listing.folder / name} holds pictures named after the folders beside it, so it is no scene: move it "
+                "away, name it target if it holds the targets, or say --layout"
+            )
+
+
+def _says_roles(listing: Listing) -> bool:
+    """Whether files are named like roles or targets: ir.png, vi.png and mask.png in each folder are rather a scene."""
+    stems = [path.stem for files in listing.folders.values() for path in files]
+    return any(is_target(stem) or (len(stem) > 1 and is_role(stem)) for stem in stems)
 
 
 def _as_scenes(listing: Listing, scenes: Reading) -> str:

@@ -114,7 +114,10 @@ def read_roles(folders: dict[str, list[Path]]) -> Reading:
 
 
 def read_scenes(folders: dict[str, list[Path]], more: Collection[str] = ()) -> Reading:
-    """Reads each sub-folder as one scene. Its sources have roles where all their stems, or suffixes, are known ones."""
+    """Reads each sub-folder as one scene.
+
+    Its sources have roles where all their stems, or suffixes, are known ones; a role in `more` is found among others.
+    """
     reading = Reading()
     for name, files in folders.items():
         group = Group(name)
@@ -123,12 +126,12 @@ def read_scenes(folders: dict[str, list[Path]], more: Collection[str] = ()) -> R
             split = split_suffix(path.stem)
             target = is_target(path.stem) or (split is not None and is_target(split[1]))
             (group.targets if target else sources).append(path)
-        words = roles_of([path.stem for path in sources], more)
-        for word, path in zip(words or [path.stem for path in sources], sources, strict=True):
-            key = role_key(word) if words else fold(word)
-            group.add(key, path)
-            if words:
-                reading.names.setdefault(key, role_name(word))
+        stems = [path.stem for path in sources]
+        words = roles_of(stems, more) or [_wanted_role(stem, more) for stem in stems]
+        for word, path in zip(words, sources, strict=True):
+            group.add(role_key(word) if word else fold(path.stem), path)
+            if word:
+                reading.names.setdefault(role_key(word), role_name(word))
         # Two scenes may differ in case only; that is said later, and they must not become one here.
         reading.groups[name] = group
     return reading
@@ -185,6 +188,12 @@ def some(names: Iterable[object]) -> str:
     """Returns the first few names, and how many more there are."""
     words = [str(name) for name in names]
     return ", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+
+
+def _wanted_role(stem: str, wanted: Collection[str]) -> str:
+    """The stem or its suffix where that is one of the wanted roles, else nothing."""
+    split = split_suffix(stem, wanted)
+    return next((word for word in (stem, split[1] if split else "") if role_key(word) in wanted), "")
 
 
 def _stem_in_role(path: Path, folder: str) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.io
 
 from data.files import list_files
-from data.image_io import list_images, probe_image, read_labels
+from data.image_io import list_images, probe_image, read_image
 from util.errors import UserError
 
 MAP_EXTENSIONS = (".png", ".jpg", ".jpeg", ".mat")
@@ -39,7 +39,7 @@ def read_map(path: str | Path, *, annotator: int = 1) -> npt.NDArray[np.int32]:
     path = _check_extension(path)
     if path.suffix.lower() == ".mat":
         return _consecutive(_read_bsds(path, annotator).astype(np.int64))
-    values = read_labels(path)
+    values = read_image(path)
     if path.suffix.lower() in _JPEG:
         return _consecutive(_nearest_colour(path, values.astype(np.uint8)))
     if np.array_equal(values[..., 0], values[..., 1]) and np.array_equal(values[..., 0], values[..., 2]):
@@ -58,8 +58,11 @@ def read_map_picture(path: str | Path, *, annotator: int = 1) -> npt.NDArray:
     """
     path = _check_extension(path)
     if path.suffix.lower() == ".mat":
-        return np.repeat(_read_bsds(path, annotator)[..., None].astype(np.uint16), 3, axis=2)
-    return np.ascontiguousarray(read_labels(path)[..., ::-1])
+        labels = _read_bsds(path, annotator)
+        if labels.min() < 0 or labels.max() > 65535:
+            labels = _consecutive(labels.astype(np.int64))
+        return np.repeat(labels[..., None].astype(np.uint16), 3, axis=2)
+    return np.ascontiguousarray(read_image(path)[..., ::-1])
 
 
 def probe_map(path: str | Path) -> tuple[int, int]:
@@ -146,7 +149,8 @@ def _by_stem(folder: Path, paths: list[Path], kind: str) -> dict[str, Path]:
 
 def _consecutive(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Numbers the distinct values 0, 1, … in their order."""
-    if values.max() < 2**24:  # a table of the values that occur is quicker than sorting all pixels
+    # A table of the values that occur is quicker than sorting all pixels.
+    if values.min() >= 0 and values.max() < 2**24:
         present = np.zeros(values.max() + 1, bool)
         present[values] = True
         return np.searchsorted(np.flatnonzero(present), values).astype(np.int32)

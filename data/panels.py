@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from util.errors import UserError
 
+STACKED = "_stacked"  # what the name of a stacked picture may end in
+
 
 def panel_width(path: Path, width: int, num_sources: int, *, with_target: bool) -> int:
     """Returns the width of one panel of a picture that is `width` pixels wide.
@@ -36,4 +38,4 @@ def split_panels(path: Path, wide: npt.NDArray, num_sources: int, *, with_target
 
 def panel_stem(path: Path) -> str:
     """Returns the name of a stacked picture's sample: its stem without a trailing `_stacked`."""
-    return path.stem.removesuffix("_stacked") or path.stem
+    return path.stem.removesuffix(STACKED) or path.stem

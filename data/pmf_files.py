@@ -141,6 +141,7 @@ def check_job(job: PMFJob) -> str | None:
         header, map_size = probe_image(job.image_path), probe_map(job.map_path)
         if job.recipe.recipe != "published":
             check_same_size(job.image_path, (header.height, header.width), job.map_path, map_size)
+            job.recipe.scaled(job.image_path, header.height, header.width)
     except UserError as error:
         return str(error)
     return None
@@ -179,12 +180,13 @@ def run_jobs(jobs: Sequence[PMFJob], workers: int) -> Iterator[tuple[PMFJob, str
         return
     pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_start_worker)
     try:
-        # The processes start here and inherit that they ignore Ctrl-C, which is this process's to answer.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # The processes start here and inherit that Ctrl-C is held back from them: it is this process's to answer, which
+        # it does when all is submitted.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             results = [pool.submit(make_job, job) for job in jobs]
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for job, result in zip(jobs, results, strict=True):
             yield job, result.result()
     except BrokenProcessPool as error:

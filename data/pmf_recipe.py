@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.image_io import read_image, read_labels
+from data.image_io import MAX_PIXELS, read_image
 from data.maps import check_same_size, read_map, read_map_picture
 from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS, published_pair, realistic_sources
 from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources
@@ -97,18 +97,33 @@ class PMFRecipe:
             of the depths; published: the map's picture (h, w, 3) in BGR.
 
         Raises:
-            UserError: a file that cannot be read; not published: a map that is not as large as its photograph.
+            UserError: a file that cannot be read; not published: a map that is not as large as its photograph, or
+                what `scaled` raises.
         """
         photo = read_image(image_path, bits=8)
         if self.recipe == "published":
             return photo, read_map_picture(map_path)
         regions = _read_depth(map_path) if self.recipe == "rgbd" else read_map(map_path)
         check_same_size(image_path, photo.shape, map_path, regions.shape)
+        height, width = self.scaled(image_path, *regions.shape)
+        return resize_picture(photo, height, width), resize_map(regions, height, width)
+
+    def scaled(self, image_path: Path, height: int, width: int) -> tuple[int, int]:
+        """Returns height and width of the pictures that are made of a photograph; published makes squares instead.
+
+        Raises:
+            UserError: `size` makes a picture of it that could not be read.
+        """
         if self.size:
-            scale = self.size / min(regions.shape)
-            height, width = (max(1, round(side * scale)) for side in regions.shape)
-            return resize_picture(photo, height, width), resize_map(regions, height, width)
-        return photo, regions
+            scale = self.size / min(height, width)
+            new_height, new_width = (max(1, round(side * scale)) for side in (height, width))
+            if new_height * new_width > MAX_PIXELS:
+                raise UserError(
+                    f"--size {self.size} makes {new_width}x{new_height} of photograph {image_path} ({width}x{height}), "
+                    f"more than {MAX_PIXELS} pixels: say less, or leave the photograph out"
+                )
+            return new_height, new_width
+        return height, width
 
     def render(
         self,
@@ -155,7 +170,7 @@ class PMFRecipe:
 def _read_depth(path: Path) -> npt.NDArray[np.integer]:
     """Reads a map as numbers (H, W) that are ordered as its values are."""
     if path.suffix.lower() in (".jpg", ".jpeg"):
-        values = read_labels(path)
+        values = read_image(path)
         if (values == values[..., :1]).all():  # what JPEG does to grey values blurs regions, but hardly depth
             return values[..., 0].astype(np.int32)
     return read_map(path)

@@ -12,7 +12,6 @@ from data.image_io import read_image
 from data.inspection import check_equal, describe, look_at
 from data.panels import split_panels
 from data.transforms import JointTransform
-from util.errors import UserError
 
 
 class SourcesDataset(FusionDataset):
@@ -39,7 +38,7 @@ class SourcesDataset(FusionDataset):
         seed: int = 0,
         max_size: int | None = None,
     ) -> None:
-        """Finds the items and looks at every file, without decoding it.
+        """Finds the items and looks at every file, without decoding it (but to train and `skip` bad samples).
 
         Args:
             root: the folder given by --dataroot.
@@ -69,10 +68,9 @@ class SourcesDataset(FusionDataset):
             with_target=self.with_target,
             on_bad_sample=on_bad_sample,
             files=files,
+            training=needs_target,
         )
         self.skipped = list(self.inspection.skipped)
-        if needs_target:
-            self._check_counts()
         super().__init__(length=len(self.inspection.counts), transform=transform, seed=seed, max_size=max_size)
 
     def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
@@ -92,12 +90,7 @@ class SourcesDataset(FusionDataset):
 
     def description(self) -> list[str]:
         """See `FusionDataset.description`."""
-        return describe(self.inspection)
-
-    def _check_counts(self) -> None:
-        for item, count in zip(self.inspection.found.items, self.inspection.counts, strict=True):
-            if count != self.num_sources:
-                raise UserError(
-                    f"item {item.name} ({item.files[0]}) has {count} sources, not {self.num_sources}: training wants "
-                    "as many in every item as --num_sources says; --roles chooses among them"
-                )
+        *lines, last = describe(self.inspection)
+        if len(self) < len(self.inspection.counts):
+            lines.append(f"used: the first {len(self)}")
+        return [*lines, last]

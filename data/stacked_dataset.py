@@ -8,8 +8,8 @@ import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
 from data.files import find_folder
-from data.image_io import list_images, read_image
-from data.panels import panel_stem, split_panels
+from data.image_io import list_images, probe_image, read_image
+from data.panels import panel_stem, panel_width, split_panels
 from data.transforms import JointTransform
 from util.errors import UserError
 
@@ -28,7 +28,7 @@ class StackedDataset(FusionDataset):
         seed: int = 0,
         max_size: int | None = None,
     ) -> None:
-        """Lists the pictures of root/phase or, where that does not exist, of root.
+        """Lists the pictures of root/phase or, where that does not exist, of root, and looks at every header.
 
         Args:
             root: the folder given by --dataroot.
@@ -40,7 +40,7 @@ class StackedDataset(FusionDataset):
             max_size: use no more than this many pictures; None or 0 for all.
 
         Raises:
-            UserError: no folder, or no picture in it.
+            UserError: no folder, no picture in it, or one that cannot be read or has no such panels.
         """
         folder = find_folder(root, phase)
         self.paths = list_images(folder)
@@ -49,6 +49,8 @@ class StackedDataset(FusionDataset):
         self.num_sources = num_sources
         self.with_target = with_target
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
+        for path in self.paths[: len(self)]:
+            panel_width(path, probe_image(path).width, num_sources, with_target=with_target)
 
     def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
         """See `FusionDataset.make_pictures`."""

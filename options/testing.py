@@ -29,6 +29,4 @@ class TestingOptions:
     )
     exposure: bool = option(False, "finish as IFCNN did for multi-exposure: luma in 16 to 235, local contrast")
     tile: int = option(-1, "side of the tiles that pictures are cut into; 0 never, -1 from 4 megapixels on (1024)")
-    tile_overlap: int = option(
-        -1, "pixels that tiles share, at most half a tile; -1: what the network needs"
-    )
+    tile_overlap: int = option(-1, "pixels that tiles share, at most half a tile; -1: what the network needs")

@@ -212,20 +212,21 @@ def _check(jobs: Sequence[PMFJob], *, stop: bool) -> tuple[list[PMFJob], list[st
 def _make(jobs: Sequence[PMFJob], workers: int, *, stop: bool) -> tuple[int, list[str]]:
     """Makes the pairs; returns how many, and what is wrong with the photographs that were skipped."""
     made, wrong = 0, []
-    total = sum(len(job.outputs) for job in jobs)
+    # One pair at a time, so that Ctrl-C waits for a few pairs and not for all those of several photographs.
+    jobs = [dataclasses.replace(job, outputs={pair: path}) for job in jobs for pair, path in job.outputs.items()]
     try:
-        with tqdm(total=total, desc="making", unit="pair", disable=None) as bar:
-            for job, problem in run_jobs(jobs, workers):
+        with tqdm(total=len(jobs), desc="making", unit="pair", disable=None) as bar:
+            for _, problem in run_jobs(jobs, workers):
                 if problem and stop:
                     raise UserError(problem)
                 if problem:
                     wrong.append(problem)
                 else:
-                    made += len(job.outputs)
-                bar.update(len(job.outputs))
+                    made += 1
+                bar.update()
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; run the same command again to go on") from error
-    return made, wrong
+    return made, list(dict.fromkeys(wrong))
 
 
 if __name__ == "__main__":

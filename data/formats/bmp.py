@@ -29,7 +29,9 @@ def read_bmp(content: bytes) -> Header:
         raise BadPictureError(f"a BMP of {bits} bits per pixel is not read: save it with 24 bits, or as PNG")
     if compression == _MASKS and struct.unpack_from("<III", content, _MASKS_AT) != _USUAL_MASKS:
         raise BadPictureError("a BMP with channels in another order is not read: save it with 24 bits, or as PNG")
+    if compression not in (_PLAIN, _MASKS):
+        raise BadPictureError("a compressed BMP is not read: save it with 24 bits, or as PNG")
     row = (width * bits + 31) // 32 * 4
-    if compression in (_PLAIN, _MASKS) and data + row * abs(height) > len(content):
+    if data + row * abs(height) > len(content):
         raise BadPictureError("the file is cut off")
     return upright(abs(height), width, 8)

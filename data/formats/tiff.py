@@ -6,6 +6,7 @@ EXIF is a TIFF directory without a picture, which is why it is read here.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from data.formats.types import MOST_PARTS, BadPictureError, Header, upright
@@ -15,18 +16,29 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
 _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT = 284, 322, 323, 338, 339
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_COMPRESSION, _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES = 259, 273, 279, 324, 325
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLOURS = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR)
+_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)  # none, fax (three kinds), LZW, JPEG, deflate, PackBits, deflate
+_MOST_SAMPLES = 4
 _ALPHA, _MULTIPLIED_ALPHA = 2, 1
 _MOST_TILE_PIXELS = 2**26
 
 
 @dataclass(frozen=True)
 class _Field:
-    """The first number of a tag, and where and how it is stored."""
+    """The first number of a tag, where and how it is stored, and how many there are."""
 
     value: int
     place: int
     code: str
+    count: int
+
+    def all_values(self, content: bytes) -> tuple[int, ...]:
+        """Returns all numbers of the tag."""
+        if self.count > MOST_PARTS:
+            raise BadPictureError(f"the file is damaged (it says that it has {self.count} parts)")
+        return struct.unpack_from(f"{self.code[0]}{self.count}{self.code[1]}", content, self.place)
 
 
 def read_tiff(content: bytes) -> Header:
@@ -43,6 +55,12 @@ def read_tiff(content: bytes) -> Header:
 
     width, height, bits, samples = get(_WIDTH, 0), get(_HEIGHT, 0), get(_BITS, 1), get(_SAMPLES, 1)
     photometric = get(_PHOTOMETRIC, -1)
+    if get(_COMPRESSION, 1) not in _COMPRESSIONS:
+        raise BadPictureError("its compression is not one that is read: save it without, or with LZW or deflate")
+    if photometric not in _COLOURS or samples > _MOST_SAMPLES:
+        raise BadPictureError(
+            f"its colours (photometric {photometric}, {samples} per pixel) are not read: save it as grey, RGB or RGBA"
+        )
     if get(_FORMAT, 1) != 1:
         raise BadPictureError("it holds signed or floating-point values: save it with 8 or 16 bits, unsigned")
     if bits not in (1, 8, 16):
@@ -53,8 +71,21 @@ def read_tiff(content: bytes) -> Header:
         channels = {_WHITE_IS_ZERO: (1,), _BLACK_IS_ZERO: (1,), _RGB: (3, 4)}.get(photometric, ())
         if samples not in channels or (samples > 1 and get(_PLANES, 1) != 1):
             raise BadPictureError("a TIFF of 16 bits is read as grey, RGB or RGBA with interleaved channels only")
+    _check_pixels(content, fields)
     inverted = bits == 16 and photometric == _WHITE_IS_ZERO
     return upright(height, width, max(bits, 8), get(_ORIENTATION, 1), inverted=inverted)
+
+
+def _check_pixels(content: bytes, fields: Mapping[int, _Field]) -> None:
+    """Checks that the strips or tiles lie within the file."""
+    places, sizes = (_TILES, _TILE_SIZES) if _TILES in fields else (_STRIPS, _STRIP_SIZES)
+    if places not in fields:
+        raise BadPictureError("the file is damaged (it does not say where its pixels are)")
+    starts = fields[places].all_values(content)
+    lengths = fields[sizes].all_values(content) if sizes in fields else (1,) * len(starts)  # libtiff finds them itself
+    pairs = zip(starts, lengths, strict=False)  # lists of unequal lengths are for the decoder to judge
+    if any(start < 0 or length < 0 or start + length > len(content) for start, length in pairs):
+        raise BadPictureError("the file is cut off")
 
 
 def plain_tiff(content: bytes) -> bytes | bytearray:
@@ -102,7 +133,7 @@ def _read_directory(content: bytes) -> dict[int, _Field]:
         if number * struct.calcsize(code) > inline:
             place = _number(content, word, place)
         if number:
-            fields[tag] = _Field(_number(content, code, place), place, code)
+            fields[tag] = _Field(_number(content, code, place), place, code, number)
     return fields
 
 

@@ -36,6 +36,17 @@ def tiff(array, photometric="rgb", **options):
     return file.getvalue()
 
 
+def changed_tag(content, tag, other):
+    """A little-endian TIFF of tifffile's in which one tag has another number."""
+    content = bytearray(content)
+    (directory,) = struct.unpack_from("<I", content, 4)
+    for entry in range(directory + 2, directory + 2 + 12 * struct.unpack_from("<H", content, directory)[0], 12):
+        if struct.unpack_from("<H", content, entry)[0] == tag:
+            struct.pack_into("<H", content, entry, other)
+            return bytes(content)
+    raise AssertionError(f"no tag {tag}")
+
+
 def opencv(array, extension, options=()):
     return cv2.imencode(extension, np.ascontiguousarray(array), options)[1].tobytes()
 

@@ -4,7 +4,7 @@ import torch
 
 from data.base_dataset import FusionDataset
 from data.cache import ArrayCache
-from data.image_io import read_image
+from data.image_io import list_images, read_image
 from data.pmf_dataset import PMFDataset
 from data.registry import create_dataset, list_dataset_modes
 from data.stacked_dataset import StackedDataset
@@ -42,9 +42,16 @@ def test_stacked_without_target_in_root_itself(stacked_root):
 
 
 def test_stacked_with_the_wrong_number_of_panels(stacked_root):
-    dataset = StackedDataset(root=stacked_root, phase="train", num_sources=3)
     with pytest.raises(UserError, match=r"p1_stacked\.png is 150 .* 4 equal panels .*--num_sources and --with_target"):
-        dataset[0]
+        StackedDataset(root=stacked_root, phase="train", num_sources=3)
+
+
+def test_all_stacked_pictures_are_looked_at_before_the_first_is_used(stacked_root):
+    last = list_images(stacked_root / "train")[-1]
+    save(last, np.zeros((20, 151, 3), np.uint8))
+    with pytest.raises(UserError, match=rf"{last.name} is 151 pixels wide"):
+        StackedDataset(root=stacked_root, phase="train")
+    assert len(StackedDataset(root=stacked_root, phase="train", max_size=1)) == 1, "what is not used may be anything"
 
 
 def test_stacked_transform_is_joint(stacked_root):
@@ -177,6 +184,9 @@ def test_template(pmf_root, astronaut):
 @pytest.mark.parametrize("mode", list_dataset_modes())
 def test_registry(mode, pmf_root):
     root = pmf_root if mode == "pmf" else pmf_root / "images"
+    if mode == "aligned":
+        for path in list_images(root):
+            save(path, np.hstack([read_image(path)] * 3))
     dataset = create_dataset(mode, root=root, phase="train")
     assert isinstance(dataset, FusionDataset)
     assert len(dataset) == 4

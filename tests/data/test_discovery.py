@@ -1,21 +1,9 @@
-import os
-import unicodedata
-
 import pytest
 
-from data.discovery import discover, discover_files
+from data.discovery import discover
 from data.inspection import describe, inspect
-from tests.data.helpers import shared
-from util.errors import UserError, one_line
-
-
-def make(root, *names):
-    """Empty files: discovery goes by names alone."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
+from tests.data.helpers import make, shared
+from util.errors import UserError
 
 
 def found(root, **options):
@@ -56,12 +44,13 @@ def test_real_sets_need_no_options(name):
         assert "size: 10 sizes from 256x256 to 632x496" in lines
 
 
+M5 = [f"m_{i}" for i in "12345"]
 LAYOUTS = {
     "letters": (["A/2.png", "A/10.jpg", "B/2.tif", "B/10.bmp"], "roles", ("A", "B"), ["2", "10"]),
     "ir before vi": (["Visible/x.png", "thermal/x.png"], "roles", ("ir", "vi"), ["x"]),
     "unknown folders": (["T9/case1.png", "flair/case1.png"], "roles", ("flair", "T9"), ["case1"]),
     "suffix repeats the folder": (["ir/1_ir.png", "vi/1_vis.png", "gt/1.png"], "roles", ("ir", "vi"), ["1"]),
-    "folder named like a digit": ([f"{f}/m_{i}.png" for f in "12" for i in "12"], "roles", ("1", "2"), ["m_1", "m_2"]),
+    "folder named like a digit": ([f"{f}/{m}.png" for f in "12" for m in M5], "roles", ("1", "2"), M5),
     "stem in upper case": (["ir/A1.png", "vi/a1.png"], "roles", ("ir", "vi"), ["A1"]),
     "scenes": (["door/d1.png", "door/d2.png", "s/c1.png", "s/c2.png", "s/c10.png"], "scenes", (), ["door", "s"]),
     "one scene": (["house/1.png", "house/2.png"], "scenes", (), ["house"]),
@@ -106,6 +95,22 @@ AMBIGUOUS = {
     "ordinals": (["x/1.png", "x/2.png", "y/1.png", "y/2.png"], "--layout roles .* or --layout scenes"),
     "unequal": (["x/1.png", "x/2.png", "y/1.png", "y/2.png", "y/3.png"], "--layout roles .* or --layout scenes"),
     "single letters": (["x/G.png", "x/H.png", "y/G.png", "y/H.png"], "--layout roles .* or --layout scenes"),
+    "scenes of pairs": (
+        [f"scene{i:02d}/{w}.png" for i in range(20) for w in ("short", "long")], "--layout roles .* or --layout scenes"
+    ),
+    "scenes with masks": (
+        [f"scene{i}/{w}.png" for i in (1, 2) for w in ("ir", "vi", "mask")], "--layout roles .* or --layout scenes"
+    ),
+    "scenes with targets": (
+        [f"scene{i}/{w}.png" for i in (1, 2) for w in ("frame1", "frame2", "frame3", "gt")], "roles .* or --layout sc"
+    ),
+    "roles before a number": (
+        [f"Camp_{w}_{i}.png" for w in ("IR", "VIS") for i in "123"], "'Camp_IR' and 'Camp_VIS' .* roles ir and vi, but"
+    ),
+    "roles stuck to a number": (["IR1.png", "VIS1.png"], "'IR1' and 'VIS1' .*folders ir and vi.*--layout suffix or st"),
+    "roles first": ([f"{w}_{i}.png" for w in ("ir", "vi") for i in (10, 11)], "'ir_10' and 'vi_10' have the roles"),
+    "roles first, one digit": (["ir_1.png", "vi_1.png"], "'ir' and 'vi' have the roles"),
+    "roles inside": (["10_ir_cut.png", "10_vi_cut.png"], "'10_ir_cut' and '10_vi_cut' have the roles ir and vi"),
     "small overlap": (["x/p.png", "x/q.png", "y/p.png", "y/r.png"], "--layout roles .* or --layout scenes"),
     "files and folders": (["a.png", "ir/a.png", "vi/a.png"], r"\(ir, vi\).*--layout stacked or suf.*roles or scenes"),
     "roles and something else": (["ir/a.png", "vi/a.png", "labels/a.png"], "labels.*--roles ir,vi"),
@@ -137,12 +142,23 @@ def test_saying_the_layout_or_the_roles_settles_it(tmp_path):
     assert found(sides, roles=("left", "right"))[2] == {"a": ["a_left.png", "a_right.png"]}
     scenes = make(tmp_path / "scenes", "s1/ir.png", "s1/vi.png", "s1/depth.png", "s2/ir.png", "s2/vi.png")
     assert found(scenes, layout="scenes", roles=("vi", "ir"))[2]["s1"] == ["s1/vi.png", "s1/ir.png"]
+    names = [f"s{i}/{i}{word}.png" for i in "12" for word in ("_infrared", "_visible", "_mask")]
+    masks = make(tmp_path / "masks", *names, "s3/infrared.png", "s3/visible.png", "s3/mask.png")
+    for options in ({"layout": "scenes"}, {}):
+        chosen = found(masks, roles=("vi", "ir"), **options)
+        assert chosen[:2] == ("scenes", ("vi", "ir"))
+        assert chosen[2]["s1"] == ["s1/1_visible.png", "s1/1_infrared.png"]
+        assert chosen[2]["s3"] == ["s3/visible.png", "s3/infrared.png"]
+    inside = make(tmp_path / "inside", "IR1.png", "VIS1.png")
+    assert list(found(inside, layout="stacked")[2]) == ["IR1", "VIS1"]
 
 
 REFUSED = {
     "nothing": ([], {}, r"no pictures in .*wanted role folders"),
-    "deeper": (["x/y/a.png"], {}, r"no pictures in .*none directly in its folders x"),
+    "deeper": (["x/y/a.png"], {}, r"no pictures in .*\(note: .*no pictures directly in x: not used\)"),
     "phases": (["train/a.png", "val/a.png"], {}, "holds the folders train, val: say with --phase"),
+    "phases of roles": (["train/ir/a.png", "val/vi/a.png"], {}, "holds the folders train, val: .*as in --phase train"),
+    "phase in upper case": (["Test/ir/a.png"], {}, "holds the folders Test: .*as in --phase Test"),
     "one role folder": (["ir/a.png"], {}, "folder ir of one role only"),
     "one role suffix": (["a_ir.png", "b_ir.png"], {}, "all pictures have the role ir"),
     "two of one role": (["ir/a.png", "thermal/a.png"], {}, r"thermal and .* ir are one role"),
@@ -163,6 +179,12 @@ REFUSED = {
     "no panels": (["ir/a.png", "vi/a.png"], {"layout": "stacked"}, "no pictures directly in"),
     "one name, two extensions": (["a.png", "a.jpg"], {}, "two items of one name, a"),
     "one name, two cases": (["S/1.png", "S/2.png", "s/1.png", "s/2.png"], {"layout": "scenes"}, "items of one name"),
+    "folders in two cases": (
+        [f"{s}/{i}.png" for s in ("Chair", "chair") for i in "abc"], {}, "Chair and chair, .*two items or roles of one"
+    ),
+    "results": (
+        ["s/1.png", "s/2.png", "t/1.png", "t/2.png", "fused/s.png", "fused/t.png"], {}, "fused holds pictures named aft"
+    ),
 }  # fmt: skip
 
 
@@ -200,63 +222,3 @@ def test_samples_that_cannot_be_used_are_named(tmp_path, case):
     assert len(result.problems) == len(problems)
     for line, expected in zip(result.problems, problems, strict=True):
         assert expected.format(tmp_path) in line
-
-
-def test_targets(tmp_path):
-    def targets(folder, **options):
-        items = discover(tmp_path / folder, "test", **options).items
-        return {item.name: item.target and str(item.target.relative_to(tmp_path / folder)) for item in items}
-
-    make(tmp_path / "roles", "A/1.png", "B/1.png", "A/2.png", "B/2.png", "GroundTruth/1.jpg", "GroundTruth/9.png")
-    assert targets("roles") == {"1": "GroundTruth/1.jpg", "2": None}
-    assert "9.png" in discover(tmp_path / "roles", "test").notes[0]
-    make(tmp_path / "scenes", "s/a.png", "s/b.png", "s/gt.png", "t/c1.png", "t/c2.png", "t/c_target.png")
-    assert targets("scenes") == {"s": "s/gt.png", "t": "t/c_target.png"}
-    make(tmp_path / "suffix", "x_A.png", "x_B.png", "x_reference.png")
-    assert targets("suffix") == {"x": "x_reference.png"}
-    make(tmp_path / "beside", "x_A.png", "x_B.png", "target/x.png")
-    assert targets("beside") == {"x": "target/x.png"}
-
-
-def test_hidden_empty_and_foreign_things_are_left_out(tmp_path):
-    outside = make(tmp_path / "outside", "1.png", "2.png")
-    root = make(tmp_path / "set", "ir/1.png", "vi/1.png", "ir/.2.png", ".cache/1.png", "notes/x.txt", "list.txt")
-    (root / "nir").symlink_to(outside)
-    (root / "ir" / "2.png").symlink_to(outside / "2.png")
-    (root / "loop").symlink_to(root)
-    result = discover(root, "test")
-    assert [item.name for item in result.items] == ["1"]
-    assert result.roles == ("ir", "vi")
-    assert not result.problems
-    assert len(result.notes) == 3
-    assert "nir is a link that leads out" in "".join(result.notes)
-    assert "notes" in result.notes[-1]
-    (root / "vis_again").symlink_to(root / "vi")
-    assert discover(root, "test", roles=("ir", "vis_again")).roles == ("ir", "vis_again"), "a link inside is followed"
-
-
-def test_names_of_all_kinds_pair_up(tmp_path):
-    composed = unicodedata.normalize("NFC", "café")
-    decomposed = unicodedata.normalize("NFD", composed)
-    assert composed != decomposed
-    make(
-        tmp_path, f"ir/{composed}.png", f"vi/{decomposed}.png", "ir/a b.png", "vi/a b.png", "ir/x\ny.png", "vi/x\ny.png"
-    )
-    for role in ("ir", "vi"):
-        (tmp_path / role / os.fsdecode(b"bad\xff.png")).touch()
-    result = discover(tmp_path, "test")
-    assert [item.name for item in result.items] == ["a b", "bad\udcff", composed, "x\ny"]
-    with pytest.raises(UserError) as caught:
-        inspect(result)
-    assert one_line(str(caught.value)).isprintable()
-
-
-def test_files_one_by_one(tmp_path):
-    result = discover_files([tmp_path / "Camp_Vis.png", tmp_path / "Camp_IR.png"], "Camp")
-    assert (result.layout, result.roles) == ("files", ("vi", "ir"))
-    assert [path.name for path in result.items[0].files] == ["Camp_Vis.png", "Camp_IR.png"]
-    assert discover_files([tmp_path / "vi" / "1.png", tmp_path / "ir" / "1.png"], "1").roles == ("vi", "ir")
-    assert discover_files([tmp_path / "a1.png", tmp_path / "b1.png", tmp_path / "c1.png"], "..").roles == ()
-    assert discover_files([tmp_path / "a1.png", tmp_path / "b1.png"], "..").items[0].name == "fused"
-    with pytest.raises(UserError, match="--sources: wanted at least two"):
-        discover_files([tmp_path / "a.png"], "a")

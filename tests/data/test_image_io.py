@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import list_images, probe_image, read_image, read_labels, write_image
+from data.image_io import list_images, probe_image, read_image, write_image
 from data.tensors import to_tensor, to_uint8
 from tests.data.helpers import save
 from tests.data.picture_files import chunk, deep, grey, pillow, png, repaired, tiff
@@ -38,10 +38,9 @@ def test_sixteen_bits_are_kept(tmp_path, photo, extension):
         path = tmp_path / f"deep{extension}"
         write_image(path, array)
         assert probe_image(path).bits == 16
-        for read in (read_image, read_labels):
-            picture = read(path)
-            assert picture.dtype == np.uint16
-            assert np.array_equal(picture, expected)
+        picture = read_image(path)
+        assert picture.dtype == np.uint16
+        assert np.array_equal(picture, expected)
 
 
 def test_sixteen_bits_become_eight_on_request(tmp_path, photo):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from data.image_io import probe_image, read_image, read_labels
+from data.image_io import probe_image, read_image
 from tests.data.helpers import SHARED
 from tests.data.picture_files import (
     bmp,
+    changed_tag,
     chunk,
     deep,
     exif,
@@ -52,7 +53,7 @@ def check(tmp_path, content, expected, tolerance=0):
 def refused(tmp_path, content, match):
     path = tmp_path / "picture"
     path.write_bytes(content)
-    for read in (read_image, read_labels, probe_image):
+    for read in (read_image, probe_image):
         with pytest.raises(UserError, match=match) as caught:
             read(path)
         assert str(caught.value).isprintable()
@@ -151,6 +152,29 @@ def test_bmp(tmp_path, photo):
             check(tmp_path, content, palette[values][..., 2::-1])
 
 
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "jpeg"])
+def test_tiff_compressed_as_fax_or_jpeg(tmp_path, photo, compression):
+    image = Image.fromarray(photo).convert("L" if compression == "jpeg" else "1")
+    content = pillow(image, "tiff", compression=compression)
+    expected = np.array(Image.open(io.BytesIO(content)).convert("RGB"))
+    check(tmp_path, content, expected, tolerance=4 if compression == "jpeg" else 0)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"rowsperstrip": 7}, {"tile": (32, 32)}, {"bigtiff": True}, {"byteorder": ">"}]
+)
+def test_tiff_whose_pixels_are_not_all_there(tmp_path, photo, options):
+    """The directory stands before the pixels: the last strip or tile is short."""
+    content = tiff(photo, **options)
+    check(tmp_path, content, photo)
+    refused(tmp_path, content[:-1], "the file is cut off")
+
+
+def test_tiff_that_does_not_say_where_its_pixels_are(tmp_path, photo):
+    refused(tmp_path, changed_tag(tiff(photo), 273, 274), "does not say where its pixels are")
+    check(tmp_path, changed_tag(tiff(photo), 279, 280), photo)  # sizes of strips may be missing
+
+
 @pytest.mark.parametrize("orientation", range(10))
 def test_orientation(tmp_path, photo, orientation):
     """All formats are turned alike: by the tag, in both byte orders, with 8 and 16 bits. 0 and 9 do not exist."""
@@ -199,10 +223,17 @@ def test_other_kinds_are_refused(tmp_path, photo):
     refused(tmp_path, tiff(np.moveaxis(values, 2, 0), planarconfig="separate"), "interleaved")
     refused(tmp_path, tiff(np.dstack([values, values[..., :1]]), "separated"), "grey, RGB or RGBA")
     refused(tmp_path, tiff(values[..., :2], "minisblack", extrasamples=["unassalpha"]), "grey, RGB or RGBA")
+    refused(tmp_path, pillow(Image.fromarray(photo).convert("LAB"), "tiff"), "colours .photometric 8")
+    refused(tmp_path, changed_tag(tiff(photo), 262, 263), "colours .photometric -1")
+    five = np.dstack([photo, photo[..., :2]])
+    refused(tmp_path, tiff(five, extrasamples=["unspecified"] * 2), "5 per pixel")
+    refused(tmp_path, pillow(photo, "tiff", compression="zstd"), "its compression is not one that is read")
     twelve = bytearray(pillow(photo, "jpeg"))
     twelve[twelve.index(b"\xff\xc0") + 4] = 12
     refused(tmp_path, bytes(twelve), "12 bits per channel")
     refused(tmp_path, bmp(values[..., 0], 16, width=42), "16 bits per pixel")
+    for bits, compression in ((8, 1), (4, 2), (24, 4)):
+        refused(tmp_path, bmp(photo[..., 0], bits, width=42, compression=compression), "a compressed BMP is not read")
     masks = np.array([0xFF, 0xFF00, 0xFF0000], "<u4").tobytes()
     refused(tmp_path, bmp(np.zeros((4, 16), np.uint8), 32, width=4, compression=3, masks=masks), "another order")
 

@@ -75,6 +75,17 @@ def test_bsds_of_one_annotator(tmp_path):
     assert np.array_equal(read_map(save_bsds(tmp_path / "a.mat", labels)), renumber(labels))
 
 
+@pytest.mark.parametrize("extreme", [-1, -(2**31), 2**24, 2**31 - 1])
+def test_bsds_labels_of_any_size(tmp_path, extreme):
+    labels = block_map(30, 70).astype(np.int32)
+    labels[labels == 5] = extreme
+    cells = np.empty((1, 1), object)
+    cells[0, 0] = {"Segmentation": labels}
+    scipy.io.savemat(tmp_path / "a.mat", {"groundTruth": cells})
+    assert np.array_equal(read_map(tmp_path / "a.mat"), renumber(labels))
+    assert np.array_equal(renumber(read_map_picture(tmp_path / "a.mat")[..., 0]), renumber(labels))
+
+
 def test_bad_mat(tmp_path):
     path = tmp_path / "a.mat"
     scipy.io.savemat(path, {"other": np.eye(3)})

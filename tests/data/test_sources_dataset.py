@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +32,8 @@ def test_sources_and_target_are_those_of_the_files(root):
     assert dataset[1]["sources"].shape == (3, 3, 21, 30)
     two = SourcesDataset(root=root, phase="test", roles="C, A", max_size=1)
     assert len(two) == 1
+    assert two.description()[-2:] == ["used: the first 1", "2 items, 2 sources (C, A)"]
+    assert not any(line.startswith("used") for line in dataset.description())
     assert np.array_equal(two.pictures(0).sources[0], read_image(root / "C" / "0.png"))
     assert two[0]["sources"].shape == (2, 3, 20, 30)
 
@@ -114,6 +119,39 @@ def test_bad_samples_are_skipped_by_request(root, astronaut):
     dataset = SourcesDataset(root=root, phase="test", on_bad_sample="skip")
     assert [sample["name"] for sample in dataset] == ["3"]
     assert len(dataset.skipped) == 3
+
+
+def test_training_skips_what_it_cannot_use(root, astronaut):
+    """A training that is to skip looks for damage that only decoding shows; a test reads headers only."""
+    for number in (2, 3):
+        for name in ("A", "B", "C", "gt"):
+            save(root / name / f"{number}.png", astronaut[:20, :30])
+    options = {"root": root, "phase": "train", "num_sources": 3, "needs_target": True}
+    damaged = root / "gt" / "1.png"
+    content = bytearray(damaged.read_bytes())
+    start = content.index(b"IDAT") + 4
+    content[start : start + 40] = bytes(40)
+    (length,) = struct.unpack_from(">I", content, start - 8)
+    struct.pack_into(">I", content, start + length, zlib.crc32(content[start - 4 : start + length]))
+    damaged.write_bytes(content)
+    assert len(SourcesDataset(root=root, phase="test")) == 4
+    assert len(SourcesDataset(**options)) == 4
+    dataset = SourcesDataset(**options, on_bad_sample="skip")
+    assert [sample["name"] for sample in dataset] == ["0", "2", "3"]
+    assert len(dataset.skipped) == 1 and str(damaged) in dataset.skipped[0]
+    assert len(SourcesDataset(root=root, phase="test", on_bad_sample="skip")) == 4
+
+
+def test_training_skips_items_of_another_number_of_sources(tmp_path, astronaut):
+    scenes = tmp_path
+    for name in ("s/1.png", "s/2.png", "s/gt.png", "t/a.png", "t/b.png", "t/c.png", "t/gt.png"):
+        save(scenes / name, astronaut[:20, :30])
+    options = {"root": scenes, "phase": "train", "needs_target": True}
+    with pytest.raises(UserError, match=r"item t .* has 3 sources, not 2: .*--on_bad_sample skip goes on without"):
+        SourcesDataset(**options)
+    dataset = SourcesDataset(**options, on_bad_sample="skip")
+    assert [sample["name"] for sample in dataset] == ["s"]
+    assert len(dataset.skipped) == 1 and "item t" in dataset.skipped[0]
 
 
 def test_a_file_that_changed_meanwhile_is_named(root, astronaut):

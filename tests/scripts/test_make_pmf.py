@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import json
 import signal
@@ -12,11 +13,12 @@ import pytest
 import scipy.io
 import skimage.data
 
+from scripts import make_pmf
 from scripts.make_pmf import main
+from tests.data.helpers import save, shared
 from util.errors import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
 COMMAND = [sys.executable, "scripts/make_pmf.py"]
 
 
@@ -37,11 +39,6 @@ def run(capfd):
         return code, *capfd.readouterr()
 
     return call
-
-
-def save(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(path.suffix, np.ascontiguousarray(array))[1].tobytes())
 
 
 def pictures(folder):
@@ -118,9 +115,7 @@ def test_same_pixels_whatever_the_workers_and_the_other_photographs(source, run)
 
 
 def test_published_recipe(tmp_path, run):
-    reference = SHARED / "reference" / "pmf"
-    if not reference.exists():
-        pytest.skip(f"reference data {reference} is not there")
+    reference = shared("reference", "pmf")
     folders = ["--images", reference / "images", "--maps", reference / "maps", "--out", tmp_path / "out"]
     assert run(*folders, "--recipe", "published")[0] == 0
     for path in (reference / "stacked").iterdir():
@@ -132,6 +127,16 @@ def test_size(source, run):
     assert cv2.imread(str(source / "real" / "p1_stacked.png")).shape == (25, 3 * 35, 3)
     assert run(*arguments(source, "published"), "--recipe", "published", "--size", 32)[0] == 0
     assert cv2.imread(str(source / "published" / "p1_stacked.png")).shape == (32, 96, 3)
+
+
+def test_size_that_makes_a_panorama_too_large(source, run):
+    for folder in ("images", "maps"):
+        save(source / folder / "wide.png", np.zeros((2, 200), np.uint8))
+    assert_bad_input(
+        run(*arguments(source), "--size", 2000), "--size 2000 makes 200000x2000", source / "images/wide.png"
+    )
+    assert not (source / "out").exists()
+    assert run(*arguments(source), "--size", 2, "--on_bad_sample", "skip")[0] == 0
 
 
 def test_rgbd_recipe(source, run):
@@ -171,20 +176,10 @@ def test_going_on_with_other_settings_is_refused(source, run):
     assert_bad_input(run(*arguments(source), "--sigma", 2, 3), "_stacked.png", "another --out")
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "empty",
-        "cut off",
-        "missing map",
-        "unequal",
-        "bad mat",
-        "no pictures",
-        "no folder",
-        "same folder",
-        "out below a file",
-    ],
-)
+HARMS = "empty, cut off, missing map, unequal, bad mat, no pictures, no folder, same folder, out below a file"
+
+
+@pytest.mark.parametrize("harm", HARMS.split(", "))
 def test_bad_input_is_named_before_anything_is_written(source, harm, run):
     options = arguments(source)
     image, word = source / "images" / "p11.png", source / "images" / "p11.png"
@@ -261,30 +256,45 @@ def test_an_error_while_working_stops_the_others(source, run):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_interrupted_run_goes_on(source, workers, run):
-    options = [*arguments(source), "--pairs_per_image", 60, "--workers", workers]
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, options)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list(source.glob("out/*_stacked.png")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stderr == "interrupted; run the same command again to go on\n"
+def test_interrupted_run_goes_on(source, workers, run, monkeypatch):
+    options = [*arguments(source), "--pairs_per_image", 4, "--workers", workers]
+    complete = make_pmf.run_jobs
+
+    def interrupted(jobs, workers):
+        with contextlib.closing(complete(jobs, workers)) as results:
+            yield next(results)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(make_pmf, "run_jobs", interrupted)
+    code, _, stderr = run(*options)
+    assert (code, stderr) == (130, "interrupted; run the same command again to go on\n")
+    monkeypatch.undo()
     made = pictures(source / "out")
-    assert 1 < len(made) < 301
-    assert not [name for name in made if name.startswith(".")]
-    for name in made:
-        assert name == "pmf.json" or cv2.imread(str(source / "out" / name)) is not None
+    assert len(made) == 2 if workers == 1 else 2 <= len(made) < 21, "pairs that were begun, not all of a photograph's"
     code, stdout, _ = run(*options)
     assert code == 0
     assert f"{len(made) - 1} kept" in stdout
     after = pictures(source / "out")
-    assert len(after) == 301
+    assert len(after) == 21
     assert all(after[name] == content for name, content in made.items())
+
+
+def test_ctrl_c_leaves_whole_files_only(source):
+    words = [*arguments(source), "--pairs_per_image", 10_000, "--workers", 2]
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, words)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not list(source.glob("out/*_stacked.png")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, "interrupted; run the same command again to go on\n")
+    made = pictures(source / "out")
+    assert 1 < len(made) < 10_000, "less than one photograph's"
+    for name in made:
+        assert not name.startswith(".")
+        assert name == "pmf.json" or cv2.imread(str(source / "out" / name)) is not None
 
 
 def test_help():
