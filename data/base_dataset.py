@@ -25,11 +25,13 @@ class Pictures:
         name: the stem that results are named after.
         sources: N pictures.
         target: the known fused picture, where there is one.
+        roles: what each source is, such as ir and vi, where that is known.
     """
 
     name: str
     sources: tuple[Picture, ...]
     target: Picture | None = None
+    roles: tuple[str, ...] = ()
 
 
 class FusionDataset(Dataset, ABC):

@@ -86,7 +86,8 @@ class SourcesDataset(FusionDataset):
         if self.transform is not None:
             pictures, _ = self.transform(pictures, [], rng)
         count = self.inspection.counts[index]
-        return Pictures(item.name, tuple(pictures[:count]), pictures[count] if len(pictures) > count else None)
+        target = pictures[count] if len(pictures) > count else None
+        return Pictures(item.name, tuple(pictures[:count]), target, self.inspection.found.roles)
 
     def description(self) -> list[str]:
         """See `FusionDataset.description`."""

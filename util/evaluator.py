@@ -132,14 +132,19 @@ class Evaluator:
     def _finish(self, item: Pictures, fused: Picture) -> ItemResult:
         pictures = {"fused": f"fused/{file_name(item.name, '.png')}"}
         write_image(self._folder / pictures["fused"], fused)
-        shown = {f"source {i}": source for i, source in enumerate(item.sources, start=1)}
+        roles = item.roles if len(item.roles) == len(item.sources) else ("",) * len(item.sources)
+        shown = {
+            f"source {i} {role}".strip(): source
+            for i, (role, source) in enumerate(zip(roles, item.sources, strict=True), start=1)
+        }
         values: dict[str, float] = {}
         if item.target is not None:
             shown["target"] = item.target
             if self._metrics:
                 values = self._measure(item, fused)
         for label, picture in shown.items():
-            pictures[label] = f"images/{file_name(item.name, '_' + label.replace(' ', '_') + '.png')}"
+            ending = "_".join(["", *label.split(" ")[:2]])  # without the role, which may hold anything
+            pictures[label] = f"images/{file_name(item.name, f'{ending}.png')}"
             write_image(self._folder / pictures[label], _in_8_bits(picture))
         ordered = {label: pictures[label] for label in sorted(pictures, key=_reading_order)}
         return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, values)
@@ -205,5 +210,6 @@ def _in_8_bits(picture: Picture) -> Picture:
     return picture if picture.dtype == np.uint8 else np.rint(picture / 257).astype(np.uint8)
 
 
-def _reading_order(label: str) -> tuple[int, str]:
-    return {"s": 0, "f": 1, "t": 2}[label[0]], label
+def _reading_order(label: str) -> int:
+    """Sources first, in their order, then fused and target."""
+    return {"s": 0, "f": 1, "t": 2}[label[0]]

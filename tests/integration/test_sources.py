@@ -35,6 +35,9 @@ def test_role_folders_with_odd_names_and_mixed_formats(test, tmp_path, caplog):
     assert "3 items, 2 sources (ir, vi)" in caplog.messages
     assert {path.stem for path in fused.iterdir()} == {"ä ö 10", "img2", "Ω#?%20"}
     assert read_image(fused / "img2.png").shape == (34, 47, 3)
+    page = (fused.parent / "index.html").read_text()
+    assert "source 1 ir" in page
+    assert "source 2 vi" in page
 
 
 def test_scenes_with_different_numbers_of_sources(test, tmp_path):

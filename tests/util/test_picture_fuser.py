@@ -223,5 +223,5 @@ def test_exposure_of_grey_and_of_16_bits(runtime):
 
 
 def test_tiles_must_hold_the_networks_stride(runtime):
-    with pytest.raises(UserError, match="--tile 3: .* 4 pixels"):
+    with pytest.raises(UserError, match=r"--tile 3: .* 4 pixels"):
         PictureFuser(runtime, Mean(), FusingSettings(tile=3))
