@@ -59,6 +59,7 @@ def _build_parser() -> StrictParser:
     parser = StrictParser(prog="make_pmf.py", description=_DESCRIPTION)
     _add_work_options(parser)
     _add_recipe_options(parser)
+    _add_blur_options(parser)
     return parser
 
 
@@ -95,6 +96,12 @@ def _add_recipe_options(parser: StrictParser) -> None:
         default=2,
         help="how many sources to make of each photograph (published: 2)",
     )
+    add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same pixels")
+
+
+def _add_blur_options(parser: StrictParser) -> None:
+    """Options that decide how what is out of focus looks."""
+    add = parser.add_argument
     add(
         "--sigma",
         type=float,
@@ -126,7 +133,6 @@ def _add_recipe_options(parser: StrictParser) -> None:
         default=argparse.SUPPRESS,
         help="sigma of the blur: OpenCV's for the kernel, or as printed in IFCNN's erratum (rgbd; default: opencv)",
     )
-    add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same pixels")
 
 
 def _add_work_options(parser: StrictParser) -> None:
