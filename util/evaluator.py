@@ -17,7 +17,7 @@ from tqdm import tqdm
 from data.base_dataset import FusionDataset, Pictures
 from data.image_io import Picture, write_image
 from util.errors import UserError
-from util.fusing import plain_average
+from util.fusing import plain_average, saved_levels
 from util.metrics import REFERENCE_METRICS
 from util.picture_fuser import PictureFuser, Plan
 from util.results import ItemResult
@@ -151,7 +151,7 @@ class Evaluator:
 
     def _measure(self, item: Pictures, fused: Picture) -> dict[str, float]:
         assert item.target is not None
-        average = plain_average([_levels(source) for source in item.sources]).round()
+        average = saved_levels(plain_average([_levels(source) / 255 for source in item.sources]))
         wanted = _levels(item.target)
         return {
             metric + suffix: float(REFERENCE_METRICS[metric](levels, wanted))
