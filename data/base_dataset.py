@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,12 @@ class FusionDataset(Dataset, ABC):
 
     `dataset[epoch, index]` draws the sample anew in every epoch; `dataset[index]` is that of epoch 0. What is drawn
     depends on (seed, epoch, index) only, not on the worker nor on what was drawn before.
+
+    Attributes:
+        skipped: a line on each sample that was left out because it cannot be used.
     """
+
+    skipped: Sequence[str] = ()
 
     def __init__(self, *, length: int, transform: JointTransform | None, seed: int, max_size: int | None) -> None:
         """Sets up the common part.

@@ -75,7 +75,7 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
     evaluator = Evaluator(fuser, folder, metrics, skip_bad=skips)
     results = evaluator.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
-    skipped = (*getattr(dataset, "skipped", ()), *evaluator.skipped)
+    skipped = (*dataset.skipped, *evaluator.skipped)
     if not results:
         raise UserError(f"nothing was fused: {skipped[0]}")
     write_tables(folder, results)
