@@ -73,8 +73,8 @@ class FusionDataset(Dataset, ABC):
         """
 
     def description(self) -> list[str]:
-        """Lines for the user: what was found."""
-        return [f"{len(self)} items"]
+        """Lines for the user: how what was found is understood, where that is not plain from the options."""
+        return []
 
     def __len__(self) -> int:
         return self._length

@@ -6,11 +6,13 @@ processes share the work, nor on what was made before.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -182,17 +184,27 @@ def run_jobs(jobs: Sequence[PMFJob], workers: int) -> Iterator[tuple[PMFJob, str
     try:
         # The processes start here and inherit that Ctrl-C is held back from them: it is this process's to answer, which
         # it does when all is submitted.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _interrupt_held_back():
             results = [pool.submit(make_job, job) for job in jobs]
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for job, result in zip(jobs, results, strict=True):
             yield job, result.result()
     except BrokenProcessPool as error:
         raise UserError("a worker process died, maybe for lack of memory: try fewer --workers") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Keeps Ctrl-C waiting, where the system can (Windows cannot, and nothing is inherited there)."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
