@@ -6,16 +6,10 @@ processes share the work, nor on what was made before.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +22,7 @@ from data.maps import check_same_size, probe_map
 from data.pmf_recipe import PMFRecipe
 from util.errors import UserError
 from util.files import write_text
+from util.workers import run_jobs
 
 RECORD = "pmf.json"
 _VERSION = 1  # of the pixels: to be raised when the same options would give others
@@ -161,52 +156,14 @@ def make_job(job: PMFJob) -> str | None:
     return None
 
 
-def run_jobs(jobs: Sequence[PMFJob], workers: int) -> Iterator[tuple[PMFJob, str | None]]:
-    """Makes the pairs of all jobs, in this process or in several.
-
-    When the iteration is left early, jobs that have begun are finished and the others dropped.
-
-    Args:
-        jobs: what to make.
-        workers: how many processes.
-
-    Yields:
-        Each job with what is wrong with it, or None, in the order of the jobs.
+def make_jobs(jobs: Sequence[PMFJob], workers: int) -> Iterator[tuple[PMFJob, str | None]]:
+    """Makes the pairs of all jobs; yields each with what is wrong with it, or None, in order (see `run_jobs`).
 
     Raises:
         UserError: a process died.
     """
-    if min(workers, len(jobs)) <= 1:
-        for job in jobs:
-            yield job, make_job(job)
-        return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        # The processes start here and inherit that Ctrl-C is held back from them: it is this process's to answer, which
-        # it does when all is submitted.
-        with _interrupt_held_back():
-            results = [pool.submit(make_job, job) for job in jobs]
-        for job, result in zip(jobs, results, strict=True):
-            yield job, result.result()
-    except BrokenProcessPool as error:
-        raise UserError("a worker process died, maybe for lack of memory: try fewer --workers") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return run_jobs(make_job, jobs, workers, start=_one_thread)
 
 
-@contextlib.contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """Keeps Ctrl-C waiting, where the system can (Windows cannot, and nothing is inherited there)."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _one_thread() -> None:
     cv2.setNumThreads(0)  # the processes are the parallelism

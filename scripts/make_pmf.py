@@ -20,8 +20,8 @@ from data.pmf_files import (
     check_job,
     check_output,
     list_jobs,
+    make_jobs,
     make_record,
-    run_jobs,
     write_record,
 )
 from data.pmf_recipe import OWN_OPTIONS, PUBLISHED_SIZE, RECIPES, PMFRecipe
@@ -222,7 +222,7 @@ def _make(jobs: Sequence[PMFJob], workers: int, *, stop: bool) -> tuple[int, lis
     jobs = [dataclasses.replace(job, outputs={pair: path}) for job in jobs for pair, path in job.outputs.items()]
     try:
         with tqdm(total=len(jobs), desc="making", unit="pair", disable=None) as bar:
-            for _, problem in run_jobs(jobs, workers):
+            for _, problem in make_jobs(jobs, workers):
                 if problem and stop:
                     raise UserError(problem)
                 if problem:

@@ -11,7 +11,9 @@ LEAVES = {
     "util.errors",
     "util.files",
     "util.safe_load",
+    "util.direction",
     "util.suggest",
+    "util.workers",
 }  # these import nothing of the project but each other
 
 # the longest prefix that fits decides; a rule lists which of our modules (by prefix) may be imported
@@ -19,13 +21,17 @@ RULES = {
     "util.errors": set(),
     "util.files": {"util.errors"},
     "util.suggest": set(),
+    "util.direction": set(),
     "util.safe_load": {"util.errors"},
+    "util.workers": {"util.errors"},
     "options": {"options", *LEAVES},
     "data": {"data", *LEAVES},
     "models": {"models", *LEAVES},
     "models.generators": {"models.generators.base", "models.layers", "models.weights", "models.choices", *LEAVES},
-    "util.metrics": {"util.metrics"},
-    "util.report": {"util.report", *LEAVES},
+    "util.metrics": {"util.metrics", "util.direction"},
+    "util.significance": set(),
+    "util.ranking": {"util.significance", *LEAVES},
+    "util.report": {"util.report", "util.ranking", "util.significance", *LEAVES},
     "util.launch": {"util.errors"},
     "util.failures": {"util.errors"},
     "util.runtime": {"util.launch", "util.failures", *LEAVES},
@@ -48,7 +54,10 @@ ONLY_HERE = {
     "requests": {"util.loggers.visdom_client", "scripts"},
     "pooch": {"scripts"},
 }
-WITHOUT_TORCH = ("options", "util.report", "util.errors", "util.files", "util.suggest", "util.launch")
+WITHOUT_TORCH = (
+    *("options", "util.report", "util.ranking", "util.significance", "util.launch", "util.workers"),
+    *("util.direction", "util.errors", "util.files", "util.suggest"),
+)
 
 
 def modules():
