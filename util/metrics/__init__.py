@@ -1,8 +1,17 @@
 """Quality measures of a fused picture, batched: (B, 1 or 3, H, W) in [0, 255] → (B,) in float64."""
 
-from util.metrics.reference import psnr, ssim
+from util.metrics.catalogue import METRICS, definition, describe
+from util.metrics.compute import compute_metrics
+from util.metrics.metric import Convention, Metric
+from util.metrics.reference import REFERENCE_METRICS, REFERENCE_SUFFIX
 
-REFERENCE_METRICS = {"PSNR": psnr, "SSIM": ssim}
-"""Metrics that compare with a known sharp picture: name → function(fused, target). Higher is better for all."""
-
-__all__ = ["REFERENCE_METRICS", "psnr", "ssim"]
+__all__ = [
+    "METRICS",
+    "REFERENCE_METRICS",
+    "REFERENCE_SUFFIX",
+    "Convention",
+    "Metric",
+    "compute_metrics",
+    "definition",
+    "describe",
+]

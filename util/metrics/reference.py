@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-PEAK = 255.0
+from util.metrics.moments import Moments, mean_over_pixels, multiscale_similarity, scales
+from util.metrics.scene import PEAK
 
 
 def psnr(fused: Tensor, target: Tensor) -> Tensor:
@@ -35,26 +37,44 @@ def ssim(fused: Tensor, target: Tensor) -> Tensor:
     Returns:
         (B,) in float64, 1 where the pictures are equal; NaN where a side is below 11 pixels: no window fits.
     """
-    batch, channels, height, width = fused.shape
-    if min(height, width) < 11:
-        return torch.full((batch,), float("nan"), dtype=torch.float64, device=fused.device)
-    offsets = torch.arange(11, dtype=torch.float64, device=fused.device) - 5
-    window = torch.exp(-offsets.square() / (2 * 1.5**2))
-    window = window / window.sum()
+    moments = _moments(fused, target)
+    if not moments.fit():
+        return _undefined(fused)
+    return _mean_over_channels(mean_over_pixels(moments.similarity(0, 1)), fused)
 
-    def average(picture: Tensor) -> Tensor:
-        rows = functional.conv2d(picture, window.view(1, 1, 1, 11))
-        return functional.conv2d(rows, window.view(1, 1, 11, 1))
 
-    # Shifting by the middle of the range loses no precision in the variances below.
-    x = fused.double().reshape(batch * channels, 1, height, width) - PEAK / 2
-    y = target.double().reshape(batch * channels, 1, height, width) - PEAK / 2
-    mean_x, mean_y = average(x), average(y)
-    var_x = average(x * x) - mean_x.square()
-    var_y = average(y * y) - mean_y.square()
-    covariance = average(x * y) - mean_x * mean_y
-    mean_x, mean_y = mean_x + PEAK / 2, mean_y + PEAK / 2
-    c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-    score = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    score = score / ((mean_x.square() + mean_y.square() + c1) * (var_x + var_y + c2))
-    return score.reshape(batch, -1).mean(1)
+def ms_ssim(fused: Tensor, target: Tensor) -> Tensor:
+    """Multi-scale structural similarity (Wang, Simoncelli, Bovik, Asilomar 2003) of five scales; constants as `ssim`.
+
+    Args:
+        fused: (B, C, H, W) in [0, 255].
+        target: the same shape.
+
+    Returns:
+        (B,) in float64, the mean over channels, 1 where the pictures are equal; NaN where a side is below 161 pixels:
+        no window fits at the coarsest scale.
+    """
+    pyramid = list(scales(_moments(fused, target)))
+    if not pyramid[-1].fit():
+        return _undefined(fused)
+    return _mean_over_channels(multiscale_similarity(pyramid, 0, 1), fused)
+
+
+def _moments(fused: Tensor, target: Tensor) -> Moments:
+    """The moments of the channels, as pictures of one batch."""
+    return Moments([picture.double().flatten(0, 1) for picture in (fused, target)])
+
+
+def _mean_over_channels(values: Tensor, fused: Tensor) -> Tensor:
+    """(B * C,) → (B,)."""
+    return values.reshape(len(fused), -1).mean(1)
+
+
+def _undefined(fused: Tensor) -> Tensor:
+    return torch.full((len(fused),), float("nan"), dtype=torch.float64, device=fused.device)
+
+
+REFERENCE_METRICS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"PSNR": psnr, "SSIM": ssim, "MS_SSIM": ms_ssim}
+"""Metrics that compare with a known sharp picture: name → function(fused, target). Higher is better for all."""
+REFERENCE_SUFFIX = "@reference"
+"""What follows their names in tables where the metrics against sources stand beside them."""

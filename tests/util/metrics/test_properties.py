@@ -1,0 +1,261 @@
+"""What holds for all metrics, whatever their formula."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from util.metrics import METRICS, compute_metrics, definition, describe
+from util.metrics.catalogue import FAMILIES
+
+ALL = [
+    *METRICS,
+    *(f"{name}@{convention}" for name, metric in METRICS.items() for convention in metric.conventions),
+]
+COLUMNS = [
+    *("EN", "SD", "SF", "AG", "EI", "MI", "QMI", "QTE", "TE", "QNCIE", "CE", "FMI", "CC", "SCD", "MSE", "RMSE", "PSNR"),
+    *("Qabf", "QG", "Nabf", "QM", "QSF", "QP", "SSIM", "MS_SSIM", "MEF_SSIM", "QS", "QW", "QE", "QC", "QY", "QCV"),
+    *("QCB", "VIF", "VIFF"),
+]
+# Whose definition takes the sources in turn: QC as published always, the others where values tie.
+ASYMMETRIC = {"QC"}
+# F = A = B, for a picture with structure everywhere; sigmoids keep Qabf and QG below 1.
+IDEAL = {
+    **dict.fromkeys(["CC", "SSIM", "MS_SSIM", "MEF_SSIM", "QS", "QW", "QE", "QC", "QY", "QCB", "VIFF", "FMI"], 1.0),
+    **dict.fromkeys(["CE", "MSE", "RMSE", "Nabf", "QSF", "QCV"], 0.0),
+    **{"QMI": 2.0, "VIF": 2.0, "QM": 3.0, "PSNR": math.inf, "Qabf": 0.975333, "QG": 0.986659},
+}
+FROZEN = Path(__file__).with_name("frozen.json")
+
+
+def scene(side=192, count=2, seed=0, channels=1):
+    """Smooth structure with some noise, each source sharp in its own half; plain arithmetic but for the generator."""
+    rows, columns = torch.meshgrid(torch.arange(float(side)), torch.arange(float(side)), indexing="ij")
+    clean = 110 + 60 * torch.sin(rows / 5) * torch.cos(columns / 7) + 40 * torch.sin((rows + 2 * columns) / 23)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(count + 1, channels, side, side, generator=generator) * 24 - 12
+    pictures = [clean + noise[k] * (1 + ((columns // (side / 4)) % 2 == k % 2)) for k in range(count)]
+    fused = sum(pictures) / count + noise[-1] / 4
+    return [picture.clamp(0, 255).round()[None] for picture in (*pictures, fused)]
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return scene()
+
+
+@pytest.fixture(scope="module")
+def values(pictures):
+    *sources, fused = pictures
+    return compute_metrics(sources, fused, ALL)
+
+
+def test_there_are_the_columns_that_tables_have():
+    assert sorted(METRICS) == sorted(COLUMNS)
+    assert len(METRICS) == 35
+    assert len({metric.name for family in FAMILIES for metric in family}) == 35
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_value_per_picture_in_float64(values, name):
+    assert values[name].shape == (1,)
+    assert values[name].dtype == torch.float64
+    assert torch.isfinite(values[name]).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_metric_alone_has_the_value_that_it_has_among_others(pictures, values, name):
+    """Shared maps must not be changed by those who use them."""
+    *sources, fused = pictures
+    assert compute_metrics(sources, fused, [name])[name].equal(values[name])
+
+
+def test_the_pictures_given_are_left_as_they_are(pictures):
+    before = [picture.clone() for picture in pictures]
+    compute_metrics(pictures[:-1], pictures[-1], ALL)
+    assert all(map(torch.equal, before, pictures))
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - ASYMMETRIC))
+def test_the_order_of_the_sources_does_not_matter(pictures, values, name):
+    a, b, fused = pictures
+    exchanged = compute_metrics([b, a], fused, [name])[name]
+    assert float(exchanged) == pytest.approx(float(values[name]), rel=1e-3 if name in {"QG", "QP", "VIFF"} else 1e-9)
+
+
+def test_qc_as_published_depends_on_the_order_and_clipped_does_not(pictures):
+    """It does where the sources contradict each other: the negative beside the positive."""
+    a, fused = pictures[0], pictures[-1]
+    there = compute_metrics([a, 255 - a], fused, ["QC", "QC@clipped"])
+    back = compute_metrics([255 - a, a], fused, ["QC", "QC@clipped"])
+    assert abs(float(there["QC"]) - float(back["QC"])) > 0.1
+    assert float(back["QC@clipped"]) == pytest.approx(float(there["QC@clipped"]), rel=1e-9)
+
+
+def test_three_sources_in_any_order():
+    *sources, fused = scene(count=3)
+    there = compute_metrics(sources, fused)
+    back = compute_metrics(sources[::-1], fused)
+    for name in sorted(set(METRICS) - ASYMMETRIC):
+        assert math.isfinite(there[name]), name
+        tolerance = 1e-2 if name in {"QG", "QP", "VIFF"} else 1e-9
+        assert float(back[name]) == pytest.approx(float(there[name]), rel=tolerance), name
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("name", IDEAL)
+def test_what_equals_all_its_sources_has_the_ideal_value(pictures, name, count):
+    value = float(compute_metrics([pictures[0]] * count, pictures[0], [name])[name])
+    # A sum over the sources stays a sum.
+    expected = IDEAL[name] * count / 2 if name in {"QMI", "VIF"} else IDEAL[name]
+    assert value == pytest.approx(expected, rel=1e-3 if name in {"Qabf", "QG"} else 1e-9, abs=1e-12)
+
+
+def test_mutual_information_with_itself_is_the_entropy(pictures):
+    picture = pictures[0]
+    found = compute_metrics([picture, picture], picture, ["MI", "EN"])
+    assert float(found["MI"]) == pytest.approx(2 * float(found["EN"]), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["Qabf", "SSIM", "VIF", "MS_SSIM", "FMI", "QW", "CC", "PSNR"])
+def test_more_noise_is_never_better(pictures, name):
+    *sources, fused = pictures
+    noise = torch.randn(fused.shape, generator=torch.Generator().manual_seed(1))
+    noisy = [(fused + strength * noise).clamp(0, 255) for strength in (0, 4, 12, 36, 90)]
+    found = compute_metrics([source.expand(5, -1, -1, -1) for source in sources], torch.cat(noisy), [name])[name]
+    assert found.tolist() == sorted(found.tolist(), reverse=True)
+    assert len(set(found.tolist())) == 5
+
+
+@pytest.mark.parametrize("side", [64, 192])
+def test_the_rest_of_the_batch_does_not_matter(side):
+    scenes = [scene(side, seed=seed) for seed in range(3)]
+    together = compute_metrics(*_stack(scenes), ALL)
+    for place, (*sources, fused) in enumerate(scenes):
+        alone = compute_metrics(sources, fused, ALL)
+        for name in ALL:
+            expected = float(alone[name])
+            assert float(together[name][place]) == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True), name
+
+
+def _stack(scenes):
+    *sources, fused = [torch.cat(pictures) for pictures in zip(*scenes, strict=True)]
+    return sources, fused
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 3), (5, 7), (11, 11), (16, 16), (17, 45), (44, 41), (161, 33)])
+@pytest.mark.parametrize("kind", ["noise", "black", "grey", "white", "equal", "fused constant", "sources constant"])
+def test_every_picture_gives_a_value_or_nan_without_a_warning(shape, kind):
+    generator = torch.Generator().manual_seed(2)
+    a, b, fused = torch.randint(0, 256, (3, 2, 1, *shape), generator=generator)
+    flat = {"black": 0, "grey": 128, "white": 255}
+    if kind in flat:
+        a = b = fused = torch.full_like(a, flat[kind])
+    elif kind == "equal":
+        b = fused = a
+    elif kind == "fused constant":
+        fused = torch.full_like(a, 128)
+    elif kind == "sources constant":
+        a, b = torch.full_like(a, 20), torch.full_like(a, 200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = compute_metrics([a, b], fused, ALL)
+    for name, value in found.items():
+        assert value.shape == (2,), name
+
+
+def test_colour_is_measured_on_its_luma():
+    *sources, fused = scene(64, channels=3)
+    weights = torch.tensor([299, 587, 114]).view(1, 3, 1, 1)
+    luma = [((picture.long() * weights).sum(1, keepdim=True) + 500) // 1000 for picture in (*sources, fused)]
+    of_colour, of_luma = compute_metrics(sources, fused), compute_metrics(luma[:-1], luma[-1])
+    grey = [picture.expand(-1, 3, -1, -1) for picture in luma]
+    of_grey = compute_metrics([grey[0], luma[1]], grey[2])
+    for name in METRICS:
+        assert torch.equal(of_colour[name].nan_to_num(7), of_luma[name].nan_to_num(7)), name
+        assert torch.equal(of_grey[name].nan_to_num(7), of_luma[name].nan_to_num(7)), name
+
+
+def test_values_between_levels_are_rounded_to_the_nearest():
+    a, b, fused = scene(32)
+    assert compute_metrics([a + 0.3, b - 0.3], fused + 0.49, ["EN"])["EN"] == compute_metrics([a, b], fused)["EN"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "fused", "message"),
+    [
+        ([torch.zeros(1, 1, 8, 8)], torch.zeros(1, 1, 8, 8), "at least two"),
+        ([torch.zeros(1, 1, 8, 8)] * 2, torch.zeros(1, 1, 8, 9), "must be equal"),
+        ([torch.zeros(1, 2, 8, 8)] * 2, torch.zeros(1, 1, 8, 8), "1 or 3"),
+        ([torch.zeros(8, 8)] * 2, torch.zeros(8, 8), "1 or 3"),
+        ([torch.zeros(1, 1, 8, 8)] * 2, torch.full((1, 1, 8, 8), 256.0), "256"),
+        ([torch.zeros(1, 1, 8, 8)] * 2, torch.full((1, 1, 8, 8), -1.0), "-1"),
+        ([torch.zeros(1, 1, 8, 8)] * 2, torch.full((1, 1, 8, 8), math.nan), "nan"),
+    ],
+)
+def test_what_is_no_picture_is_refused(sources, fused, message):
+    with pytest.raises(ValueError, match=message):
+        compute_metrics(sources, fused, ["EN"])
+
+
+def test_names_that_do_not_exist_are_refused(pictures):
+    *sources, fused = pictures
+    with pytest.raises(ValueError, match="no metric is called 'EM'"):
+        compute_metrics(sources, fused, ["EM"])
+    with pytest.raises(ValueError, match="there are: SSIM@sum"):
+        definition("SSIM@summ")
+    with pytest.raises(ValueError, match="without a reference"):
+        compute_metrics(sources, fused, ["PSNR@reference"])
+
+
+def test_a_reference_is_compared_with_on_all_channels():
+    *sources, fused = scene(176, channels=3)
+    reference = fused.clone()
+    reference[:, 2] = 255 - reference[:, 2]
+    found = compute_metrics(sources, fused, reference=reference)
+    assert [name for name in found if name not in METRICS] == ["PSNR@reference", "SSIM@reference", "MS_SSIM@reference"]
+    assert float(found["PSNR@reference"]) < 20
+    assert float(compute_metrics(sources, fused, ["MS_SSIM@reference"], fused)["MS_SSIM@reference"]) == pytest.approx(1)
+
+
+def test_every_name_is_described():
+    for name in [*ALL, "PSNR@reference"]:
+        better, text = describe(name)
+        assert better in ("higher", "lower", "zero")
+        assert len(text) > 10
+    assert METRICS["QTE"].defective in describe("QTE")[1]
+    assert METRICS["QTE"].defective not in describe("QTE@corrected")[1]
+
+
+def test_values_stay_what_they_are(values):
+    """Of the scene above, written by this module as a program once the reference values were met."""
+    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
+    assert list(frozen) == ALL
+    for name, expected in frozen.items():
+        assert float(values[name]) == pytest.approx(expected, rel=1e-6), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_values(pictures, values):
+    *sources, fused = [picture.cuda() for picture in pictures]
+    found = compute_metrics(sources, fused, ALL)
+    for name, value in found.items():
+        assert value.is_cuda
+        assert float(value) == pytest.approx(float(values[name]), rel=1e-6), name
+
+
+def test_every_name_is_explained_in_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for name in METRICS:
+        assert f"### {name}: " in text, name
+    for name in [*ALL, "PSNR@reference", "SSIM@reference", "MS_SSIM@reference"]:
+        assert f"`{name}`" in text or f"### {name}: " in text, name
+
+
+if __name__ == "__main__":
+    *given, last = scene()
+    found_ = compute_metrics(given, last, ALL)
+    FROZEN.write_text(json.dumps({name: float(f"{float(found_[name]):.12g}") for name in ALL}, indent=1) + "\n")

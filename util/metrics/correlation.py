@@ -1,0 +1,157 @@
+"""Correlation with the sources and error against them. Paper and formula stand at each metric."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from util.metrics.metric import Convention, Metric
+from util.metrics.scene import PEAK, Scene
+
+
+def _pearson(x: Tensor, y: Tensor) -> Tensor:
+    """Pearson's correlation of (B, H, W) with (B, H, W): (B,), NaN where one is constant."""
+    x, y = (picture.flatten(1) - picture.flatten(1).mean(1, keepdim=True) for picture in (x, y))
+    norms = torch.linalg.vector_norm(x, dim=1) * torch.linalg.vector_norm(y, dim=1)
+    return torch.linalg.vecdot(x, y) / norms
+
+
+def cc(scene: Scene) -> Tensor:
+    """Correlation coefficient, the mean over the sources of Pearson's correlation with the fused picture.
+
+    Returns:
+        (B,) in [-1, 1]; NaN where a picture is constant.
+    """
+    return torch.stack([_pearson(source, scene.fused) for source in scene.sources]).mean(0)
+
+
+def scd(scene: Scene) -> Tensor:
+    """Sum of the correlations of differences (Aslantas, Bendes, 2015): corr(F-B, A) + corr(F-A, B).
+
+    What a source gave to the fused picture is the fused picture less the mean of all other sources: with two, less the
+    other one.
+
+    Returns:
+        (B,) in [-N, N]; NaN where a source is constant, or that difference is, as when the fused picture is a source.
+    """
+    total = torch.stack(scene.sources).sum(0)
+    # (N-1) times the difference, which correlates alike: whole numbers, so that a constant one is known as such.
+    multiple = (len(scene.sources) - 1) * scene.fused
+    return torch.stack([_pearson(multiple - (total - source), source) for source in scene.sources]).sum(0)
+
+
+def _squared_errors(scene: Scene) -> Tensor:
+    """The mean squared error of every source: (N, B)."""
+    return torch.stack([(source - scene.fused).square_().mean((1, 2)) for source in scene.sources])
+
+
+def mse(scene: Scene, peak: float = PEAK) -> Tensor:
+    """Mean squared error, the mean over the sources.
+
+    Args:
+        scene: the pictures.
+        peak: the largest value that a level can have.
+
+    Returns:
+        (B,) in [0, peak²].
+    """
+    return scene.once(_squared_errors).mean(0) * (peak / PEAK) ** 2
+
+
+def rmse(scene: Scene) -> Tensor:
+    """Root of the mean squared error, the mean over the sources: (B,) in [0, 255]."""
+    return scene.once(_squared_errors).sqrt().mean(0)
+
+
+def _rmse_root_first(scene: Scene) -> Tensor:
+    """The root of the sum of squares, then divided by the number of pixels instead of by its root."""
+    return rmse(scene) / scene.fused[0].numel() ** 0.5
+
+
+def psnr(scene: Scene) -> Tensor:
+    """Peak signal-to-noise ratio 10 log10(255² / MSE) in dB, of the mean squared error over all sources.
+
+    Returns:
+        (B,), 0 or more; infinite where all pictures are equal.
+    """
+    return _decibels(PEAK**2, mse(scene))
+
+
+def _decibels(power: Tensor | float, error: Tensor) -> Tensor:
+    return 10 * torch.log10(power / error)
+
+
+def _psnr_fused_peak(scene: Scene) -> Tensor:
+    return _decibels(scene.fused.amax((1, 2)).square(), mse(scene))
+
+
+def _psnr_unit_error(scene: Scene) -> Tensor:
+    return _decibels(PEAK**2, mse(scene, peak=1))
+
+
+def _psnr_rmse_root_first(scene: Scene) -> Tensor:
+    return _decibels(PEAK**2, _rmse_root_first(scene))
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="CC",
+        title="Correlation coefficient",
+        measure=cc,
+        better="higher",
+        range="-1 to 1",
+        text="mean of Pearson's correlations with the sources",
+        source="Pearson, Proc. R. Soc. Lond. 58, 1895",
+    ),
+    Metric(
+        name="SCD",
+        title="Sum of the correlations of differences",
+        measure=scd,
+        better="higher",
+        range="-2 to 2 with two sources",
+        text="sum over the sources",
+        source="Aslantas, Bendes, AEU Int. J. Electron. Commun. 69, 2015",
+    ),
+    Metric(
+        name="MSE",
+        title="Mean squared error against the sources",
+        measure=mse,
+        better="lower",
+        range="0 to 65025",
+        text="levels from 0 to 255, mean over the sources",
+        source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
+        conventions={"unit": Convention(partial(mse, peak=1), "levels from 0 to 1: Tang's scripts, IVIF_ZOO")},
+    ),
+    Metric(
+        name="RMSE",
+        title="Root of the mean squared error against the sources",
+        measure=rmse,
+        better="lower",
+        range="0 to 255",
+        text="levels from 0 to 255, mean of the sources' roots",
+        source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
+        conventions={
+            "root_first": Convention(_rmse_root_first, "the root is taken before dividing by the pixels: VIFB"),
+        },
+    ),
+    Metric(
+        name="PSNR",
+        title="Peak signal-to-noise ratio against the sources",
+        measure=psnr,
+        better="higher",
+        range="0 to infinity",
+        text="in dB, peak 255, of the MSE over all sources",
+        source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
+        conventions={
+            "fused_peak": Convention(_psnr_fused_peak, "the peak is the fused picture's largest level: CDDFuse"),
+            "unit_error": Convention(
+                _psnr_unit_error,
+                "peak 255 with the error of levels from 0 to 1, 48.13 dB more: Tang's scripts, IVIF_ZOO",
+            ),
+            "rmse_root_first": Convention(_psnr_rmse_root_first, "RMSE@root_first for the MSE: VIFB, MEFB"),
+        },
+    ),
+)
+"""The metrics of this family."""

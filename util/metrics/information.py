@@ -1,0 +1,276 @@
+"""What histograms of the sources and the fused picture tell about each other. Paper and formula stand at each metric.
+
+Of the pictures stretched to the full range, N(X), many definitions take their histograms. Stretching gives each level
+another one of its own, hence changes no entropy and no mutual information: only where marginals are exchanged does it
+matter. What stays of it is that a picture of one level other than 0 has no range: the metric is undefined, NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from util.metrics.levels import entropy, extremes, histogram, joint_histogram, stretch
+from util.metrics.metric import Convention, Metric
+from util.metrics.scene import LEVELS, Scene
+
+QTE_ORDER = 0.43137
+TE_ORDER = 1.85
+
+
+def _entropy(scene: Scene, index: int) -> Tensor:
+    return entropy(scene.once(histogram, index))
+
+
+def _information(scene: Scene, first: int, second: int, merged: bool = False) -> Tensor:
+    """Mutual information of two pictures, the sum of h(k,l) log2(h(k,l) / (p(k) r(l))), in bits: (B,)."""
+    h = scene.once(joint_histogram, first, second)
+    p, r = scene.once(histogram, first), scene.once(histogram, second)
+    if merged:
+        h, p, r = _merge_last(_merge_last(h, 1), 2), _merge_last(p, 1), _merge_last(r, 1)
+    # Unlike E(X) + E(Y) - E(X,Y), exactly 0 with a constant picture.
+    ratio = torch.where(h > 0, h / (p[:, :, None] * r[:, None, :]), 1)
+    return (h * ratio.log2_()).flatten(1).sum(1)
+
+
+def _merge_last(shares: Tensor, dim: int) -> Tensor:
+    """Counts level 255 as 254."""
+    kept, last = shares.split([LEVELS - 2, 2], dim)
+    both = last.sum(dim, keepdim=True)
+    return torch.cat([kept, both, torch.zeros_like(both)], dim)
+
+
+def _with_sources(scene: Scene) -> Tensor:
+    """The mutual information of the fused picture with every source: (N, B)."""
+    fused = len(scene.sources)
+    return torch.stack([scene.once(_information, index, fused) for index in range(fused)])
+
+
+def _entropies(scene: Scene) -> Tensor:
+    """Of all pictures, the fused one last: (N + 1, B)."""
+    return torch.stack([scene.once(_entropy, index) for index in range(len(scene.pictures))])
+
+
+def _where_stretchable(scene: Scene, value: Tensor) -> Tensor:
+    """Returns (B,) with NaN for scenes with a picture of one level other than 0."""
+    for index in range(len(scene.pictures)):
+        flat = (scene.once(histogram, index)[:, 1:] == 1).any(1)
+        value = value.masked_fill(flat, torch.nan)
+    return value
+
+
+def mi(scene: Scene, base: float = 2) -> Tensor:
+    """Mutual information (Qu, Zhang, Yan, 2002): the sum over the sources of I(X;F).
+
+    Args:
+        scene: the pictures.
+        base: of the logarithm.
+
+    Returns:
+        (B,), 0 or more.
+    """
+    return scene.once(_with_sources).sum(0) / math.log2(base)
+
+
+def _mi_merged(scene: Scene) -> Tensor:
+    """Levels 254 and 255 are one."""
+    fused = len(scene.sources)
+    return torch.stack([_information(scene, index, fused, merged=True) for index in range(fused)]).sum(0)
+
+
+def _mi_overflow(scene: Scene) -> Tensor:
+    """Levels 254 and 255 are one in the joint histogram alone, which sums of bytes that stop at 255 make."""
+    fused = len(scene.sources)
+    total = mi(scene)
+    for index in range(fused):
+        joint = scene.once(joint_histogram, index, fused)
+        total = total + entropy(joint) - entropy(_merge_last(_merge_last(joint, 1), 2))
+    return total
+
+
+def qmi(scene: Scene) -> Tensor:
+    """Normalised mutual information (Hossny, Nahavandi, Creighton, 2008): the sum of 2 I(X;F) / (E(X) + E(F)).
+
+    Returns:
+        (B,) in [0, N]; NaN where a picture is constant other than black, or source and fused picture are both black.
+    """
+    entropies = scene.once(_entropies)
+    ratios = scene.once(_with_sources) / (entropies[:-1] + entropies[-1])
+    return _where_stretchable(scene, 2 * ratios.sum(0))
+
+
+def _stretched_levels(scene: Scene, index: int) -> Tensor:
+    """What stretching makes of the 256 levels: (B, 256) in int64; of no meaning for levels outside of the picture."""
+    low, high = (extreme.flatten(1) for extreme in extremes(scene.pictures[index]))
+    levels = torch.arange(LEVELS, dtype=low.dtype, device=low.device)
+    return stretch(levels, low, high).nan_to_num(0).clamp(0, LEVELS - 1).long()
+
+
+def _tsallis(scene: Scene, first: int, second: int, order: float, exchanged: bool) -> Tensor:
+    """Tsallis mutual information of order q of two stretched pictures: (B,).
+
+    T_q = (1 - sum h(k,l)^q (p(k) r(l))^(1-q)) / (1 - q) over cells with p(k) r(l) > 0, where h is the joint histogram
+    and p, r are its marginals; exchanged, p(k) is the second picture's share of level k and r(l) the first one's of l.
+    """
+    powers = scene.once(joint_histogram, first, second) ** order
+    p, r = scene.once(histogram, first), scene.once(histogram, second)
+    if exchanged:
+        to_first, to_second = scene.once(_stretched_levels, first), scene.once(_stretched_levels, second)
+        stretched_p = torch.zeros_like(p).scatter_add_(1, to_first, p)
+        stretched_r = torch.zeros_like(r).scatter_add_(1, to_second, r)
+        p, r = stretched_r.gather(1, to_first), stretched_p.gather(1, to_second)
+    p, r = (torch.where(shares > 0, shares ** (1 - order), 0) for shares in (p, r))
+    return (1 - torch.einsum("bkl,bk,bl->b", powers, p, r)) / (1 - order)
+
+
+def _tsallis_with_sources(scene: Scene, order: float, exchanged: bool) -> Tensor:
+    """The sum over the sources of T_q(X, F): (B,)."""
+    fused = len(scene.sources)
+    return torch.stack([_tsallis(scene, index, fused, order, exchanged) for index in range(fused)]).sum(0)
+
+
+def qte(scene: Scene, exchanged: bool = True) -> Tensor:
+    """Tsallis mutual information of order 0.43137, normalised (Cvejic, Canagarajah, Bull, 2006; Nava et al., 2007).
+
+    (T_q(A,F) + T_q(B,F)) / (E(A)^q + E(B)^q + T_q(A,B)) of stretched pictures. With N sources the sums run over all of
+    them, and T_q(A,B) becomes N/2 times the mean over their pairs, so that every part of the ratio grows alike.
+
+    Args:
+        scene: the pictures.
+        exchanged: the marginals of each joint histogram are exchanged, the programming error of the published code.
+
+    Returns:
+        (B,); NaN where a picture is constant other than black.
+    """
+    count = len(scene.sources)
+    entropies = scene.once(_entropies)[:-1] ** QTE_ORDER
+    pairs = [_tsallis(scene, x, y, QTE_ORDER, exchanged) for x, y in combinations(range(count), 2)]
+    between = torch.stack(pairs).mean(0) * count / 2
+    with_fused = _tsallis_with_sources(scene, QTE_ORDER, exchanged)
+    return _where_stretchable(scene, with_fused / (entropies.sum(0) + between))
+
+
+def te(scene: Scene, exchanged: bool = True) -> Tensor:
+    """Tsallis mutual information of order 1.85, the sum over the sources (Cvejic, Canagarajah, Bull, 2006).
+
+    Args:
+        scene: the pictures, which are stretched.
+        exchanged: the marginals of each joint histogram are exchanged, the programming error of the published code.
+
+    Returns:
+        (B,); NaN where a picture is constant other than black.
+    """
+    return _where_stretchable(scene, _tsallis_with_sources(scene, TE_ORDER, exchanged))
+
+
+def qncie(scene: Scene) -> Tensor:
+    """Non-linear correlation information entropy (Wang, Shen, Jin, 2008).
+
+    1 + sum (e/M) log256(e/M) over the eigenvalues e of the M x M matrix of mutual information in base 256 between all
+    M = N + 1 pictures, with ones on its diagonal.
+
+    Returns:
+        (B,) in [0, 1]; NaN where a picture is constant other than black.
+    """
+    count = len(scene.pictures)
+    matrix = torch.eye(count, dtype=torch.float64, device=scene.fused.device).repeat(len(scene.fused), 1, 1)
+    for x, y in combinations(range(count), 2):
+        matrix[:, x, y] = matrix[:, y, x] = scene.once(_information, x, y) / math.log2(LEVELS)
+    shares = torch.linalg.eigvalsh(matrix).clamp(min=0) / count
+    return _where_stretchable(scene, 1 - entropy(shares) / math.log2(LEVELS))
+
+
+def ce(scene: Scene) -> Tensor:
+    """Cross entropy (Bulanon et al., 2009): the mean over the sources of sum h_X log2(h_X / h_F).
+
+    Levels that the fused picture lacks are left out, so it may be negative and is no divergence.
+
+    Returns:
+        (B,); 0 where the histograms are equal.
+    """
+    fused = scene.once(histogram, len(scene.sources))
+    total = scene.same(0)
+    for index in range(len(scene.sources)):
+        shares = scene.once(histogram, index)
+        terms = shares * torch.log2(shares / fused)
+        total += torch.where((shares > 0) & (fused > 0), terms, 0).sum(1)
+    return total / len(scene.sources)
+
+
+_EXCHANGED = "the published code exchanges the marginals of each joint histogram, which changes the value completely"
+_CORRECTED = "with each picture's own marginal, as the paper has it"
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="MI",
+        title="Mutual information",
+        measure=mi,
+        better="higher",
+        range="0 to 16 with two sources",
+        text="in bits, 256 levels, sum over the sources",
+        source="Qu, Zhang, Yan, Electron. Lett. 38, 2002",
+        conventions={
+            # VIFB stretches the pictures to the full range first: other levels, the same information.
+            "nats": Convention(partial(mi, base=math.e), "in nats: CDDFuse, VIFB"),
+            "overflow": Convention(
+                _mi_overflow,
+                "levels 254 and 255 are one in the joint histogram alone: Tang's scripts on bytes",
+            ),
+            "merged": Convention(_mi_merged, "levels 254 and 255 are one in all histograms: thfylsty"),
+        },
+    ),
+    Metric(
+        name="QMI",
+        title="Normalised mutual information",
+        measure=qmi,
+        better="higher",
+        range="0 to 2 with two sources",
+        text="sum over the sources of 2 I / (E + E)",
+        source="Hossny, Nahavandi, Creighton, Electron. Lett. 44, 2008",
+    ),
+    Metric(
+        name="QTE",
+        title="Normalised Tsallis mutual information",
+        measure=qte,
+        better="higher",
+        range="not bounded",
+        text="order 0.43137, as published, with exchanged marginals",
+        source="Cvejic, Canagarajah, Bull, Electron. Lett. 42, 2006; Nava et al., SPIE Newsroom, 2007",
+        conventions={"corrected": Convention(partial(qte, exchanged=False), _CORRECTED)},
+        defective=_EXCHANGED,
+    ),
+    Metric(
+        name="TE",
+        title="Tsallis mutual information",
+        measure=te,
+        better="higher",
+        range="not bounded",
+        text="order 1.85, as published, with exchanged marginals",
+        source="Cvejic, Canagarajah, Bull, Electron. Lett. 42, 2006",
+        conventions={"corrected": Convention(partial(te, exchanged=False), _CORRECTED)},
+        defective=_EXCHANGED,
+    ),
+    Metric(
+        name="QNCIE",
+        title="Non-linear correlation information entropy",
+        measure=qncie,
+        better="higher",
+        range="0 to 1",
+        text="mutual information in base 256",
+        source="Wang, Shen, Jin, in: Image Fusion: Algorithms and Applications, 2008",
+    ),
+    Metric(
+        name="CE",
+        title="Cross entropy",
+        measure=ce,
+        better="lower",
+        range="not bounded; 0 if equal",
+        text="mean over the sources; levels that the fused picture lacks are left out",
+        source="Bulanon et al., Biosyst. Eng. 103, 2009",
+    ),
+)
+"""The metrics of this family."""

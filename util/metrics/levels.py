@@ -1,0 +1,81 @@
+"""How often which level occurs, alone and together, and stretching to the full range."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from util.metrics.scene import LEVELS, PEAK, Scene
+
+
+def codes(scene: Scene, index: int) -> Tensor:
+    """The levels of a picture as numbers of bins: (B, H W) in int64.
+
+    Args:
+        scene: the pictures.
+        index: of `scene.pictures`; the fused picture is the last, -1.
+    """
+    return scene.pictures[index].flatten(1).long()
+
+
+def histogram(scene: Scene, index: int) -> Tensor:
+    """The share of pixels at each level: (B, 256) of sum 1.
+
+    Args:
+        scene: the pictures.
+        index: of `scene.pictures`.
+    """
+    return _shares(scene.once(codes, index), LEVELS)
+
+
+def joint_histogram(scene: Scene, first: int, second: int) -> Tensor:
+    """The share of pixels with level k in one picture and l in the other: (B, 256, 256) at [:, k, l], of sum 1.
+
+    Args:
+        scene: the pictures.
+        first: index of `scene.pictures`, that of the rows.
+        second: index of `scene.pictures`, that of the columns.
+    """
+    pairs = scene.once(codes, first) * LEVELS + scene.once(codes, second)
+    return _shares(pairs, LEVELS**2).unflatten(1, (LEVELS, LEVELS))
+
+
+def _shares(bins: Tensor, count: int) -> Tensor:
+    batch, pixels = bins.shape
+    apart = bins + torch.arange(batch, device=bins.device)[:, None] * count
+    return torch.bincount(apart.flatten(), minlength=batch * count).view(batch, count).double() / pixels
+
+
+def entropy(shares: Tensor) -> Tensor:
+    """Shannon's entropy in bits, E(p) = -sum p log2 p over p > 0.
+
+    Args:
+        shares: (B, ...) of sum 1 each.
+
+    Returns:
+        (B,), 0 or more.
+    """
+    return torch.special.entr(shares).flatten(1).sum(1) / math.log(2)
+
+
+def extremes(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest value of each picture (B, H, W): (B, 1, 1) each."""
+    low, high = picture.flatten(1).aminmax(dim=1)
+    return low[:, None, None], high[:, None, None]
+
+
+def stretch(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """N(X) of the definitions: maps [low, high] to whole levels from 0 to 255, a half going up; one level to one level.
+
+    Args:
+        values: what to map.
+        low: the picture's lowest value, of a shape that fits.
+        high: its highest one.
+
+    Returns:
+        Of the shape of `values`: black pictures unchanged; NaN for pictures of another constant, which have no range.
+    """
+    span = torch.where(high == 0, PEAK, high - low)
+    return (values - low).div_(span).mul_(PEAK).add_(0.5).floor_()

@@ -1,0 +1,150 @@
+"""Means, variances and covariances in sliding windows, and the structural similarity that is made of them.
+
+The source is Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004, and for several scales Wang, Simoncelli, Bovik,
+Asilomar 2003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from util.metrics.scene import PEAK, Scene
+from util.metrics.windows import Border, average, gaussian
+
+FUSED = -1
+"""The number of the fused picture in `Scene.pictures`; the sources are 0, 1, ..."""
+WINDOW = gaussian(11, 1.5)
+"""The window that most of the structural metrics share."""
+C1 = (0.01 * PEAK) ** 2
+C2 = (0.03 * PEAK) ** 2
+"""What keeps the quotients of similarity stable, for levels from 0 to 255."""
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the scales, the finest first."""
+
+
+class Moments:
+    """Moments of some pictures in sliding windows, each computed when it is first asked for.
+
+    Covariances are population covariances, E[XY] - E[X] E[Y]: in float64 and for levels from 0 to 255 right to 1e-10,
+    and exact in black windows.
+
+    Args:
+        pictures: (B, H, W) each, in float64. They are numbered as in a list; the number of one is always to be written
+            in the same way, from the front or from the back.
+        weights: of the separable window, of sum 1; an odd number of them.
+        border: what lies outside of the pictures.
+        floor: variances and covariances up to this size become exactly 0: rounding errors of flat windows.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Tensor],
+        weights: tuple[float, ...] = WINDOW,
+        border: Border = "valid",
+        floor: float = 0.0,
+    ) -> None:
+        self.pictures = pictures
+        self._weights = weights
+        self._border = border
+        self._floor = floor
+        self._known: dict[Hashable, Tensor] = {}
+
+    def fit(self) -> bool:
+        """Tells whether the pictures hold a window at all."""
+        return self._border != "valid" or min(self.pictures[0].shape[-2:]) >= len(self._weights)
+
+    def mean(self, picture: int) -> Tensor:
+        """Returns (B, H', W'): the windows' means of a picture."""
+        return self._once(("mean", picture), lambda: self._average(self.pictures[picture]))
+
+    def variance(self, picture: int) -> Tensor:
+        """Returns (B, H', W'): the windows' variances of a picture; rounding may leave them just below 0."""
+        return self.covariance(picture, picture)
+
+    def covariance(self, first: int, second: int) -> Tensor:
+        """Returns (B, H', W'): the windows' covariances of two pictures."""
+
+        def compute() -> Tensor:
+            product = self._average(self.pictures[first] * self.pictures[second])
+            product.addcmul_(self.mean(first), self.mean(second), value=-1)
+            return functional.hardshrink(product, self._floor) if self._floor else product
+
+        return self._once(("covariance", *sorted((first, second))), compute)
+
+    def structure(self, first: int, second: int, c2: float = C2) -> Tensor:
+        """Returns (B, H', W') in [-1, 1]: the contrast and structure terms of the similarity of two pictures."""
+
+        def compute() -> Tensor:
+            energy = (self.variance(first) + self.variance(second)).add_(c2)
+            return (2 * self.covariance(first, second)).add_(c2).div_(energy)
+
+        return self._once(("structure", first, second, c2), compute)
+
+    def similarity(self, first: int, second: int, c1: float = C1, c2: float = C2) -> Tensor:
+        """Returns (B, H', W') in [-1, 1]: the structural similarity of two pictures."""
+
+        def compute() -> Tensor:
+            x, y = self.mean(first), self.mean(second)
+            luminance = (2 * x).mul_(y).add_(c1).div_((x * x).addcmul_(y, y).add_(c1))
+            return luminance.mul_(self.structure(first, second, c2))
+
+        return self._once(("similarity", first, second, c1, c2), compute)
+
+    def _average(self, picture: Tensor) -> Tensor:
+        return average(picture, self._weights, self._border)
+
+    def _once(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
+
+
+def window_moments(
+    scene: Scene, weights: tuple[float, ...] = WINDOW, border: Border = "valid", floor: float = 0.0
+) -> Moments:
+    """The moments of a scene's pictures; the same object for the same window."""
+    return scene.once(_moments, weights, border, floor)
+
+
+def _moments(scene: Scene, weights: tuple[float, ...], border: Border, floor: float) -> Moments:
+    return Moments(scene.pictures, weights, border, floor)
+
+
+def mean_over_pixels(values: Tensor) -> Tensor:
+    """(B, H, W) → (B,)."""
+    return values.mean((-2, -1))
+
+
+def scales(finest: Moments) -> Iterator[Moments]:
+    """The moments of pictures at the five scales of MS-SSIM, the finest first.
+
+    Between scales stands the mean of 2x2 blocks; an odd side gets a line of zeros before its first and after its last.
+    """
+    yield finest
+    pictures = finest.pictures
+    for _ in SCALE_WEIGHTS[1:]:
+        odd = [size % 2 for size in pictures[0].shape[-2:]]
+        pictures = [functional.avg_pool2d(picture, 2, padding=odd) for picture in pictures]
+        yield Moments(pictures)
+
+
+def multiscale_similarity(pyramid: Sequence[Moments], first: int, second: int) -> Tensor:
+    """Multi-scale structural similarity: structure at all scales, luminance at the coarsest; negative means become 0.
+
+    Args:
+        pyramid: from `scales`; a window must fit into the coarsest.
+        first: number of a picture.
+        second: number of another.
+
+    Returns:
+        (B,) from 0 to 1.
+    """
+    *fine, coarsest = pyramid
+    means = [mean_over_pixels(moments.structure(first, second)) for moments in fine]
+    means.append(mean_over_pixels(coarsest.similarity(first, second)))
+    weights = torch.tensor(SCALE_WEIGHTS, dtype=torch.float64, device=means[0].device)
+    return torch.stack(means, -1).clamp(min=0).pow(weights).prod(-1)

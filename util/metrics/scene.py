@@ -1,0 +1,93 @@
+"""The pictures that metrics look at, as the definitions want them: grey, whole levels, float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+LEVELS = 256
+PEAK = 255.0
+
+T = TypeVar("T")
+
+
+class Scene:
+    """The sources of some scenes and what was fused from them.
+
+    Colour becomes luma, Y = floor((299 R + 587 G + 114 B + 500) / 1000), and every value the nearest whole level, since
+    the definitions are of 8-bit grey pictures. Whole levels are what makes Sobel sums, histograms and ties exact.
+
+    Args:
+        sources: two or more of (B, 1 or 3, H, W) in [0, 255].
+        fused: (B, 1 or 3, H, W) in [0, 255].
+
+    Attributes:
+        sources: N of (B, H, W) in float64, whole numbers from 0 to 255.
+        fused: (B, H, W) of the same kind.
+
+    Raises:
+        ValueError: fewer than two sources, shapes that differ, or values outside [0, 255].
+    """
+
+    def __init__(self, sources: Sequence[Tensor], fused: Tensor) -> None:
+        if len(sources) < 2:
+            raise ValueError(f"{len(sources)} sources: at least two belong to a fused picture")
+        self.fused = grey_levels(fused)
+        self.sources = [grey_levels(source) for source in sources]
+        for source in self.sources:
+            if source.shape != self.fused.shape:
+                shapes = f"{tuple(source.shape)} of a source and {tuple(self.fused.shape)} of the fused picture"
+                raise ValueError(f"(B, H, W) {shapes}: must be equal")
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    @property
+    def pictures(self) -> list[Tensor]:
+        """The sources and, last, the fused picture: (B, H, W) each."""
+        return [*self.sources, self.fused]
+
+    def once(self, compute: Callable[..., T], *args: Any) -> T:
+        """Returns `compute(scene, *args)`, which is computed at the first call and then remembered.
+
+        Args:
+            compute: a function of a module, that gets this scene.
+            args: what tells its results apart; numbers and texts.
+        """
+        key = (compute, *args)
+        if key not in self._known:
+            self._known[key] = compute(self, *args)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """Drops what was remembered, so that the maps of one family do not stay beside those of the next."""
+        self._known.clear()
+
+    def same(self, value: float) -> Tensor:
+        """Returns (B,) in float64 filled with a value, for what has one answer whatever the pictures hold."""
+        return torch.full(self.fused.shape[:1], value, dtype=torch.float64, device=self.fused.device)
+
+
+def grey_levels(picture: Tensor) -> Tensor:
+    """Returns a picture as grey levels.
+
+    Args:
+        picture: (B, 1 or 3, H, W) in [0, 255], of any type.
+
+    Returns:
+        (B, H, W) in float64, whole numbers.
+
+    Raises:
+        ValueError: another shape, an empty picture, or values outside [0, 255].
+    """
+    if picture.ndim != 4 or picture.shape[1] not in (1, 3) or not picture.numel():
+        raise ValueError(f"a picture of shape {tuple(picture.shape)}: must be (B, 1 or 3, H, W)")
+    levels = (picture.double() + 0.5).floor()
+    low, high = levels.aminmax()
+    if not (low >= 0 and high <= PEAK):  # NaN is refused, too
+        raise ValueError(f"values from {low.item():g} to {high.item():g}: must be in [0, 255]")
+    if levels.shape[1] == 1:
+        return levels[:, 0]
+    red, green, blue = levels.unbind(1)
+    return ((299 * red + 587 * green + 114 * blue + 500) / 1000).floor()

@@ -1,0 +1,115 @@
+"""Structural similarity of a fused picture with its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
+
+from util.metrics.metric import Convention, Measure, Metric
+from util.metrics.moments import (
+    FUSED,
+    WINDOW,
+    mean_over_pixels,
+    multiscale_similarity,
+    scales,
+    window_moments,
+)
+from util.metrics.scene import PEAK, Scene
+from util.metrics.windows import Border, uniform
+
+_NAN = float("nan")
+
+
+def ssim(
+    scene: Scene,
+    weights: tuple[float, ...] = WINDOW,
+    border: Border = "valid",
+    peak: float = PEAK,
+    sample: bool = False,
+) -> Tensor:
+    """Mean over the sources X of the mean structural similarity of X and F (Wang et al., IEEE TIP 13, 2004).
+
+    Args:
+        scene: N >= 2 sources.
+        weights: of the separable window.
+        border: what lies outside of the pictures.
+        peak: the range of values L in C1 = (0.01 L)^2 and C2 = (0.03 L)^2.
+        sample: take the sample's covariances, n / (n - 1) times the population's, of a uniform window of n pixels.
+
+    Returns:
+        (B,) from -1 to 1; NaN where no window fits.
+    """
+    moments = window_moments(scene, weights, border)
+    if not moments.fit():
+        return scene.same(_NAN)
+    pixels = len(weights) ** 2
+    # A factor of all covariances is the same as its inverse for what is added to them.
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2 * ((pixels - 1) / pixels if sample else 1)
+    return _mean_over_sources(scene, lambda source: mean_over_pixels(moments.similarity(source, FUSED, c1, c2)))
+
+
+def ms_ssim(scene: Scene) -> Tensor:
+    """Mean over the sources of the multi-scale structural similarity (Wang, Simoncelli, Bovik, Asilomar 2003).
+
+    Five scales, each with full windows only; see `scales` and `multiscale_similarity`.
+
+    Returns:
+        (B,) from 0 to 1; NaN where a side is below 161 pixels: no window fits at the coarsest scale.
+    """
+    pyramid = list(scales(window_moments(scene)))
+    if not pyramid[-1].fit():
+        return scene.same(_NAN)
+    return _mean_over_sources(scene, lambda source: multiscale_similarity(pyramid, source, FUSED))
+
+
+def _mean_over_sources(scene: Scene, score: Callable[[int], Tensor]) -> Tensor:
+    return sum((score(source) for source in range(len(scene.sources))), scene.same(0)) / len(scene.sources)
+
+
+def _sum_over_sources(mean: Measure) -> Measure:
+    return lambda scene: mean(scene) * len(scene.sources)
+
+
+_skimage = partial(ssim, weights=uniform(7), sample=True)
+_WANG = "Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004"
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="SSIM",
+        title="structural similarity",
+        measure=ssim,
+        better="higher",
+        range="-1 to 1",
+        text="mean over the sources; Gaussian window 11x11 of sigma 1.5, full windows only, range 255",
+        source=_WANG,
+        conventions={
+            "sum": Convention(_sum_over_sources(ssim), "sum over the sources (VIFB)"),
+            "skimage_range2_sum": Convention(
+                _sum_over_sources(partial(_skimage, peak=2)),
+                "sum; uniform window 7x7, sample covariances, range 2 for levels to 255 (CDDFuse)",
+            ),
+            "skimage_range255_sum": Convention(
+                _sum_over_sources(_skimage), "sum; uniform window 7x7, sample covariances (SMFNet)"
+            ),
+            "replicate": Convention(
+                partial(ssim, border="replicate"), "windows at all pixels, edges repeated (MATLAB's ssim; thfylsty)"
+            ),
+            "replicate_range1": Convention(
+                partial(ssim, border="replicate", peak=1),
+                "windows at all pixels, edges repeated, range 1 for levels to 255 (Tang's evaluation scripts)",
+            ),
+        },
+    ),
+    Metric(
+        name="MS_SSIM",
+        title="multi-scale structural similarity",
+        measure=ms_ssim,
+        better="higher",
+        range="0 to 1",
+        text="mean over the sources; five scales, Gaussian window 11x11 of sigma 1.5, range 255",
+        source="Wang, Simoncelli, Bovik, Asilomar 2003",
+        conventions={"sum": Convention(_sum_over_sources(ms_ssim), "sum over the sources")},
+    ),
+)

@@ -1,0 +1,91 @@
+"""Sliding windows and derivatives, as sums of shifted pictures: on a CPU several times faster than convolutions."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Border = Literal["valid", "zero", "replicate", "reflect"]
+"""What lies outside: nothing (full windows only), zeros, the edge's pixel, or the mirror that leaves it out."""
+
+
+@cache
+def gaussian(size: int, sigma: float) -> tuple[float, ...]:
+    """Weights of a Gaussian window, of sum 1.
+
+    Args:
+        size: how many, odd.
+        sigma: standard deviation in pixels.
+    """
+    offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    weights = torch.exp(-offsets.square() / (2 * sigma**2))
+    return tuple((weights / weights.sum()).tolist())
+
+
+def uniform(size: int) -> tuple[float, ...]:
+    """Weights of a mean over `size` pixels."""
+    return (1 / size,) * size
+
+
+def extend(picture: Tensor, margin: int, border: Border) -> Tensor:
+    """Returns a picture with `margin` more pixels on each of its four sides.
+
+    Args:
+        picture: (B, H, W).
+        margin: below H and W where the border is "reflect".
+        border: what lies outside; "valid" adds nothing.
+    """
+    if border == "valid":
+        return picture
+    mode = {"zero": "constant"}.get(border, border)
+    return functional.pad(picture, (margin,) * 4, mode=mode)
+
+
+def average(picture: Tensor, weights: tuple[float, ...], border: Border = "valid") -> Tensor:
+    """Correlates with the separable window weights x weights.
+
+    Args:
+        picture: (B, H, W), at least as large as the window where the border is "valid".
+        weights: symmetric, an odd number of them.
+        border: what lies outside of the picture.
+
+    Returns:
+        (B, H, W), or where the border is "valid" smaller by `len(weights) - 1`.
+    """
+    picture = extend(picture, len(weights) // 2, border)
+    return _along(_along(picture, weights, -2), weights, -1)
+
+
+def _along(picture: Tensor, weights: tuple[float, ...], dim: int) -> Tensor:
+    size = picture.shape[dim] - len(weights) + 1
+    total = picture.narrow(dim, 0, size) * weights[0]
+    for offset in range(1, len(weights)):
+        total.add_(picture.narrow(dim, offset, size), alpha=weights[offset])
+    return total
+
+
+def sobel(picture: Tensor, border: Border) -> tuple[Tensor, Tensor]:
+    """Sobel's derivatives towards larger columns and larger rows: exact for whole levels.
+
+    Args:
+        picture: (B, H, W).
+        border: what lies outside.
+
+    Returns:
+        Two of (B, H, W), from -1020 to 1020 for levels in [0, 255].
+    """
+    wide = extend(picture, 1, border)
+    columns = wide[..., :-2, :] + wide[..., 2:, :]
+    columns.add_(wide[..., 1:-1, :], alpha=2)
+    rows = wide[..., :-2] + wide[..., 2:]
+    rows.add_(wide[..., 1:-1], alpha=2)
+    return columns[..., 2:] - columns[..., :-2], rows[..., 2:, :] - rows[..., :-2, :]
+
+
+def magnitude(x: Tensor, y: Tensor) -> Tensor:
+    """The root of the exact sum of squares; `hypot` would break ties that the metrics test for."""
+    return (x * x).addcmul_(y, y).sqrt_()
