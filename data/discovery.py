@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from data.files import find_folder
+from data.image_io import list_images
 from data.layout_choice import choose_layout, common_roles
 from data.layouts import (
     Group,
@@ -105,6 +106,33 @@ def discover(root: str | Path, phase: str, *, layout: str = "auto", roles: Seque
 def with_notes(message: str, notes: Sequence[str]) -> str:
     """Returns the message of an error with what was left out, which may be the reason."""
     return f"{message} (note: {'; '.join(notes)})" if notes else message
+
+
+def discover_folders(folders: Sequence[Path]) -> Discovery:
+    """Makes the samples of role folders that were named one by one.
+
+    Args:
+        folders: two or more; their order is that of the sources.
+
+    Raises:
+        UserError: a folder that is not there, two that are the same, nothing in them, or two samples of one name.
+    """
+    words = _telling_names(folders)
+    listing = Listing(folders[0].parent, [], dict(zip(words, map(list_images, folders), strict=True)), [], [], [])
+    return _without_twins(_from_roles(listing, [role_key(word) for word in words]))
+
+
+def _telling_names(folders: Sequence[Path]) -> list[str]:
+    """What the folders are called where their paths differ: ir and vi of ir/test and vi/test."""
+    paths = [folder.resolve() for folder in folders]
+    for place, path in enumerate(paths):
+        if path in paths[:place]:
+            raise UserError(f"--sources names {folders[place]} twice")
+    for depth in range(1, min(len(path.parts) for path in paths)):
+        words = [path.parts[-depth] for path in paths]
+        if len({role_key(word) for word in words}) == len(words):
+            return words
+    return [f"{place}-{path.name}" for place, path in enumerate(paths, start=1)]
 
 
 def discover_files(files: Sequence[Path], name: str) -> Discovery:

@@ -20,7 +20,9 @@ class TestingOptions:
     epoch: str = option("latest", "which checkpoint to use: latest, best, or an epoch's number")
     batch_size: int = option(1, "pictures of one size that are fused together")
     num_test: int = option(0, "fuse no more than this many items; 0 means all")
-    metrics: str = option("PSNR,SSIM", "metrics to compute, separated by commas; all; or none", metavar="NAMES")
+    metrics: str = option(
+        "quick", "metrics to compute: names separated by commas, all, none, or a quick few", metavar="NAMES"
+    )
     eval: bool = option(True, "evaluation mode: no dropout, learned statistics in batch norm")
     color: str = option(
         "auto",

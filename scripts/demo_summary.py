@@ -21,9 +21,9 @@ def main(argv: Sequence[str]) -> int:
     folder = parser.parse_strict(argv).results
     try:
         summary = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["summary"]
-        fused, average = (float(summary[name]["mean"]) for name in ("PSNR", "PSNR_average"))
+        fused, average = (float(summary[name]["mean"]) for name in ("PSNR@reference", "PSNR@reference_average"))
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{folder}: no results with PSNR; run test.py with --with_target first") from error
+        raise UserError(f"{folder}: no results with PSNR@reference; run test.py with --with_target first") from error
     print(f"\nPSNR against the known sharp pictures: fused {fused:.2f} dB, plain averaging {average:.2f} dB.")
     print(verdict(fused, average))
     training_page = Path("checkpoints", folder.parent.name, "web", "index.html")

@@ -10,19 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from data.base_dataset import FusionDataset, Pictures
 from data.image_io import Picture, write_image
 from util.errors import UserError
 from util.fusing import plain_average, saved_levels
-from util.metrics import REFERENCE_METRICS
+from util.measuring import as_levels, measure_picture
+from util.metrics import REFERENCE_SUFFIX, compute_metrics
 from util.picture_fuser import PictureFuser, Plan
 from util.results import ItemResult
+from util.tables import AVERAGE
 
-AVERAGE = "_average"
 _LARGE_ITEM = 200_000_000  # bytes; two of more than this are never in memory at once
 _LONGEST_NAME = 255  # bytes, on the file systems in use
 
@@ -33,23 +32,33 @@ class Evaluator:
     Args:
         fuser: fuses pictures.
         folder: the results folder.
-        metrics: names of `util.metrics.REFERENCE_METRICS` to compute where an item has a target.
+        metrics: see `util.metrics.compute_metrics`; those against a reference where an item has a target.
+        largest: pictures with more pixels are not measured, which takes some 250 bytes per pixel; None for any size.
         skip_bad: leave out items that cannot be read, instead of stopping.
 
     Attributes:
         seconds: what fusing took, without reading and writing.
         skipped: a line on each item that was left out.
+        unmeasured: how many pictures were too large to be measured.
     """
 
     def __init__(
-        self, fuser: PictureFuser, folder: Path, metrics: Sequence[str] = (), *, skip_bad: bool = False
+        self,
+        fuser: PictureFuser,
+        folder: Path,
+        metrics: Sequence[str] = (),
+        *,
+        largest: int | None = None,
+        skip_bad: bool = False,
     ) -> None:
         self._fuser = fuser
         self._folder = folder
         self._metrics = metrics
+        self._largest = largest
         self._skip_bad = skip_bad
         self.seconds = 0.0
         self.skipped: list[str] = []
+        self.unmeasured = 0
 
     def run(self, dataset: FusionDataset, *, batch_size: int = 1, read_ahead: bool = True) -> list[ItemResult]:
         """Fuses, writes and measures all items.
@@ -137,27 +146,28 @@ class Evaluator:
             f"source {i} {role}".strip(): source
             for i, (role, source) in enumerate(zip(roles, item.sources, strict=True), start=1)
         }
-        values: dict[str, float] = {}
         if item.target is not None:
             shown["target"] = item.target
-            if self._metrics:
-                values = self._measure(item, fused)
         for label, picture in shown.items():
             ending = "_".join(["", *label.split(" ")[:2]])  # without the role, which may hold anything
             pictures[label] = f"images/{file_name(item.name, f'{ending}.png')}"
             write_image(self._folder / pictures[label], _in_8_bits(picture))
         ordered = {label: pictures[label] for label in sorted(pictures, key=_reading_order)}
-        return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, values)
+        return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, self._measure(item, fused))
 
     def _measure(self, item: Pictures, fused: Picture) -> dict[str, float]:
-        assert item.target is not None
-        average = saved_levels(plain_average([_levels(source) / 255 for source in item.sources]))
-        wanted = _levels(item.target)
-        return {
-            metric + suffix: float(REFERENCE_METRICS[metric](levels, wanted))
-            for suffix, levels in (("", _levels(fused)), (AVERAGE, average))
-            for metric in self._metrics
-        }
+        """The values of a fused picture and, against a target, those of plain averaging."""
+        if self._metrics and self._largest is not None and fused.shape[0] * fused.shape[1] > self._largest:
+            self.unmeasured += 1
+            return {}
+        values = measure_picture(item.sources, fused, self._metrics, item.target)
+        against_target = [name for name in values if name.endswith(REFERENCE_SUFFIX)]
+        if item.target is not None and against_target:
+            sources = [as_levels(source) for source in item.sources]
+            average = saved_levels(plain_average([source / 255 for source in sources]))
+            of_average = compute_metrics(sources, average, against_target, as_levels(item.target))
+            values |= {name + AVERAGE: float(value) for name, value in of_average.items()}
+        return values
 
 
 def file_name(name: str, ending: str) -> str:
@@ -175,34 +185,8 @@ def file_name(name: str, ending: str) -> str:
     return raw[: room - len(mark)].decode("utf-8", errors="ignore") + mark + ending
 
 
-def parse_metrics(text: str) -> list[str]:
-    """Reads the value of --metrics.
-
-    Raises:
-        UserError: a metric that does not exist.
-    """
-    if text == "none":
-        return []
-    if text == "all":
-        return list(REFERENCE_METRICS)
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in REFERENCE_METRICS:
-            raise UserError(f"--metrics {text}: {name!r} is not one of: {', '.join(REFERENCE_METRICS)}, all, none")
-    return names
-
-
 def _is_large(item: Pictures) -> bool:
     return sum(source.nbytes for source in item.sources) > _LARGE_ITEM
-
-
-def _levels(picture: Picture) -> Tensor:
-    """A picture (H, W, 3) or (H, W) as levels from 0 to 255, (1, 3, H, W); those of 16 bits between whole levels."""
-    levels = picture.astype(np.float32)
-    if picture.dtype == np.uint16:
-        levels /= 257
-    planes = np.broadcast_to(levels[..., None], (*levels.shape, 3)) if levels.ndim == 2 else levels
-    return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))[None]
 
 
 def _in_8_bits(picture: Picture) -> Picture:

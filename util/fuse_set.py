@@ -19,13 +19,18 @@ from options.data import SourcesOptions
 from util.assembly import build_dataset, build_generator, build_runtime, read_off_weights
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError, one_line
-from util.evaluator import Evaluator, parse_metrics
+from util.evaluator import Evaluator
 from util.files import check_place, with_extension
 from util.launch import Place
+from util.measuring import parse_metrics
 from util.picture_fuser import FusingSettings, PictureFuser
-from util.results import mean_values, write_page, write_tables
+from util.results import write_page, write_tables
+from util.tables import mean_values
 
 log = logging.getLogger(__name__)
+
+_LARGEST_MEASURED = 25_000_000
+"""Pixels of a picture that is measured without being asked for: more would need more memory than fusing."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,22 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
 
     log.info("fused with %s", one_line(str(weights_file)))
     skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
-    evaluator = Evaluator(fuser, folder, metrics, skip_bad=skips)
+    largest = None if "metrics" in given else _LARGEST_MEASURED
+    evaluator = Evaluator(fuser, folder, metrics, largest=largest, skip_bad=skips)
     results = evaluator.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
     skipped = (*dataset.skipped, *evaluator.skipped)
     if not results:
         raise UserError(f"nothing was fused: {skipped[0]}")
     write_tables(folder, results)
-    for name, value in mean_values(results).items():
-        log.info("%-14s %.4f", name, value)
+    for name, value in mean_values([result.values for result in results]).items():
+        log.info("%-22s %.4f", name, value)
+    if evaluator.unmeasured:
+        log.warning(
+            "%d pictures above %d megapixels were not measured: --metrics %s does it, with much memory",
+            evaluator.unmeasured,
+            _LARGEST_MEASURED / 1e6,
+            testing.metrics,
+        )
     facts = {
         "generator": config.selection.netG,
         "weights": str(weights_file),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from util.files import write_text
+from util.metrics import describe
 from util.report import ResultRow, write_result_page
+from util.tables import AVERAGE, metric_names, summarise, write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -32,44 +28,11 @@ class ItemResult:
     values: Mapping[str, float] = field(default_factory=dict)
 
 
-def mean_values(results: Sequence[ItemResult]) -> dict[str, float]:
-    """Metric → mean over its finite values; NaN where there is none."""
-    return {name: _mean(values) for name, values in _finite_values(results).items()}
-
-
-def _finite_values(results: Sequence[ItemResult]) -> dict[str, list[float]]:
-    names = list(dict.fromkeys(name for result in results for name in result.values))
-    found = {name: [result.values.get(name, math.nan) for result in results] for name in names}
-    return {name: [value for value in values if math.isfinite(value)] for name, values in found.items()}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else math.nan
-
-
 def write_tables(folder: Path, results: Sequence[ItemResult]) -> None:
-    """Writes metrics.csv (one line per item) and metrics.json (per item, with means and standard deviations).
-
-    Means are over the finite values: one picture that is equal to its target has an infinite PSNR.
-    """
-    names = list(mean_values(results))
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", *names])
-    for result in results:
-        table.writerow([result.name, *(f"{result.values[n]:.12g}" if n in result.values else "" for n in names)])
-    write_text(folder / "metrics.csv", text.getvalue())
-    summary = {
-        name: {
-            "mean": _json_number(_mean(values)),
-            "sd": _json_number(statistics.stdev(values) if len(values) > 1 else math.nan),
-            "finite": len(values),
-            "higher_is_better": True,
-        }
-        for name, values in _finite_values(results).items()
-    }
-    items = {result.name: {n: _json_number(v) for n, v in result.values.items()} for result in results}
-    write_text(folder / "metrics.json", json.dumps({"summary": summary, "items": items}, indent=2) + "\n")
+    """Writes metrics.csv (one line per item) and metrics.json (per item, with means and standard deviations)."""
+    write_csv(folder / "metrics.csv", ("name",), [((result.name,), result.values) for result in results])
+    items = {result.name: dict(result.values) for result in results}
+    write_json(folder / "metrics.json", {"summary": summarise([*items.values()]), "items": items})
 
 
 def write_page(folder: Path, title: str, facts: Mapping[str, str], results: Sequence[ItemResult]) -> Path:
@@ -79,15 +42,11 @@ def write_page(folder: Path, title: str, facts: Mapping[str, str], results: Sequ
         The page.
     """
     rows = [ResultRow(r.name, r.pictures, r.values, size=f"{r.size[0]} × {r.size[1]}") for r in results]
-    names = mean_values(results)
-    notes = ["Columns ending in _average are those of the plain average of the sources."] if names else []
+    names = metric_names(result.values for result in results)
+    notes = ["Colour is measured on its luma, in whole levels; definitions: docs/metrics.md."] if names else []
+    if any(name.endswith(AVERAGE) for name in names):
+        notes.append(f"Columns ending in {AVERAGE} are those of the plain average of the sources.")
+    directions = {name: describe(name.removesuffix(AVERAGE))[0] for name in names}
     path = folder / "index.html"
-    write_result_page(path, title=title, facts=facts, rows=rows, directions=dict.fromkeys(names, True), notes=notes)
+    write_result_page(path, title=title, facts=facts, rows=rows, directions=directions, notes=notes)
     return path
-
-
-def _json_number(value: float) -> float | str | None:
-    """JSON knows neither NaN nor infinity."""
-    if math.isnan(value):
-        return None
-    return value if math.isfinite(value) else str(value)

@@ -13,6 +13,8 @@ from util.fusing import fuse, plain_average, saved_levels
 from util.metrics import REFERENCE_METRICS
 from util.runtime import Runtime
 
+MEASURED = ("PSNR", "SSIM")
+
 
 class Validator:
     """Computes the mean metrics of a generator over a validation set.
@@ -58,9 +60,9 @@ class Validator:
             if not self._of_average:  # the sources do not change, so once is enough
                 pictures["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
             yield {
-                name + suffix: metric(picture, target).item()
+                name + suffix: REFERENCE_METRICS[name](picture, target).item()
                 for suffix, picture in pictures.items()
-                for name, metric in REFERENCE_METRICS.items()
+                for name in MEASURED
             }
 
 

@@ -28,9 +28,9 @@ def test_fusing_from_the_checkpoint_folder_alone(trained, tmp_path, capsys):
     assert [row["name"] for row in rows] == [f"item {n}" for n in range(4)]
     fused, target = read_image(folder / "fused" / "item 0.png"), read_image(folder / "images" / "item 0_target.png")
     by_hand = 10 * np.log10(255**2 / np.mean((fused.astype(float) - target) ** 2))
-    assert float(rows[0]["PSNR"]) == pytest.approx(by_hand, rel=1e-10)
-    assert len(rows[0]["PSNR"].replace(".", "")) >= 10
-    assert json.loads((folder / "metrics.json").read_text())["summary"]["PSNR"]["higher_is_better"] is True
+    assert float(rows[0]["PSNR@reference"]) == pytest.approx(by_hand, rel=1e-10)
+    assert len(rows[0]["PSNR@reference"].replace(".", "")) >= 10
+    assert json.loads((folder / "metrics.json").read_text())["summary"]["PSNR@reference"]["better"] == "higher"
 
 
 def test_a_batch_gives_the_pictures_of_single_items(trained, tmp_path):

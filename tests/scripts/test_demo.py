@@ -23,7 +23,7 @@ def test_the_summary_says_plainly_how_it_went(tmp_path, capsys):
     folder = tmp_path / "demo" / "test_latest"
     folder.mkdir(parents=True)
     assert run_command(demo_summary.main, [str(folder)]) == 2
-    summary = {"PSNR": {"mean": 24.5}, "PSNR_average": {"mean": 26.25}}
+    summary = {"PSNR@reference": {"mean": 24.5}, "PSNR@reference_average": {"mean": 26.25}}
     (folder / "metrics.json").write_text(json.dumps({"summary": summary}))
     assert run_command(demo_summary.main, [str(folder)]) == 0
     said = capsys.readouterr().out

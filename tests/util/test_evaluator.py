@@ -11,11 +11,12 @@ from data.image_io import read_image
 from models.generators.base import FusionOutput, Generator
 from tests.pictures import scene
 from util.errors import UserError
-from util.evaluator import Evaluator, file_name, parse_metrics
+from util.evaluator import Evaluator, file_name
 from util.fusing import fuse, plain_average
 from util.picture_fuser import PictureFuser
-from util.results import mean_values, write_page, write_tables
+from util.results import write_page, write_tables
 from util.runtime import Runtime
+from util.tables import mean_values
 
 
 class Mean(Generator):
@@ -63,10 +64,10 @@ def test_fusing_converts_to_the_networks_range_and_back():
 @pytest.mark.parametrize("read_ahead", [True, False])
 def test_items_of_several_sizes_with_and_without_target(evaluator, tmp_path, batch_size, read_ahead):
     items = [item("a", 0), item("b", 1), item("c", 2, 10, 9, target=False), item("d", 3)]
-    results = evaluator("PSNR").run(Items(*items), batch_size=batch_size, read_ahead=read_ahead)
+    results = evaluator("PSNR@reference").run(Items(*items), batch_size=batch_size, read_ahead=read_ahead)
     assert [result.name for result in results] == list("abcd")
     assert results[2].values == {}
-    assert results[0].values["PSNR"] == pytest.approx(results[0].values["PSNR_average"], rel=1e-6)
+    assert results[0].values["PSNR@reference"] == pytest.approx(results[0].values["PSNR@reference_average"], rel=1e-6)
     assert list(results[0].pictures) == ["source 1", "source 2", "source 3", "fused", "target"]
     for of, result in zip(items, results, strict=True):
         fused = read_image(tmp_path / result.pictures["fused"])
@@ -76,10 +77,12 @@ def test_items_of_several_sizes_with_and_without_target(evaluator, tmp_path, bat
     page = write_page(tmp_path, "title", {"fact": "<b>"}, results)
     with (tmp_path / "metrics.csv").open() as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["name", "PSNR", "PSNR_average"]
+    assert rows[0] == ["name", "PSNR@reference", "PSNR@reference_average"]
     assert rows[3] == ["c", "", ""]
     summary = json.loads((tmp_path / "metrics.json").read_text())["summary"]
-    assert summary["PSNR"]["mean"] == pytest.approx(mean_values(results)["PSNR"])
+    assert summary["PSNR@reference"]["mean"] == pytest.approx(
+        mean_values([r.values for r in results])["PSNR@reference"]
+    )
     assert "&lt;b&gt;" in page.read_text()
 
 
@@ -98,12 +101,12 @@ def test_what_cannot_be_read_stops_or_is_skipped(evaluator):
 
 
 def test_a_test_that_fails_leaves_no_tables_of_the_one_before(evaluator, tmp_path):
-    results = evaluator("PSNR").run(Items(item("a", 0)))
+    results = evaluator("PSNR@reference").run(Items(item("a", 0)))
     write_tables(tmp_path, results)
     write_page(tmp_path, "t", {}, results)
     (tmp_path / "fused" / ".a.png.123.tmp").write_bytes(b"half")
     with pytest.raises(UserError, match="broken"):
-        evaluator("PSNR").run(Items("broken"))
+        evaluator("PSNR@reference").run(Items("broken"))
     assert not {"index.html", "metrics.csv", "metrics.json"} & {path.name for path in tmp_path.iterdir()}
     evaluator().run(Items(item("b", 0)))
     assert [path.name for path in (tmp_path / "fused").iterdir()] == ["b.png"]
@@ -137,18 +140,18 @@ def test_large_items_are_neither_read_ahead_nor_grouped(evaluator, monkeypatch, 
 
 def test_equal_pictures_give_infinity_and_stay_readable(evaluator, tmp_path):
     black = np.zeros((12, 12, 3), np.uint8)
-    results = evaluator("PSNR", "SSIM").run(Items(Pictures("same", (black, black), black)))
+    results = evaluator("PSNR@reference", "SSIM@reference").run(Items(Pictures("same", (black, black), black)))
     write_tables(tmp_path, results)
     write_page(tmp_path, "t", {}, results)
-    assert json.loads((tmp_path / "metrics.json").read_text())["items"]["same"]["PSNR"] == "inf"
+    assert json.loads((tmp_path / "metrics.json").read_text())["items"]["same"]["PSNR@reference"] == "inf"
 
 
 def test_16_bit_pictures_are_written_so_and_shown_in_8(evaluator, tmp_path):
     deep = np.random.default_rng(0).integers(0, 65536, (12, 13, 3)).astype(np.uint16)
-    (result,) = evaluator("PSNR").run(Items(Pictures("deep", (deep, deep), deep)))
+    (result,) = evaluator("PSNR@reference").run(Items(Pictures("deep", (deep, deep), deep)))
     assert np.array_equal(read_image(tmp_path / result.pictures["fused"]), deep)
     assert np.array_equal(read_image(tmp_path / result.pictures["source 1"]), np.rint(deep / 257).astype(np.uint8))
-    assert result.values["PSNR"] == np.inf
+    assert result.values["PSNR@reference"] == np.inf
 
 
 @pytest.mark.parametrize(
@@ -169,9 +172,13 @@ def test_long_names_stay_different():
     assert file_name("short", ".png") == "short.png"
 
 
-def test_metric_names():
-    assert parse_metrics("all") == ["PSNR", "SSIM"]
-    assert parse_metrics("none") == []
-    assert parse_metrics("SSIM, PSNR") == ["SSIM", "PSNR"]
-    with pytest.raises(UserError, match="--metrics SIM"):
-        parse_metrics("SIM")
+def test_without_a_target_pictures_are_measured_against_their_sources(evaluator):
+    (result,) = evaluator("EN", "PSNR", "SSIM@reference").run(Items(item("a", 0, target=False)))
+    assert list(result.values) == ["EN", "PSNR"]
+
+
+def test_pictures_above_the_limit_are_fused_but_not_measured(evaluator):
+    measuring = evaluator("EN", largest=12 * 17)
+    results = measuring.run(Items(item("a", 0), item("b", 0, 12, 18)))
+    assert [list(result.values) for result in results] == [["EN"], []]
+    assert measuring.unmeasured == 1

@@ -7,9 +7,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from util.direction import Better
+
 DIGITS = 5
-ARROWS = {True: "↑", False: "↓", None: ""}
-MEANINGS = {True: "higher is better", False: "lower is better", None: ""}
+ARROWS: Mapping[Better, str] = {"higher": "↑", "lower": "↓", "zero": "→0"}
+MEANINGS: Mapping[Better, str] = {
+    "higher": "higher is better",
+    "lower": "lower is better",
+    "zero": "closest to zero is best",
+}
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Column:
 
     Attributes:
         name: the metric.
-        higher_is_better: None when neither is.
+        better: which values are; None when none is.
         mean: over the finite values; nan when there are none.
         sd: standard deviation of the finite values (n - 1 below the line); nan for fewer than two.
         finite: how many values are finite.
@@ -27,7 +33,7 @@ class Column:
     """
 
     name: str
-    higher_is_better: bool | None
+    better: Better | None
     mean: float
     sd: float
     finite: int
@@ -37,12 +43,12 @@ class Column:
     @property
     def arrow(self) -> str:
         """An arrow that points where better is."""
-        return ARROWS[self.higher_is_better]
+        return ARROWS[self.better] if self.better else ""
 
     @property
     def meaning(self) -> str:
         """The arrow in words."""
-        return MEANINGS[self.higher_is_better]
+        return MEANINGS[self.better] if self.better else ""
 
     def text(self, value: float) -> str:
         """A value with as many decimals as all others of the column, so that they can be compared by eye."""
@@ -53,12 +59,12 @@ class Column:
         return f"{value:.{DIGITS - 1}e}" if self.decimals is None else f"{value:.{self.decimals}f}"
 
 
-def make_columns(values: Sequence[Mapping[str, float]], directions: Mapping[str, bool | None]) -> list[Column]:
+def make_columns(values: Sequence[Mapping[str, float]], directions: Mapping[str, Better]) -> list[Column]:
     """One column per metric, in the order of first appearance.
 
     Args:
         values: metric -> value of every row.
-        directions: metric -> whether higher is better; a metric that is not there has no best.
+        directions: metric -> which values are better; a metric that is not there has no best.
     """
     names = dict.fromkeys(name for row in values for name in row)
     return [
@@ -66,15 +72,15 @@ def make_columns(values: Sequence[Mapping[str, float]], directions: Mapping[str,
     ]
 
 
-def _make_column(name: str, values: list[float], higher_is_better: bool | None) -> Column:
+def _make_column(name: str, values: list[float], better: Better | None) -> Column:
     finite = [value for value in values if math.isfinite(value)]
     comparable = {value for value in values if not math.isnan(value)}
     best = None
-    if higher_is_better is not None and len(comparable) > 1:
-        best = max(comparable) if higher_is_better else min(comparable)
+    if better is not None and len(comparable) > 1:
+        best = {"higher": max(comparable), "lower": min(comparable), "zero": min(comparable, key=abs)}[better]
     return Column(
         name=name,
-        higher_is_better=higher_is_better,
+        better=better,
         mean=statistics.fmean(finite) if finite else math.nan,
         sd=statistics.stdev(finite) if len(finite) > 1 else math.nan,
         finite=len(finite),

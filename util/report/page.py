@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote
 
 import dominate
@@ -13,6 +15,7 @@ from dominate import tags
 from dominate.util import raw
 
 ASSETS = Path(__file__).parent / "assets"
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def new_page(title: str, styles: Sequence[str], scripts: Sequence[str]) -> dominate.document:
@@ -75,3 +78,12 @@ def picture_url(path: str) -> str:
     if not parts.parts or parts.is_absolute() or ".." in parts.parts:
         raise ValueError(f"{path!r}: a picture's path must be relative to the page and stay in its folder")
     return quote(parts.as_posix().encode("utf-8", "surrogateescape"), safe="/")
+
+
+def script_json(content: Any) -> str:
+    """JSON that can stand in a script element: no text of it can end the element.
+
+    Raises:
+        ValueError: NaN or infinity, which JSON does not know.
+    """
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)

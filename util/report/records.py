@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from util.files import write_text
+from util.report.page import script_json
 
 # The text goes to whichever page shows this file in a frame: on file:// every file is an origin of its own.
 PRELUDE = (
@@ -25,7 +26,6 @@ PRELUDE = (
     '<script>addEventListener("load",()=>parent.postMessage(document.querySelector("pre").textContent,"*"))</script>'
     "<pre>"
 )
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 Record = dict[str, Any]
 
@@ -98,4 +98,4 @@ def _refuse(constant: str) -> None:
 
 def _to_line(record: Mapping[str, Any]) -> str:
     """The newline comes first, so that a line that an earlier crash left unfinished cannot spoil this one."""
-    return "\n" + json.dumps(record, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
+    return "\n" + script_json(record)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dominate import tags
 
+from util.direction import Better
 from util.files import natural_key, write_text
 from util.report.columns import Column, make_columns
 from util.report.page import fact_list, new_page, page_header, picture_url, render_page
@@ -47,7 +48,7 @@ def write_result_page(
     title: str,
     facts: Mapping[str, str],
     rows: Sequence[ResultRow],
-    directions: Mapping[str, bool | None],
+    directions: Mapping[str, Better],
     notes: Sequence[str] = (),
 ) -> None:
     """Writes the page, whole or not at all. It is one file that refers to nothing but the pictures.
@@ -57,7 +58,7 @@ def write_result_page(
         title: the page's title.
         facts: what a reader should know about the test, in order.
         rows: the samples, in order.
-        directions: metric -> whether higher is better; None, or a metric that is not there, when neither is.
+        directions: metric -> which values are better; a metric that is not there has no best.
         notes: remarks, shown above the values.
 
     Raises:

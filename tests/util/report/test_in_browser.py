@@ -56,7 +56,7 @@ def result_page(tmp_path):
             write_png(tmp_path / pictures[label], 60 * (grey + 1))
         psnr = [31.5, math.inf, math.nan][index]
         rows.append(ResultRow(name, pictures, {"PSNR": psnr, "MSE": [0.3, 0.1, 0.2][index]}, "32 x 24"))
-    directions = {"PSNR": True, "MSE": False}
+    directions = {"PSNR": "higher", "MSE": "lower"}
     write_result_page(tmp_path / "index.html", title=NASTY, facts={"a": NASTY}, rows=rows, directions=directions)
     return (tmp_path / "index.html").as_uri()
 

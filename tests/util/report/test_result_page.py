@@ -16,7 +16,7 @@ def write(path, **changes):
             ResultRow("pair-10", {"fused": "images/a b.png"}, {"EN": 7.0, "MSE": 0.5}, "520 x 390"),
             ResultRow("pair-9", {"fused": "images/c.png"}, {"EN": math.nan, "MSE": 0.25}),
         ],
-        "directions": {"EN": True, "MSE": False},
+        "directions": {"EN": "higher", "MSE": "lower"},
     }
     write_result_page(path, **{**arguments, **changes})
     return path.read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def test_every_text_is_escaped(tmp_path):
         title=NASTY,
         facts={NASTY: NASTY},
         rows=[ResultRow(NASTY, {NASTY: f"images/{NASTY}.png".replace("</", "")}, {NASTY: 1.0}, NASTY)] * 2,
-        directions={NASTY: True},
+        directions={NASTY: "higher"},
         notes=[NASTY],
     )
     body = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)

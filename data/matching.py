@@ -1,0 +1,100 @@
+"""Which pictures of a folder belong to which items, where names carry a method's name before or behind the item's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data.image_io import IMAGE_EXTENSIONS, list_images
+from data.roles import fold
+from util.errors import UserError
+
+Affixes = tuple[str, str]  # what stands before and behind an item's name in all stems of a folder
+
+
+def match_pictures(names: Sequence[str], where: Path, option: str) -> dict[str, Path]:
+    """Finds the picture of each item.
+
+    The stem is the item's name (`lytro-01.png`), or has the same text before or behind it in all files
+    (`IFCNN-MAX-lytro-01.png`, `lytro-01_DenseFuse.png`). Where a folder holds pictures of several methods, a pattern
+    whose `*` stands for the item's name chooses one: `results/*_DenseFuse`.
+
+    Args:
+        names: of the items.
+        where: a folder, one of a test's results (with its pictures in `fused`), or a folder and a pattern.
+        option: that named it, for messages.
+
+    Returns:
+        Item's name → picture, without those that have none.
+
+    Raises:
+        UserError: no such folder, nothing in it that fits, or more than one way to read it.
+    """
+    folder, affixes = _folder_and_pattern(where, option)
+    pictures: dict[str, list[Path]] = {}
+    for path in list_images(folder):
+        pictures.setdefault(fold(path.stem), []).append(path)
+    if affixes is None:
+        affixes = _choose(_count([fold(name) for name in names], list(pictures)), folder, option)
+    found = {name: pictures.get(fold(affixes[0] + name + affixes[1]), []) for name in names}
+    for paths in found.values():
+        if len(paths) > 1:
+            raise UserError(f"{option}: {paths[0]} and {paths[1].name} are of one item: leave one of them")
+    if not any(found.values()):
+        example = f"{affixes[0]}{names[0]}{affixes[1]}.png"
+        raise UserError(f"{option} {where}: no picture there has the name of an item, as {example} would")
+    return {name: paths[0] for name, paths in found.items() if paths}
+
+
+def _folder_and_pattern(where: Path, option: str) -> tuple[Path, Affixes | None]:
+    """The folder to look in, and what a pattern says."""
+    if "*" in where.name:
+        name = where.name
+        extension = next((ending for ending in IMAGE_EXTENSIONS if name.lower().endswith(ending)), "")
+        before, _, behind = name[: len(name) - len(extension)].partition("*")
+        if "*" in behind:
+            raise UserError(f"{option} {where}: one * stands for the item's name, not more")
+        if not where.parent.is_dir():
+            raise UserError(f"{option}: no such folder: {where.parent}")
+        return where.parent, (before, behind)
+    if not where.is_dir():
+        raise UserError(f"{option}: no such folder: {where}")
+    fused = where / "fused"
+    return (fused if not list_images(where) and fused.is_dir() else where), None
+
+
+def _count(names: Sequence[str], stems: Sequence[str]) -> Mapping[Affixes, int]:
+    """How many items have a picture, for every pair of affixes that at least one has."""
+    counts: Counter[Affixes] = Counter()
+    for name in names:
+        for stem in stems:
+            start = stem.find(name)
+            while start >= 0:
+                before, behind = stem[:start], stem[start + len(name) :]
+                if _apart(before[-1:], name[:1]) and _apart(name[-1:], behind[:1]) and not behind[:1].isdecimal():
+                    counts[before, behind] += 1
+                start = stem.find(name, start + 1)
+    return counts
+
+
+def _apart(left: str, right: str) -> bool:
+    """Whether two neighbouring characters do not belong to one word or number."""
+    return not (left.isalpha() and right.isalpha()) and not (left.isdecimal() and right.isdecimal())
+
+
+def _choose(counts: Mapping[Affixes, int], folder: Path, option: str) -> Affixes:
+    """The affixes that most items have; none at all where as many have none.
+
+    Raises:
+        UserError: other affixes have nearly as many.
+    """
+    if not counts:
+        return "", ""
+    best = max(counts, key=lambda affixes: (counts[affixes], affixes == ("", "")))
+    if best != ("", ""):
+        for other, count in counts.items():
+            if other != best and 2 * count > counts[best]:
+                patterns = " or ".join(f"{folder}/{before}*{behind}" for before, behind in sorted((best, other)))
+                raise UserError(f"{option} {folder} holds pictures of several methods: say which, as {patterns}")
+    return best

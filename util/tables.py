@@ -1,0 +1,117 @@
+"""Measured values as files: CSV for programs, JSON with means and definitions, LaTeX for papers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from util.files import write_text
+from util.metrics import describe
+
+AVERAGE = "_average"
+"""Behind a metric's name: the value that the plain average of the sources has."""
+
+_LATEX = {
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+}
+_ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$"}
+
+
+def metric_names(rows: Iterable[Mapping[str, float]]) -> list[str]:
+    """The metrics of some pictures, in the order of their first appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def mean_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Metric → mean over the finite values of some pictures; NaN where there is none."""
+    return {name: _mean(_finite(name, rows)) for name in metric_names(rows)}
+
+
+def write_csv(path: Path, labels: Sequence[str], rows: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> None:
+    """Writes one line per picture, values with 12 significant digits.
+
+    Args:
+        path: the file.
+        labels: names of the columns before the metrics.
+        rows: what stands in them, and metric → value.
+    """
+    names = metric_names(values for _, values in rows)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([*labels, *names])
+    for words, values in rows:
+        table.writerow([*words, *(f"{values[name]:.12g}" if name in values else "" for name in names)])
+    write_text(path, text.getvalue())
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file; numbers that JSON does not know become null or a text."""
+    write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n")
+
+
+def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """Metric → mean and standard deviation (n - 1 below the line) over the finite values, direction and definition.
+
+    One picture that is equal to its reference has an infinite PSNR, so what is not finite is left out, and counted.
+    """
+    summary = {}
+    for name in metric_names(rows):
+        values = _finite(name, rows)
+        better, text = describe(name.removesuffix(AVERAGE))
+        sd = statistics.stdev(values) if len(values) > 1 else math.nan
+        summary[name] = {"mean": _mean(values), "sd": sd, "finite": len(values), "better": better, "definition": text}
+    return summary
+
+
+def write_latex(path: Path, methods: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Writes a table row per method, of the means with four significant digits, and a heading.
+
+    Args:
+        path: the file.
+        methods: method → metric → value of every picture.
+    """
+    names = metric_names(row for rows in methods.values() for row in rows)
+    heading = [f"{_escape(name)} {_ARROWS[describe(name)[0]]}" for name in names]
+    lines = [" & ".join(["Method", *heading]) + r" \\ \hline"]
+    for method, rows in methods.items():
+        means = mean_values(rows)
+        lines.append(" & ".join([_escape(method), *(_short(means.get(name, math.nan)) for name in names)]) + r" \\")
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _finite(name: str, rows: Sequence[Mapping[str, float]]) -> list[float]:
+    return [row[name] for row in rows if name in row and math.isfinite(row[name])]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values) if values else math.nan
+
+
+def _short(value: float) -> str:
+    """Four digits, as tables in papers have them."""
+    if not math.isfinite(value):
+        return "--"
+    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 3
+    return f"{value:.{digits}f}" if digits <= 6 else f"{value:.1e}"
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(mark, mark) for mark in text)
+
+
+def _plain(content: Any) -> Any:
+    """The same without NaN (null) and infinity (a text)."""
+    if isinstance(content, Mapping):
+        return {name: _plain(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None if math.isnan(content) else str(content)
+    return content
