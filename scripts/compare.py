@@ -1,0 +1,213 @@
+"""Ranks fusion methods on one set of scenes or several: who is best, how sure that is, and a page that shows it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from options.strict import StrictParser, choice
+from util.comparison import compare_sets, leaderboard_text, remarks, write_comparison
+from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
+from util.files import check_place
+from util.measuring import FusedItem, Values, find_items, measure_items, parse_methods, parse_metrics
+
+_DESCRIPTION = """Measures the fused pictures of two or more methods and ranks the methods: in every picture and metric,
+over all of them, with confidence intervals and tests of significance. Several sets of scenes are given one after the
+other, each after --set NAME: --set a --sources … --fused … --set b --sources … --fused …; each counts the same. A run
+that was stopped goes on when it is started again."""
+
+_LEAST = {"workers": 1, "resamples": 100, "seed": 0}
+
+
+@dataclass
+class SetWords:
+    """What the command line says of one set."""
+
+    name: str
+    named: bool
+    sources: list[Path] = field(default_factory=list)
+    fused: list[str] = field(default_factory=list)
+    reference: Path | None = None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; see --help."""
+    options = _build_parser().parse_strict(argv)
+    for name, least in _LEAST.items():
+        if getattr(options, name) < least:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
+    check_place("--out", options.out)
+    skip_bad = options.on_bad_sample == "skip"
+    methods = _read_methods(options.sets)
+    skipped: list[str] = []
+    found: dict[str, dict[str, list[FusedItem]]] = {}
+    for words, folders in zip(options.sets, methods, strict=True):
+        found[words.name] = {}
+        for method, folder in folders.items():
+            items, lines = find_items(words.sources, folder, reference=words.reference, skip_bad=skip_bad)
+            found[words.name][method] = items
+            skipped += lines
+    values, lines = _measure(found, options)
+    skipped = list(dict.fromkeys([*skipped, *lines]))
+    comparison = compare_sets(
+        {name: (items, values[name]) for name, items in found.items()}, seed=options.seed, resamples=options.resamples
+    )
+    write_comparison(options.out, comparison, skipped)
+    print(leaderboard_text(comparison))
+    for line in remarks(comparison):
+        print(f"note: {one_line(line)}")
+    for line in skipped:
+        sys.stderr.write(f"skipped: {one_line(line)}\n")
+    print(f"the page: {options.out / 'index.html'}; tables beside it: ranks.csv, metrics.csv, compare.json")
+    return EXIT_SKIPPED if skipped else EXIT_DONE
+
+
+def _measure(
+    sets: Mapping[str, Mapping[str, Sequence[FusedItem]]], options: argparse.Namespace
+) -> tuple[dict[str, dict[str, dict[str, Values]]], list[str]]:
+    """Measures all sets in one go, so that all of it is kept when it is stopped.
+
+    Returns:
+        Set → method → item's name → metric → value; and a line on each picture that was skipped.
+    """
+    keys = {(name, method): f"{number} {method}" for number, name in enumerate(sets) for method in sets[name]}
+    jobs = {key: sets[name][method] for (name, method), key in keys.items()}
+    metrics = parse_metrics(options.metrics, reference=any(item.reference for items in jobs.values() for item in items))
+    if not metrics:
+        raise UserError("--metrics none: there is nothing to compare")
+    record = options.out / ".measured"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    skip_bad = options.on_bad_sample == "skip"
+    measured = measure_items(jobs, metrics, workers=options.workers, record=record, skip_bad=skip_bad)
+    values = {name: {method: measured.values[keys[name, method]] for method in sets[name]} for name in sets}
+    return values, measured.skipped
+
+
+def _read_methods(sets: Sequence[SetWords]) -> list[dict[str, Path]]:
+    """Returns the methods of each set, in the order of the first one.
+
+    Raises:
+        UserError: a set without sources, fewer than two methods, or other ones than in the first set.
+    """
+    if not sets:
+        raise UserError("--sources and --fused are missing: what is to be compared?")
+    found: list[dict[str, Path]] = []
+    for words in sets:
+        for option in ("sources", "fused"):
+            if not getattr(words, option):
+                raise UserError(f"--{option} is missing{f' after --set {words.name}' if words.named else ''}")
+        methods = parse_methods(words.fused)
+        if len(methods) < 2:
+            raise UserError(f"--fused {words.fused[0]}: a comparison needs two or more methods")
+        if found and methods.keys() != found[0].keys():
+            raise UserError(
+                f"--set {words.name}: its methods are {', '.join(methods)}, but those of --set {sets[0].name} are "
+                f"{', '.join(found[0])}: all sets need the same ones"
+            )
+        found.append({name: methods[name] for name in (found[0] if found else methods)})
+    return found
+
+
+class _BeginSet(argparse.Action):
+    """--set NAME: what follows belongs to it."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        del parser, option_string
+        if any(not words.named for words in namespace.sets):
+            raise UserError(f"--set {values} comes after --sources, --fused or --reference: they belong behind a --set")
+        if not values or any(words.name == values for words in namespace.sets):
+            raise UserError(f"--set {values!r}: each set needs a name of its own")
+        namespace.sets = [*namespace.sets, SetWords(values, named=True)]
+
+
+class _OfSet(argparse.Action):
+    """An option of the set that was named last, or of the only one, which needs no name."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        del parser
+        if not namespace.sets:
+            namespace.sets = [SetWords("set", named=False)]
+        words, name = namespace.sets[-1], str(option_string).removeprefix("--")
+        if name == "fused":
+            words.fused += values
+        elif getattr(words, name):
+            raise UserError(f"{option_string} twice: a further set of scenes begins with --set NAME")
+        else:
+            setattr(words, name, values)
+
+
+def _build_parser() -> StrictParser:
+    parser = StrictParser(prog="compare.py", description=_DESCRIPTION)
+    parser.set_defaults(sets=[])
+    _add_set_options(parser)
+    add = parser.add_argument
+    add(
+        "--metrics",
+        metavar="NAMES",
+        default="all",
+        help="names separated by commas, with @ another convention (SSIM@sum) or against --reference (PSNR@reference); "
+        "all; or a quick few. Every one counts the same in the order",
+    )
+    add("--out", required=True, metavar="DIR", type=Path, default=argparse.SUPPRESS, help="folder for the page")
+    add("--workers", type=int, metavar="N", default=os.cpu_count() or 1, help="how many processes share the work")
+    add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same confidence intervals")
+    add("--resamples", type=int, metavar="N", default=2000, help="how often pictures are drawn for the intervals")
+    add(
+        "--on_bad_sample",
+        type=choice("--on_bad_sample", ("stop", "skip")),
+        metavar="stop|skip",
+        default="stop",
+        help="at a picture that is missing or cannot be used: stop, or skip it and list it at the end (exit status 3)",
+    )
+    add("--verbose", action="store_true", help="show where an error comes from")
+    return parser
+
+
+def _add_set_options(parser: StrictParser) -> None:
+    """Options that belong to the --set before them."""
+    add, nothing = parser.add_argument, argparse.SUPPRESS
+    add(
+        "--set",
+        action=_BeginSet,
+        metavar="NAME",
+        default=nothing,
+        help="begins a set of scenes, to which --sources, --fused and --reference behind it belong; a single set needs "
+        "no name",
+    )
+    add(
+        "--sources",
+        action=_OfSet,
+        nargs="+",
+        metavar="DIR",
+        type=Path,
+        default=nothing,
+        help="a folder for each source, in order; or one folder with all of them in any layout that test.py reads",
+    )
+    add(
+        "--fused",
+        action=_OfSet,
+        nargs="+",
+        metavar="NAME=DIR",
+        default=nothing,
+        help="folder of a method's pictures; NAME= may be left out; the last part may be a pattern in which * is the "
+        "name of the sources, as in IFCNN='results/*_IFCNN'; to be given for each method, the same ones in all sets",
+    )
+    add(
+        "--reference",
+        action=_OfSet,
+        metavar="DIR",
+        type=Path,
+        default=nothing,
+        help="folder of what the fused pictures should be, where it is known",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,160 @@
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+from util.ranking import rank_over_sets, rank_set, take_comparable
+from util.report.comparison_page import ComparedSet, ScenePictures, write_comparison_page
+from util.report.comparison_tables import MetricText
+
+NASTY = '<img src=x onerror="alert(1)">\' & ü </script><!--<script> #1 50%'
+BETTER = {"EN": "higher", "MSE": "lower", "Bias": "zero"}
+TEXTS = {"EN": MetricText("entropy", "base 2"), "MSE": MetricText("error", "mean", "it <b>breaks</b>")}
+
+
+def values(methods, pictures, step=1.0):
+    """Every method is better than the next one in all metrics and pictures, the more the later the picture."""
+    return {
+        method: {
+            f"scene {p}": {
+                "EN": 9 - step * place * (1 + p / 10),
+                "MSE": 1 + step * place * (1 + p / 10),
+                "Bias": -0.125 - step * place,
+            }
+            for p in range(pictures)
+        }
+        for place, method in enumerate(methods)
+    }
+
+
+def compared(name, measured):
+    ranking = rank_set(take_comparable(measured, BETTER), np.random.default_rng(0), 200)
+    scenes = []
+    for number, _ in enumerate(ranking.of.pictures):
+        paths = [f"pictures/{method} #{number}.png" for method in range(len(measured))]
+        scenes.append(ScenePictures(paths, {"source ir": paths[0]}, "32 × 24"))
+    return ComparedSet(name, ranking, scenes)
+
+
+def write(path, *sets, **changes):
+    overall = rank_over_sets([one.ranking for one in sets])
+    arguments = {"title": "T", "facts": {"Seed": "0"}, "metrics": TEXTS, "sets": sets, "overall": overall}
+    write_comparison_page(path, **{**arguments, **changes})
+    return path.read_text(encoding="utf-8")
+
+
+def plain(html):
+    return re.sub(r"<[^>]*>", "", html)
+
+
+def table(kind, html):
+    return re.search(rf'<table class="{kind}".*?</table>', html, flags=re.DOTALL)[0]
+
+
+def embedded(text):
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text)[1])
+
+
+@pytest.fixture
+def page(tmp_path):
+    return write(tmp_path / "new" / "index.html", compared("lytro", values("BAC", 12)))
+
+
+def test_leaderboard_has_the_best_first(page):
+    rows = re.findall(r"<tr><td class=\"number\">(\d)</td><th scope=\"row\">(.)</th>(.*?)</tr>", page)
+    assert [row[:2] for row in rows] == [("1", "B"), ("2", "A"), ("3", "C")]
+    assert [re.findall(r">([^<>]+)<", row[2]) for row in rows][:2] == [
+        ["1.00", "1.00 – 1.00", "0.00", "0.00", "3", "100 %"],
+        ["2.00", "2.00 – 2.00", "0.00", "0.00", "0", "0 %"],
+    ]
+    assert "--low: 50.00%; --mean: 50.00%; --high: 50.00%" in rows[1][2]
+
+
+def test_verdict_is_as_sure_as_the_test(tmp_path, page):
+    assert "B comes first, before A, by more than chance would explain (p = 0.001)." in plain(page)
+    few = plain(write(tmp_path / "few.html", compared("lytro", values("AB", 5))))
+    assert "Whether that is chance cannot be said from 5 pictures: 6 or more are needed, and intervals" in few
+    noise = values("AB", 6, step=0)
+    for number, picture in enumerate(noise["A"].values()):
+        picture["EN"] += 1 if number else -1
+    even = plain(write(tmp_path / "even.html", compared("lytro", noise)))
+    assert "A comes first, before B, but by no more than chance may explain (p = 0.22)." in even
+
+
+def test_means_name_best_second_and_direction(page):
+    means = table("sortable n-last means", page)
+    heads = re.findall(r'<th class="number".*?</th>', means, flags=re.DOTALL)
+    assert [plain(head) for head in heads] == ["EN↑", "MSE↓!", "Bias→0"]
+    assert 'title="error\nmean\nlower is better\nDefective: it &lt;b&gt;breaks&lt;/b&gt;"' in heads[1]
+    assert re.findall(r'<tr data-method="(\d)">', means) == ["0", "1", "2"]
+    marks = re.findall(r'<a(?: class="([^"]*)")? href="#pictures">([^<]*)</a>', means)
+    assert marks[0] == ("best", "9.0000")
+    assert [mark[0] for mark in marks] == ["best"] * 3 + ["second"] * 3 + [""] * 3
+    assert marks[2] == ("best", "0.1250")  # the distance from zero
+
+
+def test_a_difference_that_may_be_chance_is_marked_only_where_it_could_be_shown(tmp_path):
+    noise = values("AB", 12, step=0)
+    for number, picture in enumerate(noise["A"].values()):
+        picture["EN"] += 1 if number % 3 else -1
+    text = write(tmp_path / "noise.html", compared("lytro", noise))
+    assert text.count('class="alike" title') == 1
+    few = write(tmp_path / "few.html", compared("lytro", values("AB", 6)))
+    assert "≈" not in few
+    assert "With 6 pictures no difference in a single metric can be significant" in plain(few)
+    assert 'class="sure"' not in few
+    assert 'class="star"' in few  # over all metrics six are enough for two methods
+
+
+def test_pairs(page):
+    rows = re.findall(r'<tr><th scope="row">(.)</th>(.*?)</tr>', table("pairs", page), flags=re.DOTALL)
+    cells = [(name, [plain(cell) for cell in re.findall(r"<td.*?</td>", row, flags=re.DOTALL)]) for name, row in rows]
+    assert cells == [
+        ("B", ["·", "3★3 : 0", "3★3 : 0"]),
+        ("A", ["00 : 3", "·", "3★3 : 0"]),
+        ("C", ["00 : 3", "00 : 3", "·"]),
+    ]
+
+
+def test_several_sets_have_a_leaderboard_each_and_one_for_all(tmp_path):
+    text = write(tmp_path / "index.html", compared("one", values("AB", 3)), compared("two", values("AB", 9)))
+    assert text.count('class="sortable asc n-last leaderboard"') == 3
+    assert "Over 2 sets, each of which counts the same." in text
+    assert [len(one["scenes"]) for one in embedded(text)] == [3, 9]
+
+
+def test_the_data_say_what_the_script_shows(tmp_path):
+    measured = values("AB", 2)
+    measured["B"]["scene 0"] |= {"EN": math.inf, "MSE": math.nan}
+    (data,) = embedded(write(tmp_path / "index.html", compared("lytro", measured)))
+    assert data["values"] == [[[9, 1, -0.125], [9, 1, -0.125]], [["Infinity", "NaN", -1.125], [7.9, 2.1, -1.125]]]
+    assert data["ranks"] == [[[2, 1, 1], [1, 1, 1]], [[1, 2, 2], [2, 2, 2]]]
+    assert data["scenes"][1]["fused"] == ["pictures/0%20%231.png", "pictures/1%20%231.png"]
+    assert data["titles"] == ["entropy", "error", ""]
+
+
+def test_every_text_is_escaped(tmp_path):
+    measured = {NASTY: values("A", 2)["A"], "B": {}}
+    measured[NASTY][NASTY] = measured["B"][NASTY] = measured[NASTY].pop("scene 0")
+    measured["B"]["scene 1"] = {"EN": 1.0}
+    text = write(
+        tmp_path / "index.html",
+        *(compared(name, measured) for name in (NASTY, "other")),
+        title=NASTY,
+        facts={NASTY: NASTY},
+        metrics={"EN": MetricText(NASTY, NASTY, NASTY)},
+        notes=[NASTY],
+    )
+    assert "<img" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert text.count("</script>") == text.count("<script")
+    assert embedded(text)[0]["methods"] == [NASTY, "B"]
+
+
+def test_a_picture_outside_of_the_page_is_refused(tmp_path):
+    one = compared("lytro", values("AB", 1))
+    outside = ComparedSet("lytro", one.ranking, [ScenePictures(["../a.png", "b.png"], {})])
+    with pytest.raises(ValueError, match=r"\.\./a\.png"):
+        write(tmp_path / "index.html", outside)
+    assert not (tmp_path / "index.html").exists()

@@ -1,0 +1,117 @@
+import csv
+import json
+import math
+
+import numpy as np
+
+from data.image_io import read_image, write_image
+from tests.pictures import scene
+from util.compared_pictures import file_names, write_pictures
+from util.comparison import compare_sets, leaderboard_text, remarks, write_comparison
+from util.measuring import FusedItem
+
+
+def items(folder, method, count, *, roles=("ir", "vi"), reference=False, deep=False):
+    """Scenes 1, 2, …, whose fused picture has the level 10 x scene."""
+    made = []
+    for number in range(1, count + 1):
+        sources = tuple(folder / f"{role}{number}.png" for role in ("a", "b"))
+        for place, path in enumerate(sources):
+            picture = scene(number + place, 24, 32)
+            write_image(path, picture.astype(np.uint16) * 257 if deep else picture)
+        fused = folder / f"{len(method)}{number}.png"
+        write_image(fused, np.full((24, 32), 10 * number, np.uint8))
+        made.append(FusedItem(f"scene {number}", sources, roles, fused, fused if reference else None))
+    return made
+
+
+def compared(folder, **sets):
+    """Sets of the methods A and B, each given by the values of A; those of B are 5."""
+    measured = {}
+    for name, of_a in sets.items():
+        pictures = {method: items(folder / name, method, len(of_a)) for method in ("A", "BB")}
+        values = {
+            "A": {f"scene {number}": {"EN": value} for number, value in enumerate(of_a, start=1)},
+            "BB": {f"scene {number}": {"EN": 5.0} for number, _ in enumerate(of_a, start=1)},
+        }
+        measured[name] = (pictures, values)
+    return compare_sets(measured, seed=0, resamples=100)
+
+
+def test_file_names_are_different_on_every_system():
+    names = file_names(["a b", "a/b", "A_b", "../x", "", "..", "näh#r", "x" * 300, "x" * 300 + "y"])
+    assert names[:7] == ["a_b", "a_b-2", "A_b-3", "x", "_", "_-6", "näh_r"]
+    assert len({name.lower() for name in names}) == len(names)
+    assert max(map(len, names)) < 70
+
+
+def test_pictures_are_written_beside_the_page(tmp_path):
+    methods = {
+        "sources": items(tmp_path / "in", "A", 2, reference=True, deep=True),
+        "B b": items(tmp_path / "in", "B", 2),
+    }
+    first, second = write_pictures(tmp_path, "set", methods, ["scene 2", "scene 1"])
+    assert first.fused == ["pictures/set/sources-2/scene_2.png", "pictures/set/B_b/scene_2.png"]
+    assert list(first.others) == ["source ir", "source vi", "reference"]
+    assert first.size == "32 × 24"
+    assert (read_image(tmp_path / second.fused[1]) == 10).all()
+    written = read_image(tmp_path / first.others["source vi"])
+    assert written.dtype == np.uint8
+    assert (written == scene(3, 24, 32)).all()
+
+
+def test_sources_without_roles_are_numbered(tmp_path):
+    (only,) = write_pictures(tmp_path, "set", {"A": items(tmp_path / "in", "A", 1, roles=())}, ["scene 1"])
+    assert list(only.others) == ["source 1", "source 2"]
+
+
+def test_files_of_a_comparison(tmp_path):
+    write_comparison(tmp_path / "out", compared(tmp_path, one=[6.0, 7.0], two=[1.0]), ["x.png: damaged"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("compare.json", "index.html", "metrics.csv", "pictures", "ranks.csv"),
+    ]
+    with (tmp_path / "out" / "ranks.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["mean_rank"], row["one: mean_rank"], row["two: mean_rank"]) for row in rows] == [
+        *(("A", "1.5", "1", "2"), ("BB", "1.5", "2", "1")),
+    ]
+    assert (tmp_path / "out" / "metrics.csv").read_text().splitlines()[:2] == ["set,method,name,EN", "one,A,scene 1,6"]
+    content = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert content["overall"]["A"] | {"metrics_won": 0} == {
+        **{"mean_rank": 1.5, "low": None, "high": None, "metrics_won": 0, "first_in": None},
+        **{"spread_over_metrics": None, "spread_over_pictures": None},
+    }
+    assert content["sets"]["one"]["metrics"]["EN"]["methods"]["A"]["mean"] == 6.5
+    assert content["sets"]["one"]["pairs"][0]["metrics"]["EN"] == {"ahead": 1, "p": 0.5, "p_adjusted": 0.5}
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<li>Skipped: x.png: damaged</li>" in page
+    assert 'title="entropy' in page.lower()
+
+
+def test_remarks_name_what_is_missing(tmp_path):
+    comparison = compared(tmp_path, one=[6.0, math.nan, 7.0])
+    assert remarks(comparison) == [
+        "one: A has no value, where others have, and ranks last there: EN on 1.",
+        "one: means over fewer than 3 pictures, since a value is not finite for some method on the others: EN over 2.",
+    ]
+    (one,) = comparison.sets
+    fewer = {"A": dict(one.values["A"]), "BB": {"scene 1": {"EN": 5.0}}}
+    lines = remarks(compare_sets({"one": (one.items, fewer)}, seed=0, resamples=100))
+    assert lines == ["one: left out, as not all methods have it: scene 2, scene 3."]
+
+
+def test_leaderboard_for_a_terminal(tmp_path):
+    lines = leaderboard_text(compared(tmp_path, one=[6.0, 7.0, 4.0])).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [line.split()[:5] for line in lines[1:]] == [
+        ["A", "1.33", "1.00", "–", "2.00"],
+        ["BB", "1.67", "1.00", "–", "2.00"],
+    ]
+
+
+def test_the_seed_decides_what_is_drawn(tmp_path):
+    one, same = (compared(tmp_path, one=[6.0, 7.0, 4.0]) for _ in range(2))
+    measured = {"one": (one.sets[0].items, one.sets[0].values)}
+    other = compare_sets(measured, seed=1, resamples=100)
+    assert (one.overall.draws == same.overall.draws).all()
+    assert (one.overall.draws != other.overall.draws).any()

@@ -1,0 +1,246 @@
+"""The tables of the comparison page: the order of the methods, their means, and each against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from dominate import tags
+
+from util.direction import Better
+from util.ranking import Array, Overall, SetRanking
+from util.report.columns import ARROWS, MEANINGS, Column, make_columns
+from util.significance import ALPHA
+
+
+@dataclass(frozen=True)
+class MetricText:
+    """What a reader should know of a metric.
+
+    Attributes:
+        title: what it is called in words.
+        text: the convention it is computed in.
+        defective: what is wrong with the published definition; empty if nothing.
+    """
+
+    title: str
+    text: str
+    defective: str = ""
+
+
+def leaderboard(
+    methods: Sequence[str], overall: Overall, per_set: Mapping[str, Array], *, label: str = "Leaderboard"
+) -> tags.div:
+    """The methods, the best first.
+
+    Args:
+        methods: names.
+        overall: their figures.
+        per_set: set → (M,) mean ranks, as further columns.
+        label: says what the table is to who cannot see it.
+    """
+    known = np.append(overall.interval[~np.isnan(overall.interval)], overall.mean_rank)
+    start, end = math.floor(known.min()), math.ceil(known.max())
+    head = tags.tr(
+        tags.th("#", scope="col", cls="number"),
+        tags.th("Method", scope="col"),
+        tags.th("Mean rank", scope="col", cls="number", title="over all metrics and pictures; 1 is the best possible"),
+        tags.th("95 % interval", scope="col", cls="number", title="if other pictures of this kind had been taken"),
+        tags.th(tags.div(tags.span(str(start)), tags.span(str(end))), scope="col", cls="no-sort axis"),
+        tags.th("± metrics", scope="col", cls="number", title="spread of its mean ranks in the single metrics"),
+        tags.th("± pictures", scope="col", cls="number", title="spread of its mean ranks in the single pictures"),
+        tags.th("Won", scope="col", cls="number", title=f"best mean value, in so many of {overall.metrics} metrics"),
+        tags.th("First in", scope="col", cls="number", title="share of the resamples in which it is the best"),
+        *(tags.th(name, scope="col", cls="number", title=f"mean rank on {name} alone") for name in per_set),
+    )
+    body = tags.tbody()
+    for place, method in enumerate(overall.order(), start=1):
+        low, high = overall.interval[:, method]
+        share = overall.first[method]
+        row = tags.tr(
+            tags.td(str(place), cls="number"),
+            tags.th(methods[method], scope="row"),
+            _number(overall.mean_rank[method], strong=place == 1),
+            tags.td("–" if math.isnan(low) else f"{low:.2f} – {high:.2f}", cls="number", data_sort=_sort_key(low)),
+            tags.td(_bar(overall.mean_rank[method], low, high, (start, end)), cls="axis"),
+            _number(overall.spread_over_metrics[method]),
+            _number(overall.spread_over_pictures[method]),
+            tags.td(str(int(overall.won[method])), cls="number"),
+            tags.td("–" if math.isnan(share) else f"{100 * share:.0f} %", cls="number", data_sort=_sort_key(share)),
+            *(_number(ranks[method]) for ranks in per_set.values()),
+        )
+        body.add(row)
+    return _frame(tags.table(tags.thead(head), body, cls="sortable asc n-last leaderboard"), label)
+
+
+def _number(value: float, *, strong: bool = False) -> tags.td:
+    text = "–" if math.isnan(value) else f"{value:.2f}"
+    return tags.td(tags.strong(text) if strong else text, cls="number", data_sort=_sort_key(value))
+
+
+def _sort_key(value: float) -> str:
+    """What the sort script reads; an empty key (nan) always goes last."""
+    return "" if math.isnan(value) else repr(float(value)).replace("inf", "Infinity")
+
+
+def _bar(mean: float, low: float, high: float, axis: tuple[int, int]) -> tags.div:
+    """The interval on an axis of mean ranks."""
+    start, end = axis
+
+    def place(rank: float) -> str:
+        return f"{100 * (rank - start) / max(end - start, 1):.2f}%"
+
+    low, high = (mean, mean) if math.isnan(low) else (low, high)
+    style = f"--low: {place(low)}; --mean: {place(mean)}; --high: {place(high)}"
+    return tags.div(
+        tags.span(cls="bar-interval"), tags.span(cls="bar-mean"), cls="bar", style=style, aria_hidden="true"
+    )
+
+
+def verdict(ranking: SetRanking) -> tags.p:
+    """Who is first, and whether that could be chance, in a sentence."""
+    first, second = ranking.overall.order()[:2]
+    names, pairs = ranking.of.methods, ranking.pairs
+    p = pairs.overall_adjusted[first, second]
+    line = tags.p(tags.strong(names[first]), " comes first, before ", tags.strong(names[second]), cls="verdict")
+    if pairs.pictures < pairs.overall_pictures_needed:
+        line.add(
+            f". Whether that is chance cannot be said from {_count(pairs.pictures, 'picture')}: "
+            f"{pairs.overall_pictures_needed} or more are needed, and intervals of so few are too narrow."
+        )
+    elif p < ALPHA and pairs.overall_ahead[first, second] > 0:
+        line.add(f", by more than chance would explain ({p_text(p)}).")
+    else:
+        line.add(f", but by no more than chance may explain ({p_text(p)}).")
+    return line
+
+
+def p_text(p: float) -> str:
+    """A p-value as one writes it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def value_columns(ranking: SetRanking) -> list[Column]:
+    """How the values of each metric are written."""
+    of = ranking.of
+    return make_columns([dict(zip(of.metrics, means, strict=True)) for means in ranking.mean.tolist()], {})
+
+
+def mean_table(ranking: SetRanking, texts: Mapping[str, MetricText], number: int) -> tags.div:
+    """The mean of every metric (column) and method (row), the best overall first.
+
+    Args:
+        ranking: of the set.
+        texts: metric → what to know of it.
+        number: of the set, for the script that shows the pictures behind a value.
+    """
+    of, columns = ranking.of, value_columns(ranking)
+    head = tags.tr(tags.th("Method", scope="col"))
+    for name, better in zip(of.metrics, of.better, strict=True):
+        head.add(_metric_heading(name, better, texts.get(name)))
+    body = tags.tbody()
+    for method in ranking.overall.order():
+        row = body.add(tags.tr(tags.th(of.methods[method], scope="row"), data_method=str(method)))
+        for metric, column in enumerate(columns):
+            row.add(_mean_cell(ranking, column, method, metric))
+    table = tags.table(tags.thead(head), body, cls="sortable n-last means", data_set=str(number))
+    return _frame(table, "Mean values")
+
+
+def _metric_heading(name: str, better: Better, text: MetricText | None) -> tags.th:
+    tip = [MEANINGS[better]]
+    heading = tags.th(name, scope="col", cls="number")
+    heading.add(tags.span(ARROWS[better], cls="arrow", aria_label=MEANINGS[better], role="img"))
+    if text:
+        tip = [text.title, text.text, *tip, *([f"Defective: {text.defective}"] if text.defective else [])]
+        if text.defective:
+            heading.add(tags.span("!", cls="defect", aria_label="defective definition", role="img"))
+    heading["title"] = "\n".join(tip)
+    return heading
+
+
+def _mean_cell(ranking: SetRanking, column: Column, method: int, metric: int) -> tags.td:
+    mean, sd = float(ranking.mean[method, metric]), float(ranking.sd[method, metric])
+    if math.isnan(mean):
+        return tags.td("–", cls="number absent", data_sort="")
+    low, high = ranking.mean_interval[:, method, metric].tolist()
+    facts = [
+        f"mean {mean!r}",
+        *([] if math.isnan(low) else [f"95 % interval {column.text(low)} – {column.text(high)}"]),
+        f"mean rank over the pictures {ranking.mean_rank[method, metric]:.2f}",
+    ]
+    best = _best(ranking, metric)
+    link = tags.a(column.text(mean), href="#pictures", cls=_place_class(ranking, method, metric))
+    cell = tags.td(link, cls="number")
+    if method not in best and _may_be_chance(ranking, best, method, metric):
+        cell.add(tags.span("≈", cls="alike", title="no significant difference from the best"))
+        facts.append("no significant difference from the best")
+    if not math.isnan(sd):
+        cell.add(tags.span(f"± {column.text(sd)}", cls="sd"))
+    cell["title"] = "\n".join(facts)
+    cell["data-sort"] = _sort_key(mean)
+    return cell
+
+
+def _best(ranking: SetRanking, metric: int) -> list[int]:
+    """The methods with the best mean; none if all are the same."""
+    ranks = ranking.rank_of_mean[:, metric]
+    return [] if (ranks == ranks[0]).all() else np.flatnonzero(ranks == ranks.min()).tolist()
+
+
+def _place_class(ranking: SetRanking, method: int, metric: int) -> str:
+    best, ranks = _best(ranking, metric), ranking.rank_of_mean[:, metric]
+    if method in best:
+        return "best"
+    rest = [rank for other, rank in enumerate(ranks) if other not in best]
+    # Two that share the first place leave no second one.
+    return "second" if len(best) == 1 and ranks[method] == min(rest) else ""
+
+
+def _may_be_chance(ranking: SetRanking, best: Sequence[int], method: int, metric: int) -> bool:
+    """Whether the difference from all of the best is not significant; with too few pictures that says nothing."""
+    pairs = ranking.pairs
+    able = pairs.pictures >= pairs.pictures_needed
+    return able and bool(best) and all(pairs.adjusted[one, method, metric] >= ALPHA for one in best)
+
+
+def pair_table(ranking: SetRanking) -> tags.div:
+    """How often the row's method beats the column's."""
+    names, order = ranking.of.methods, ranking.overall.order()
+    head = tags.tr(tags.th("better than …", scope="col"), *(tags.th(names[method], scope="col") for method in order))
+    body = tags.tbody()
+    for one in order:
+        row = body.add(tags.tr(tags.th(names[one], scope="row")))
+        row.add(*(tags.td("·", cls="absent") if one == other else _pair_cell(ranking, one, other) for other in order))
+    return _frame(tags.table(tags.thead(head), body, cls="pairs"), "Each method against each other one")
+
+
+def _pair_cell(ranking: SetRanking, one: int, other: int) -> tags.td:
+    of, pairs = ranking.of, ranking.pairs
+    wins, count = int((ranking.rank_of_mean[one] < ranking.rank_of_mean[other]).sum()), len(of.metrics)
+    cell = tags.td(tags.span(str(wins), cls="wins"))
+    facts = [f"{of.methods[one]} has a better mean than {of.methods[other]} in {wins} of {count} metrics"]
+    if pairs.pictures >= pairs.overall_pictures_needed:
+        p = pairs.overall_adjusted[one, other]
+        facts.append(f"over all metrics: {p_text(p)}")
+        if p < ALPHA and pairs.overall_ahead[one, other] > 0:
+            cell.add(tags.span("★", cls="star"))
+    if pairs.pictures >= pairs.pictures_needed:
+        better = pairs.better()
+        yes, no = int(better[one, other]), int(better[other, one])
+        cell.add(tags.span(f"{yes} : {no}", cls="sure"))
+        facts.append(f"significantly better in {yes}, worse in {no}, no difference in {count - yes - no}")
+    cell["title"] = "\n".join(facts)
+    cell["style"] = f"--share: {wins / count:.3f}"
+    return cell
+
+
+def _frame(table: tags.table, label: str) -> tags.div:
+    """A table that scrolls by itself."""
+    return tags.div(table, cls="scroll", tabindex="0", role="region", aria_label=label)
