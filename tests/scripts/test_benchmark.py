@@ -3,12 +3,13 @@ import json
 import pytest
 
 from scripts import benchmark
+from scripts.benchmarks import training
 from util.errors import run_command
 
 
 def test_ways_of_training_are_compared_in_one_table(monkeypatch, capsys):
-    ways = benchmark._ways
-    monkeypatch.setattr(benchmark, "_ways", lambda port: [ways(port)[0], ways(port)[-1]])
+    ways = training._ways
+    monkeypatch.setattr(training, "_ways", lambda port: [ways(port)[0], ways(port)[-1]])
     words = ["train", "--turns", "1", "--steps", "3", "--side", "32", "--ngf", "4", "--batch_size", "2"]
     assert run_command(benchmark.main, [*words, "--", "--gpu_ids", "-1", "--ndf", "4"]) == 0
     *table, raw = capsys.readouterr().out.splitlines()

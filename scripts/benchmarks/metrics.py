@@ -1,0 +1,103 @@
+"""Seconds that metrics take."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from data.image_io import read_image
+from options.strict import StrictParser
+from util.errors import UserError
+from util.measuring import as_levels
+from util.metrics import METRICS, compute_metrics
+
+_DESCRIPTION = """Measures seconds per picture (the median over the turns) of every metric by itself, of all of them in
+one call, which share what they have in common, and of the sets of metrics that other scripts compute: with one thread
+and with two, one picture at a time and in batches. Without pictures it takes some of noise."""
+
+_SETS = {
+    "all": tuple(METRICS),
+    "all but FMI": tuple(name for name in METRICS if name != "FMI"),
+    "8 of CDDFuse": ("EN", "SD", "SF", "MI", "SCD", "VIF", "Qabf", "SSIM"),
+    "21 of IVIF ZOO": (
+        *("EN", "SD", "SF", "AG", "EI", "MI", "QMI", "TE", "QNCIE", "CE", "CC", "SCD", "MSE", "PSNR"),
+        *("Qabf", "Nabf", "SSIM", "MS_SSIM", "QY", "QCB", "VIF"),
+    ),
+}
+"""Sets of metrics, for the yardsticks of the field's Python scripts; their definitions may differ from ours."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; see --help."""
+    options = _build_parser().parse_strict(argv)
+    for name in ("side", "batch_size", "turns"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    *sources, fused = _pictures(options)
+    ways = {f"{count} thread{'s' * (count > 1)}": (count, 1) for count in options.threads}
+    ways[f"batch of {options.batch_size}"] = (options.threads[0], options.batch_size)
+    rows = {**{name: (name,) for name in METRICS}, **_SETS}
+    seconds: dict[tuple[str, str], list[float]] = {(row, way): [] for row in rows for way in ways}
+    for _ in tqdm(range(options.turns), unit="turn"):
+        for row, names in rows.items():
+            for way, (threads, batch) in ways.items():
+                torch.set_num_threads(threads)
+                pictures = [picture.expand(batch, -1, -1, -1) for picture in (*sources, fused)]
+                took = _seconds(lambda p=pictures, n=names: compute_metrics(p[:-1], p[-1], n))  # type: ignore[misc]
+                seconds[row, way].append(took / batch)
+    _print_table(fused, rows, ways, seconds)
+    return 0
+
+
+def _build_parser() -> StrictParser:
+    parser = StrictParser(prog="benchmark.py metrics", description=_DESCRIPTION)
+    add = parser.add_argument
+    add(
+        "--pictures", nargs="+", metavar="FILE", type=Path, default=(), help="sources and, last, what was fused of them"
+    )
+    add("--side", type=int, default=520, help="sides of the pictures of noise, in pixels")
+    add("--threads", type=int, nargs="+", metavar="N", default=[1, 2], help="how many threads")
+    add("--batch_size", type=int, metavar="N", default=4, help="pictures in a batch")
+    add("--turns", type=int, metavar="N", default=5, help="how often everything is measured")
+    return parser
+
+
+def _pictures(options: argparse.Namespace) -> list[Tensor]:
+    """Two sources or more and the fused picture, (1, 1 or 3, H, W)."""
+    if options.pictures:
+        if len(options.pictures) < 3:
+            raise UserError("--pictures: wanted at least two sources and what was fused of them")
+        pictures = [as_levels(read_image(path)) for path in options.pictures]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise UserError("--pictures: wanted pictures of one size")
+        return pictures
+    generator = torch.Generator().manual_seed(0)
+    scene, *noise = torch.rand(3, 1, 1, options.side, options.side, generator=generator)
+    a, b = ((0.7 * scene + 0.3 * own) * 255 for own in noise)
+    return [a, b, (a + b) / 2]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _print_table(
+    fused: Tensor,
+    rows: dict[str, tuple[str, ...]],
+    ways: dict[str, tuple[int, int]],
+    seconds: dict[tuple[str, str], list[float]],
+) -> None:
+    print(f"seconds per picture of {fused.shape[-1]}x{fused.shape[-2]}, and the ratio to {next(iter(ways))}")
+    print(f"{'':<16}" + "".join(f"{way:>20}" for way in ways))
+    for row in rows:
+        values = [statistics.median(seconds[row, way]) for way in ways]
+        print(f"{row:<16}" + "".join(f"{value:>13.4f}{value / values[0]:>7.2f}" for value in values))
