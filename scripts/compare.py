@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from options.strict import StrictParser, choice
+from options.measuring import (
+    FUSED_HELP,
+    REFERENCE_HELP,
+    SOURCES_HELP,
+    add_measuring_options,
+    check_measuring_options,
+)
+from options.strict import StrictParser
 from util.comparison import compare_sets, leaderboard_text, remarks, write_comparison
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
@@ -23,7 +29,7 @@ over all of them, with confidence intervals and tests of significance. Several s
 other, each after --set NAME: --set a --sources … --fused … --set b --sources … --fused …; each counts the same. A run
 that was stopped goes on when it is started again."""
 
-_LEAST = {"workers": 1, "resamples": 100, "seed": 0}
+_LEAST = {"resamples": 100, "seed": 0}
 
 
 @dataclass
@@ -40,6 +46,7 @@ class SetWords:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
+    check_measuring_options(options)
     for name, least in _LEAST.items():
         if getattr(options, name) < least:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
@@ -80,8 +87,6 @@ def _measure(
     keys = {(name, method): f"{number} {method}" for number, name in enumerate(sets) for method in sets[name]}
     jobs = {key: sets[name][method] for (name, method), key in keys.items()}
     metrics = parse_metrics(options.metrics, reference=any(item.reference for items in jobs.values() for item in items))
-    if not metrics:
-        raise UserError("--metrics none: there is nothing to compare")
     record = options.out / ".measured"
     record.parent.mkdir(parents=True, exist_ok=True)
     skip_bad = options.on_bad_sample == "skip"
@@ -148,25 +153,10 @@ def _build_parser() -> StrictParser:
     parser.set_defaults(sets=[])
     _add_set_options(parser)
     add = parser.add_argument
-    add(
-        "--metrics",
-        metavar="NAMES",
-        default="all",
-        help="names separated by commas, with @ another convention (SSIM@sum) or against --reference (PSNR@reference); "
-        "all; or a quick few. Every one counts the same in the order",
-    )
     add("--out", required=True, metavar="DIR", type=Path, default=argparse.SUPPRESS, help="folder for the page")
-    add("--workers", type=int, metavar="N", default=os.cpu_count() or 1, help="how many processes share the work")
     add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same confidence intervals")
     add("--resamples", type=int, metavar="N", default=2000, help="how often pictures are drawn for the intervals")
-    add(
-        "--on_bad_sample",
-        type=choice("--on_bad_sample", ("stop", "skip")),
-        metavar="stop|skip",
-        default="stop",
-        help="at a picture that is missing or cannot be used: stop, or skip it and list it at the end (exit status 3)",
-    )
-    add("--verbose", action="store_true", help="show where an error comes from")
+    add_measuring_options(parser)
     return parser
 
 
@@ -188,7 +178,7 @@ def _add_set_options(parser: StrictParser) -> None:
         metavar="DIR",
         type=Path,
         default=nothing,
-        help="a folder for each source, in order; or one folder with all of them in any layout that test.py reads",
+        help=SOURCES_HELP,
     )
     add(
         "--fused",
@@ -196,17 +186,9 @@ def _add_set_options(parser: StrictParser) -> None:
         nargs="+",
         metavar="NAME=DIR",
         default=nothing,
-        help="folder of a method's pictures; NAME= may be left out; the last part may be a pattern in which * is the "
-        "name of the sources, as in IFCNN='results/*_IFCNN'; to be given for each method, the same ones in all sets",
+        help=f"{FUSED_HELP}, the same ones in all sets",
     )
-    add(
-        "--reference",
-        action=_OfSet,
-        metavar="DIR",
-        type=Path,
-        default=nothing,
-        help="folder of what the fused pictures should be, where it is known",
-    )
+    add("--reference", action=_OfSet, metavar="DIR", type=Path, default=nothing, help=REFERENCE_HELP)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from options.strict import StrictParser, choice
+from options.measuring import (
+    FUSED_HELP,
+    REFERENCE_HELP,
+    SOURCES_HELP,
+    add_measuring_options,
+    check_measuring_options,
+)
+from options.strict import StrictParser
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
 from util.measuring import FusedItem, Values, find_items, measure_items, parse_methods, parse_metrics
@@ -24,8 +30,7 @@ lytro-01_DenseFuse.png). A run that was stopped goes on when it is started again
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
-    if options.workers < 1:
-        raise UserError(f"--workers must be at least 1, not {options.workers}")
+    check_measuring_options(options)
     if options.out.suffix != ".csv":
         raise UserError(f"--out {options.out}: wanted a .csv file; .json and .tex are written beside it")
     check_place("--out", options.out.parent)
@@ -37,8 +42,6 @@ def main(argv: Sequence[str]) -> int:
         skipped += lines
     known = any(item.reference for items in methods.values() for item in items)
     metrics = parse_metrics(options.metrics, reference=known)
-    if not metrics:
-        raise UserError("--metrics none: there is nothing to measure")
     record = options.out.with_name(f".{options.out.name}.measured")
     record.parent.mkdir(parents=True, exist_ok=True)
     measured = measure_items(methods, metrics, workers=options.workers, record=record, skip_bad=skip_bad)
@@ -55,15 +58,7 @@ def _build_parser() -> StrictParser:
     parser = StrictParser(prog="evaluate.py", description=_DESCRIPTION)
     add = parser.add_argument
     nothing = argparse.SUPPRESS
-    add(
-        "--sources",
-        required=True,
-        nargs="+",
-        metavar="DIR",
-        type=Path,
-        default=nothing,
-        help="a folder for each source, in order; or one folder with all of them in any layout that test.py reads",
-    )
+    add("--sources", required=True, nargs="+", metavar="DIR", type=Path, default=nothing, help=SOURCES_HELP)
     add(
         "--fused",
         required=True,
@@ -71,27 +66,11 @@ def _build_parser() -> StrictParser:
         nargs="+",
         metavar="NAME=DIR",
         default=nothing,
-        help="folder of a method's pictures; NAME= may be left out; the last part may be a pattern in which * is the "
-        "name of the sources, as in IFCNN='results/*_IFCNN'; to be given for each method",
+        help=FUSED_HELP,
     )
-    add("--reference", metavar="DIR", type=Path, help="folder of what the fused pictures should be, where it is known")
-    add(
-        "--metrics",
-        metavar="NAMES",
-        default="all",
-        help="names separated by commas, with @ another convention (SSIM@sum) or against --reference (PSNR@reference); "
-        "all; or a quick few",
-    )
+    add("--reference", metavar="DIR", type=Path, help=REFERENCE_HELP)
     add("--out", required=True, metavar="FILE.csv", type=Path, default=nothing, help="the table to write")
-    add("--workers", type=int, metavar="N", default=os.cpu_count() or 1, help="how many processes share the work")
-    add(
-        "--on_bad_sample",
-        type=choice("--on_bad_sample", ("stop", "skip")),
-        metavar="stop|skip",
-        default="stop",
-        help="at a picture that is missing or cannot be used: stop, or skip it and list it at the end (exit status 3)",
-    )
-    add("--verbose", action="store_true", help="show where an error comes from")
+    add_measuring_options(parser)
     return parser
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from options.commands import parse_test, parse_train
-from scripts import make_pmf
+from scripts import compare, evaluate, make_pmf
+from scripts.benchmarks import metrics, training
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [ROOT / "datasets" / "README.md", ROOT / "checkpoints" / "README.md"]
+PARSERS = {
+    f"scripts/{module.__name__.split('.')[-1]}.py": module._build_parser for module in (compare, evaluate, make_pmf)
+}
 PLACEHOLDER = re.compile(r"[A-Z]+|…|\[.*\]")
 
 
@@ -41,8 +45,11 @@ def test_a_command_of_the_documentation_is_understood(words):
         parse_train([word.replace("mine", "R2GAN_generator") for word in arguments])
     elif program == "test.py":
         parse_test(arguments)
-    elif program == "scripts/make_pmf.py":
-        make_pmf._build_parser().parse_strict(arguments)
+    elif program == "scripts/benchmark.py":
+        module = {"train": training, "metrics": metrics}[arguments[0]]
+        module._build_parser().parse_strict(arguments[1 : arguments.index("--") if "--" in arguments else None])
+    elif program in PARSERS:
+        PARSERS[program]().parse_strict(arguments)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -222,6 +222,7 @@ def _set_content(ranking: SetRanking) -> dict[str, Any]:
             {
                 "one": of.methods[one],
                 "other": of.methods[other],
+                "distance": ranking.distance(one, other),
                 "overall": {
                     "ahead": int(pairs.overall_ahead[one, other]),
                     "p": float(pairs.overall_p[one, other]),

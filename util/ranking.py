@@ -103,6 +103,17 @@ class SetRanking:
     overall: Overall
     pairs: Pairs
 
+    def distance(self, one: int, other: int) -> float:
+        """How far two methods are apart: the median over the metrics of the relative difference of their means.
+
+        Many pictures make a tiny difference sure; this says whether it is one. NaN where no metric has both means.
+        """
+        pair = self.mean[[one, other]]
+        pair = pair[:, ~np.isnan(pair).any(axis=0)]
+        largest = np.abs(pair).max(axis=0)
+        apart = np.divide(np.abs(pair[0] - pair[1]), largest, out=np.zeros_like(largest), where=largest > 0)
+        return float(np.median(apart)) if apart.size else float("nan")
+
 
 def take_comparable(
     values: Mapping[str, Mapping[str, Mapping[str, float]]], better: Mapping[str, Better]

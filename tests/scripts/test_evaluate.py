@@ -61,7 +61,7 @@ def test_all_metrics_and_a_reference(folder):
         (["--fused", "{}/mean", "--metrics", "EM"], "no metric is called 'EM': there are EN, SD"),
         (["--fused", "{}/mean", "--metrics", "none"], "nothing to measure"),
         (["--fused", "{}/mean", "--metrics", "PSNR@reference"], "give --reference DIR"),
-        (["--fused", "{}/mean", "--workers", "0"], "--workers must be at least 1"),
+        (["--fused", "{}/mean", "--workers", "0"], "--workers 0: must be at least 1"),
         (["--fused", "{}/mean", "--out", "m.txt"], "--out m.txt: wanted a .csv file"),
         (["--fused", "{}/mean", "--fussed", "x"], "unknown option --fussed (did you mean --fused"),
         ([], "--fused"),

@@ -226,3 +226,11 @@ def test_nothing_warns_where_values_are_missing():
         found = ranking(*values.tolist(), better=("higher", "lower", "zero", "higher", "lower"))
         rank_over_sets([found, found])
     assert np.isfinite(found.overall.interval).all()
+
+
+def test_how_far_two_methods_are_apart_whatever_is_sure():
+    ways = ("higher",) * 4
+    found = ranking([[100.0, 1.0, 0.0, math.nan]], [[99.0, 2.0, 0.0, 7.0]], better=ways)
+    assert found.distance(0, 1) == found.distance(1, 0) == pytest.approx(0.01)  # of 1 %, 50 %, none
+    assert found.distance(0, 0) == 0
+    assert math.isnan(ranking([[math.nan]], [[1.0]]).distance(0, 1))

@@ -163,7 +163,7 @@ def _pair_legend(ranking: SetRanking) -> tags.p:
         )
     if pairs.pictures >= pairs.overall_pictures_needed:
         legend.add("; ", tags.span("★", cls="star"), " significantly better over all metrics")
-    legend.add(".")
+    legend.add("; Δ how far apart the two means are, in the median metric.")
     if pairs.pictures < pairs.pictures_needed:
         legend.add(
             tags.strong(

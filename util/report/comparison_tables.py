@@ -111,7 +111,8 @@ def verdict(ranking: SetRanking) -> tags.p:
             f"{pairs.overall_pictures_needed} or more are needed, and intervals of so few are too narrow."
         )
     elif p < ALPHA and pairs.overall_ahead[first, second] > 0:
-        line.add(f", by more than chance would explain ({p_text(p)}).")
+        apart = percent(ranking.distance(first, second))
+        line.add(f", by more than chance would explain ({p_text(p)}): their means are {apart} apart (median metric).")
     else:
         line.add(f", but by no more than chance may explain ({p_text(p)}).")
     return line
@@ -120,6 +121,11 @@ def verdict(ranking: SetRanking) -> tags.p:
 def p_text(p: float) -> str:
     """A p-value as one writes it."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def percent(share: float) -> str:
+    """A share with two digits."""
+    return "–" if math.isnan(share) else f"{100 * share:.2g} %"
 
 
 def _count(number: int, what: str) -> str:
@@ -236,6 +242,9 @@ def _pair_cell(ranking: SetRanking, one: int, other: int) -> tags.td:
         yes, no = int(better[one, other]), int(better[other, one])
         cell.add(tags.span(f"{yes} : {no}", cls="sure"))
         facts.append(f"significantly better in {yes}, worse in {no}, no difference in {count - yes - no}")
+    apart = percent(ranking.distance(one, other))
+    cell.add(tags.span(f"Δ {apart}", cls="apart"))
+    facts.append(f"their means are {apart} apart in the median metric")
     cell["title"] = "\n".join(facts)
     cell["style"] = f"--share: {wins / count:.3f}"
     return cell

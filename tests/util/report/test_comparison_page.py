@@ -73,7 +73,8 @@ def test_leaderboard_has_the_best_first(page):
 
 
 def test_verdict_is_as_sure_as_the_test(tmp_path, page):
-    assert "B comes first, before A, by more than chance would explain (p = 0.001)." in plain(page)
+    sentence = "by more than chance would explain (p = 0.001): their means are 61 % apart (median metric)."
+    assert f"B comes first, before A, {sentence}" in plain(page)
     few = plain(write(tmp_path / "few.html", compared("lytro", values("AB", 5))))
     assert "Whether that is chance cannot be said from 5 pictures: 6 or more are needed, and intervals" in few
     noise = values("AB", 6, step=0)
@@ -112,9 +113,9 @@ def test_pairs(page):
     rows = re.findall(r'<tr><th scope="row">(.)</th>(.*?)</tr>', table("pairs", page), flags=re.DOTALL)
     cells = [(name, [plain(cell) for cell in re.findall(r"<td.*?</td>", row, flags=re.DOTALL)]) for name, row in rows]
     assert cells == [
-        ("B", ["·", "3★3 : 0", "3★3 : 0"]),
-        ("A", ["00 : 3", "·", "3★3 : 0"]),
-        ("C", ["00 : 3", "00 : 3", "·"]),
+        ("B", ["·", "3★3 : 0Δ 61 %", "3★3 : 0Δ 76 %"]),
+        ("A", ["00 : 3Δ 61 %", "·", "3★3 : 0Δ 38 %"]),
+        ("C", ["00 : 3Δ 76 %", "00 : 3Δ 38 %", "·"]),
     ]
 
 
