@@ -46,7 +46,15 @@ def write_page(folder: Path, title: str, facts: Mapping[str, str], results: Sequ
     notes = ["Colour is measured on its luma, in whole levels; definitions: docs/metrics.md."] if names else []
     if any(name.endswith(AVERAGE) for name in names):
         notes.append(f"Columns ending in {AVERAGE} are those of the plain average of the sources.")
-    directions = {name: describe(name.removesuffix(AVERAGE))[0] for name in names}
+    known = {name: describe(name.removesuffix(AVERAGE)) for name in names}
     path = folder / "index.html"
-    write_result_page(path, title=title, facts=facts, rows=rows, directions=directions, notes=notes)
+    write_result_page(
+        path,
+        title=title,
+        facts=facts,
+        rows=rows,
+        directions={name: better for name, (better, _) in known.items()},
+        explanations={name: text for name, (_, text) in known.items()},
+        notes=notes,
+    )
     return path

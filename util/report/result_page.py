@@ -49,6 +49,7 @@ def write_result_page(
     facts: Mapping[str, str],
     rows: Sequence[ResultRow],
     directions: Mapping[str, Better],
+    explanations: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Writes the page, whole or not at all. It is one file that refers to nothing but the pictures.
@@ -59,22 +60,24 @@ def write_result_page(
         facts: what a reader should know about the test, in order.
         rows: the samples, in order.
         directions: metric -> which values are better; a metric that is not there has no best.
+        explanations: metric -> what it is, in a few words; shown where one points at its name.
         notes: remarks, shown above the values.
 
     Raises:
         ValueError: when a picture's path is absolute or leaves the page's folder.
     """
     columns = make_columns([row.values for row in rows], directions)
+    known = explanations or {}
     page = new_page(title, STYLES, SCRIPTS)
     main = page.main.add(tags.main())
     main.add(page_header(title, fact_list(facts)))
     if notes:
         main.add(tags.ul(*(tags.li(note) for note in notes), cls="notes"))
     if columns:
-        main.add(_summary(columns, len(rows)))
+        main.add(_summary(columns, known, len(rows)))
     main.add(_toolbar(len(rows)))
     if columns:
-        main.add(_table(columns, rows))
+        main.add(_table(columns, known, rows))
     if any(row.pictures for row in rows):
         main.add(
             tags.section(
@@ -86,13 +89,13 @@ def write_result_page(
     write_text(path, render_page(page))
 
 
-def _summary(columns: Sequence[Column], count: int) -> tags.section:
+def _summary(columns: Sequence[Column], explanations: Mapping[str, str], count: int) -> tags.section:
     """Mean and spread of every metric."""
     section = tags.section(tags.h2("Mean ± standard deviation"), aria_label="Summary")
     tiles = section.add(tags.div(cls="tiles"))
     for column in columns:
         tile = tiles.add(tags.div(cls="tile"))
-        tile.add(_metric_name(column, tags.div(cls="tile-name")))
+        tile.add(_metric_name(column, explanations, tags.div(cls="tile-name")))
         value = tile.add(tags.div(tags.span(column.text(column.mean), cls="tile-mean"), cls="tile-value"))
         if not math.isnan(column.sd):
             value.add(tags.span(f"± {column.text(column.sd)}", cls="tile-sd"))
@@ -101,8 +104,10 @@ def _summary(columns: Sequence[Column], count: int) -> tags.section:
     return section
 
 
-def _metric_name(column: Column, tag: tags.html_tag) -> tags.html_tag:
+def _metric_name(column: Column, explanations: Mapping[str, str], tag: tags.html_tag) -> tags.html_tag:
     tag.add(column.name)
+    if column.name in explanations:
+        tag["title"] = explanations[column.name]
     if column.arrow:
         tag.add(tags.span(column.arrow, cls="arrow", title=column.meaning, aria_label=column.meaning, role="img"))
     return tag
@@ -125,11 +130,11 @@ def _toolbar(count: int) -> tags.div:
     )
 
 
-def _table(columns: Sequence[Column], rows: Sequence[ResultRow]) -> tags.section:
+def _table(columns: Sequence[Column], explanations: Mapping[str, str], rows: Sequence[ResultRow]) -> tags.section:
     """The values. The sort script takes `data-sort`; an empty one (nan, nothing) always goes last."""
     head = tags.tr(tags.th("Name", scope="col"))
     for column in columns:
-        head.add(_metric_name(column, tags.th(scope="col", cls="number")))
+        head.add(_metric_name(column, explanations, tags.th(scope="col", cls="number")))
     body = tags.tbody()
     places = _natural_places([row.name for row in rows])
     for index, row in enumerate(rows):

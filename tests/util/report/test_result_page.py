@@ -35,6 +35,11 @@ def test_content(tmp_path):
     assert "1 of 2 are finite" in text
 
 
+def test_metrics_are_explained_where_one_points_at_them(tmp_path):
+    text = write(tmp_path / "index.html", explanations={"EN": 'entropy, in "bits"'})
+    assert text.count('title="entropy, in &quot;bits&quot;"') == 2  # in the summary and in the table
+
+
 def test_best_value_is_marked_and_nan_sorts_last(tmp_path):
     text = write(tmp_path / "index.html")
     cells = re.findall(r'<td class="number" data-sort="([^"]*)" title="([^"]*)">(.*?)</td>', text)
