@@ -46,7 +46,7 @@ def choose_layout(listing: Listing, wanted: Sequence[str]) -> str:
     if folders:
         return _choose_for_folders(listing, wanted)
     raise UserError(
-        f"no pictures in {folder} (given by --dataroot and --phase): wanted role folders (ir, vi), scenes "
+        f"no pictures in {folder}: wanted role folders (ir, vi), scenes "
         "(a folder each), suffixed files (x_A.png, x_B.png) or stacked panels"
     )
 

@@ -36,7 +36,8 @@ def match_pictures(names: Sequence[str], where: Path, option: str) -> dict[str, 
     for path in list_images(folder):
         pictures.setdefault(fold(path.stem), []).append(path)
     if affixes is None:
-        affixes = _choose(_count([fold(name) for name in names], list(pictures)), folder, option)
+        stems = [paths[0].stem for paths in pictures.values()]
+        affixes = _choose(_count(names, stems), folder, option)
     found = {name: pictures.get(fold(affixes[0] + name + affixes[1]), []) for name in names}
     for paths in found.values():
         if len(paths) > 1:
@@ -58,24 +59,31 @@ def _folder_and_pattern(where: Path, option: str) -> tuple[Path, Affixes | None]
         if not where.parent.is_dir():
             raise UserError(f"{option}: no such folder: {where.parent}")
         return where.parent, (before, behind)
+    if where.is_file():
+        raise UserError(f"{option} {where} is a file: wanted a folder, or a pattern in quotes")
     if not where.is_dir():
         raise UserError(f"{option}: no such folder: {where}")
     fused = where / "fused"
-    return (fused if not list_images(where) and fused.is_dir() else where), None
+    return (fused if fused.is_dir() and not list_images(where) else where), None
 
 
-def _count(names: Sequence[str], stems: Sequence[str]) -> Mapping[Affixes, int]:
-    """How many items have a picture, for every pair of affixes that at least one has."""
+def _count(names: Sequence[str], stems: Sequence[str]) -> dict[Affixes, int]:
+    """How many items have a picture, for all affixes that at least one has, written as in its name."""
     counts: Counter[Affixes] = Counter()
-    for name in names:
+    written: dict[Affixes, Affixes] = {}
+    for name in map(fold, names):
         for stem in stems:
-            start = stem.find(name)
+            word = fold(stem)
+            shown = stem if len(stem) == len(word) else word  # folding may change the length
+            start = word.find(name)
             while start >= 0:
-                before, behind = stem[:start], stem[start + len(name) :]
+                end = start + len(name)
+                before, behind = word[:start], word[end:]
                 if _apart(before[-1:], name[:1]) and _apart(name[-1:], behind[:1]) and not behind[:1].isdecimal():
                     counts[before, behind] += 1
-                start = stem.find(name, start + 1)
-    return counts
+                    written.setdefault((before, behind), (shown[:start], shown[end:]))
+                start = word.find(name, start + 1)
+    return {written[affixes]: count for affixes, count in counts.items()}
 
 
 def _apart(left: str, right: str) -> bool:
@@ -92,9 +100,9 @@ def _choose(counts: Mapping[Affixes, int], folder: Path, option: str) -> Affixes
     if not counts:
         return "", ""
     best = max(counts, key=lambda affixes: (counts[affixes], affixes == ("", "")))
-    if best != ("", ""):
-        for other, count in counts.items():
-            if other != best and 2 * count > counts[best]:
-                patterns = " or ".join(f"{folder}/{before}*{behind}" for before, behind in sorted((best, other)))
-                raise UserError(f"{option} {folder} holds pictures of several methods: say which, as {patterns}")
+    near = sorted(affixes for affixes, count in counts.items() if 2 * count > counts[best])
+    if best != ("", "") and len(near) > 1:
+        patterns = " or ".join(f"'{folder}/{before}*{behind}'" for before, behind in near[:3])
+        more = f" ({len(near) - 3} more)" if len(near) > 3 else ""
+        raise UserError(f"{option} {folder} holds pictures of several methods: say which, as {patterns}{more}")
     return best

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from options.strict import StrictParser, choice
 from util.errors import UserError
+from util.workers import usual_workers
 
 SOURCES_HELP = "a folder for each source, in order; or one folder with all of them in any layout that test.py reads"
 FUSED_HELP = (
     "folder of a method's pictures; NAME= may be left out; the last part may be a pattern in which * is the name of "
     "the sources, as in IFCNN='results/*_IFCNN'; to be given for each method"
 )
+LAYOUT_HELP = "how one folder of --sources is to be read, where two readings are possible: roles, scenes or suffix"
+ROLES_HELP = "which roles of one folder of --sources to use, in this order, as in ir,vi"
+LAYOUTS = ("auto", "roles", "scenes", "suffix")
 REFERENCE_HELP = "folder of what the fused pictures should be, where it is known"
 
 
@@ -26,7 +29,7 @@ def add_measuring_options(parser: StrictParser) -> None:
         help="names separated by commas, with @ another convention (SSIM@sum) or against --reference (PSNR@reference); "
         "all; or a quick few",
     )
-    add("--workers", type=int, metavar="N", default=os.cpu_count() or 1, help="how many processes share the work")
+    add("--workers", type=int, metavar="N", default=usual_workers(), help="how many processes share the work")
     add(
         "--on_bad_sample",
         type=choice("--on_bad_sample", ("stop", "skip")),

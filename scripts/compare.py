@@ -11,25 +11,32 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from data.inspection import describe
 from options.measuring import (
     FUSED_HELP,
+    LAYOUT_HELP,
+    LAYOUTS,
     REFERENCE_HELP,
+    ROLES_HELP,
     SOURCES_HELP,
     add_measuring_options,
     check_measuring_options,
 )
 from options.strict import StrictParser
+from util.compared_pictures import check_pictures
 from util.comparison import compare_sets, leaderboard_text, remarks, write_comparison
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
-from util.measuring import FusedItem, Values, find_items, measure_items, parse_methods, parse_metrics
+from util.fused_items import FusedItem, find_methods, find_scenes, parse_methods
+from util.measured_items import Record, keep_record, measure_items
+from util.measuring import Values, parse_metrics
 
 _DESCRIPTION = """Measures the fused pictures of two or more methods and ranks the methods: in every picture and metric,
 over all of them, with confidence intervals and tests of significance. Several sets of scenes are given one after the
 other, each after --set NAME: --set a --sources … --fused … --set b --sources … --fused …; each counts the same. A run
 that was stopped goes on when it is started again."""
 
-_LEAST = {"resamples": 100, "seed": 0}
+_RANGES = {"resamples": (100, 100_000), "seed": (0, 2**63)}
 
 
 @dataclass
@@ -41,32 +48,30 @@ class SetWords:
     sources: list[Path] = field(default_factory=list)
     fused: list[str] = field(default_factory=list)
     reference: Path | None = None
+    layout: str = "auto"
+    roles: str = ""
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
     check_measuring_options(options)
-    for name, least in _LEAST.items():
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
+    for name, (least, most) in _RANGES.items():
+        if not least <= getattr(options, name) <= most:
+            raise UserError(f"--{name} {getattr(options, name)}: must be from {least} to {most}")
     check_place("--out", options.out)
-    skip_bad = options.on_bad_sample == "skip"
     methods = _read_methods(options.sets)
-    skipped: list[str] = []
-    found: dict[str, dict[str, list[FusedItem]]] = {}
-    for words, folders in zip(options.sets, methods, strict=True):
-        found[words.name] = {}
-        for method, folder in folders.items():
-            items, lines = find_items(words.sources, folder, reference=words.reference, skip_bad=skip_bad)
-            found[words.name][method] = items
-            skipped += lines
-    values, lines = _measure(found, options)
-    skipped = list(dict.fromkeys([*skipped, *lines]))
-    comparison = compare_sets(
-        {name: (items, values[name]) for name, items in found.items()}, seed=options.seed, resamples=options.resamples
-    )
-    write_comparison(options.out, comparison, skipped)
+    found, skipped = _find(options.sets, methods, skip_bad=options.on_bad_sample == "skip")
+    check_pictures(options.out, (item for of in found.values() for items in of.values() for item in items))
+    with keep_record(options.out / ".measured") as record:
+        values, lines = _measure(found, options, record)
+        skipped = list(dict.fromkeys([*skipped, *lines]))
+        comparison = compare_sets(
+            {name: (items, values[name]) for name, items in found.items()},
+            seed=options.seed,
+            resamples=options.resamples,
+        )
+        write_comparison(options.out, comparison, skipped)
     print(leaderboard_text(comparison))
     for line in remarks(comparison):
         print(f"note: {one_line(line)}")
@@ -76,8 +81,32 @@ def main(argv: Sequence[str]) -> int:
     return EXIT_SKIPPED if skipped else EXIT_DONE
 
 
+def _find(
+    sets: Sequence[SetWords], methods: Sequence[Mapping[str, Path]], *, skip_bad: bool
+) -> tuple[dict[str, dict[str, list[FusedItem]]], list[str]]:
+    """Finds the pictures of all sets.
+
+    Returns:
+        Set → method → its items, and one line on everything that is left out.
+
+    Raises:
+        UserError: what cannot be used, or a set without a picture that all methods have.
+    """
+    found: dict[str, dict[str, list[FusedItem]]] = {}
+    skipped: list[str] = []
+    for words, folders in zip(sets, methods, strict=True):
+        scenes = find_scenes(words.sources, layout=words.layout, roles=words.roles, skip_bad=skip_bad)
+        print(*describe(scenes), sep="\n")
+        items, lines = find_methods(scenes, folders, reference=words.reference, skip_bad=skip_bad)
+        if not set.intersection(*({item.name for item in of_method} for of_method in items.values())):
+            raise UserError(f"--fused: there is no picture that all methods have: {', '.join(items)}")
+        found[words.name] = items
+        skipped += lines
+    return found, skipped
+
+
 def _measure(
-    sets: Mapping[str, Mapping[str, Sequence[FusedItem]]], options: argparse.Namespace
+    sets: Mapping[str, Mapping[str, Sequence[FusedItem]]], options: argparse.Namespace, record: Record
 ) -> tuple[dict[str, dict[str, dict[str, Values]]], list[str]]:
     """Measures all sets in one go, so that all of it is kept when it is stopped.
 
@@ -87,10 +116,8 @@ def _measure(
     keys = {(name, method): f"{number} {method}" for number, name in enumerate(sets) for method in sets[name]}
     jobs = {key: sets[name][method] for (name, method), key in keys.items()}
     metrics = parse_metrics(options.metrics, reference=any(item.reference for items in jobs.values() for item in items))
-    record = options.out / ".measured"
-    record.parent.mkdir(parents=True, exist_ok=True)
     skip_bad = options.on_bad_sample == "skip"
-    measured = measure_items(jobs, metrics, workers=options.workers, record=record, skip_bad=skip_bad)
+    measured = measure_items(jobs, metrics, record, workers=options.workers, skip_bad=skip_bad)
     values = {name: {method: measured.values[keys[name, method]] for method in sets[name]} for name in sets}
     return values, measured.skipped
 
@@ -142,7 +169,7 @@ class _OfSet(argparse.Action):
         words, name = namespace.sets[-1], str(option_string).removeprefix("--")
         if name == "fused":
             words.fused += values
-        elif getattr(words, name):
+        elif getattr(words, name) not in ([], None, "", "auto"):
             raise UserError(f"{option_string} twice: a further set of scenes begins with --set NAME")
         else:
             setattr(words, name, values)
@@ -168,8 +195,8 @@ def _add_set_options(parser: StrictParser) -> None:
         action=_BeginSet,
         metavar="NAME",
         default=nothing,
-        help="begins a set of scenes, to which --sources, --fused and --reference behind it belong; a single set needs "
-        "no name",
+        help="begins a set of scenes, to which --sources, --fused, --reference, --layout and --roles behind it "
+        "belong; a single set needs no name",
     )
     add(
         "--sources",
@@ -189,6 +216,8 @@ def _add_set_options(parser: StrictParser) -> None:
         help=f"{FUSED_HELP}, the same ones in all sets",
     )
     add("--reference", action=_OfSet, metavar="DIR", type=Path, default=nothing, help=REFERENCE_HELP)
+    add("--layout", action=_OfSet, choices=LAYOUTS, default=nothing, help=LAYOUT_HELP)
+    add("--roles", action=_OfSet, metavar="NAMES", default=nothing, help=ROLES_HELP)
 
 
 if __name__ == "__main__":

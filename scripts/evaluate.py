@@ -9,9 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from data.inspection import describe
 from options.measuring import (
     FUSED_HELP,
+    LAYOUT_HELP,
+    LAYOUTS,
     REFERENCE_HELP,
+    ROLES_HELP,
     SOURCES_HELP,
     add_measuring_options,
     check_measuring_options,
@@ -19,7 +23,9 @@ from options.measuring import (
 from options.strict import StrictParser
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
-from util.measuring import FusedItem, Values, find_items, measure_items, parse_methods, parse_metrics
+from util.fused_items import find_methods, find_scenes, parse_methods
+from util.measured_items import keep_record, measure_items
+from util.measuring import Values, parse_metrics
 from util.tables import mean_values, summarise, write_csv, write_json, write_latex
 
 _DESCRIPTION = """Measures the fused pictures of one or more methods. A fused picture belongs to the sources whose name
@@ -34,21 +40,23 @@ def main(argv: Sequence[str]) -> int:
     if options.out.suffix != ".csv":
         raise UserError(f"--out {options.out}: wanted a .csv file; .json and .tex are written beside it")
     check_place("--out", options.out.parent)
+    files = [options.out, *(options.out.with_suffix(ending) for ending in (".json", ".tex"))]
+    for path in files:
+        if path.is_dir():
+            raise UserError(f"--out: {path} is a folder")
     skip_bad = options.on_bad_sample == "skip"
-    methods: dict[str, list[FusedItem]] = {}
-    skipped: list[str] = []
-    for method, folder in parse_methods([word for words in options.fused for word in words]).items():
-        methods[method], lines = find_items(options.sources, folder, reference=options.reference, skip_bad=skip_bad)
-        skipped += lines
+    folders = parse_methods([word for words in options.fused for word in words])
+    scenes = find_scenes(options.sources, layout=options.layout, roles=options.roles, skip_bad=skip_bad)
+    print(*describe(scenes), sep="\n")
+    methods, skipped = find_methods(scenes, folders, reference=options.reference, skip_bad=skip_bad)
     known = any(item.reference for items in methods.values() for item in items)
     metrics = parse_metrics(options.metrics, reference=known)
-    record = options.out.with_name(f".{options.out.name}.measured")
-    record.parent.mkdir(parents=True, exist_ok=True)
-    measured = measure_items(methods, metrics, workers=options.workers, record=record, skip_bad=skip_bad)
-    _write(options.out, measured.values)
+    with keep_record(options.out.with_name(f".{options.out.stem[:100]}.measured")) as record:
+        measured = measure_items(methods, metrics, record, workers=options.workers, skip_bad=skip_bad)
+        _write(options.out, measured.values)
     _print_means(measured.values)
-    print(f"{options.out}, and the same with .json and .tex")
-    skipped = list(dict.fromkeys([*skipped, *measured.skipped]))
+    print(*files)
+    skipped += measured.skipped
     for line in skipped:
         sys.stderr.write(f"skipped: {one_line(line)}\n")
     return EXIT_SKIPPED if skipped else EXIT_DONE
@@ -69,7 +77,16 @@ def _build_parser() -> StrictParser:
         help=FUSED_HELP,
     )
     add("--reference", metavar="DIR", type=Path, help=REFERENCE_HELP)
-    add("--out", required=True, metavar="FILE.csv", type=Path, default=nothing, help="the table to write")
+    add("--layout", choices=LAYOUTS, default="auto", help=LAYOUT_HELP)
+    add("--roles", metavar="NAMES", default="", help=ROLES_HELP)
+    add(
+        "--out",
+        required=True,
+        metavar="FILE.csv",
+        type=Path,
+        default=nothing,
+        help="the table to write; FILE.json and FILE.tex are written beside it; all three replace what is there",
+    )
     add_measuring_options(parser)
     return parser
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS
 from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
+from util.workers import usual_workers
 
 _DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its map one or more wide pictures
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
@@ -155,7 +155,7 @@ def _add_work_options(parser: StrictParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        default=min(os.cpu_count() or 1, 8),
+        default=usual_workers(),
         help="how many processes share the work",
     )
     add(

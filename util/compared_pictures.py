@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from data.image_io import Picture, read_image, write_image
-from util.measuring import FusedItem
+from util.errors import UserError
+from util.fused_items import FusedItem
 from util.report.comparison_page import ScenePictures
 
 FOLDER = "pictures"
@@ -21,12 +23,65 @@ _SOURCES = "sources"
 def file_names(texts: Iterable[str]) -> list[str]:
     """Returns a file name for each text, readable, and no two the same, even where upper and lower case are."""
     names: list[str] = []
+    taken: set[str] = set()
     for number, text in enumerate(texts, start=1):
         name = re.sub(r"[^\w+.-]+", "_", text).strip("._")[:60] or "_"
-        while name.lower() in {taken.lower() for taken in names}:
+        while name.lower() in taken:
             name = f"{name}-{number}"
+        taken.add(name.lower())
         names.append(name)
     return names
+
+
+def check_pictures(folder: Path, items: Iterable[FusedItem]) -> None:
+    """Says what must not happen when pictures are written below `folder/pictures`, before anything is written.
+
+    Args:
+        folder: where the page will be.
+        items: what is to be shown.
+
+    Raises:
+        UserError: a symbolic link there, which could lead anywhere; or an item whose own files lie there.
+    """
+    place = folder / FOLDER
+    for path in (place, *(Path(root, name) for root, folders, files in os.walk(place) for name in (*folders, *files))):
+        if path.is_symlink():
+            raise UserError(
+                f"{path}: a symbolic link, through which nothing is written; remove it or choose another --out"
+            )
+    inside = place.resolve()
+    for item in items:
+        for path in (*item.sources, item.fused, *([item.reference] if item.reference else [])):
+            if path.resolve().is_relative_to(inside):
+                raise UserError(f"{path}: lies in {place}, which is written anew; choose another --out")
+
+
+def remove_others(folder: Path, written: Iterable[str]) -> None:
+    """Removes the files below `folder/pictures` that were not written, and folders without any; follows no link.
+
+    Args:
+        folder: where the page is.
+        written: paths relative to it.
+
+    Raises:
+        UserError: something that cannot be removed.
+    """
+    # By what they are and not by their names, which a file system may spell otherwise.
+    kept = {_identity(folder / path) for path in written}
+    for root, _, files in os.walk(folder / FOLDER, topdown=False):
+        try:
+            for path in (Path(root, file) for file in files):
+                if _identity(path) not in kept:
+                    path.unlink()
+            if not any(Path(root).iterdir()):
+                Path(root).rmdir()
+        except OSError as error:
+            raise UserError(f"{root}: cannot be cleared ({error.strerror or error})") from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    state = path.lstat()
+    return state.st_dev, state.st_ino
 
 
 def write_pictures(

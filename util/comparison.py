@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from util.compared_pictures import file_names, write_pictures
+from util.compared_pictures import check_pictures, file_names, remove_others, write_pictures
 from util.direction import Better
 from util.errors import one_line
-from util.measuring import FusedItem, Values
+from util.fused_items import FusedItem
+from util.measuring import Values
 from util.metrics import METRICS, REFERENCE_SUFFIX, describe
 from util.ranking import Overall, SetRanking, rank_over_sets, rank_set, take_comparable
 from util.report.comparison_page import ComparedSet, write_comparison_page
 from util.report.comparison_tables import MetricText
 from util.tables import metric_names, write_csv, write_json
+
+_PAGE, _TABLE = "index.html", "compare.json"
 
 
 @dataclass(frozen=True)
@@ -82,38 +86,61 @@ def compare_sets(
 def write_comparison(folder: Path, comparison: Comparison, skipped: Sequence[str] = ()) -> None:
     """Writes ranks.csv, metrics.csv, compare.json, the pictures and index.html.
 
+    What an earlier comparison left in the folder is replaced: its page goes first and the new one comes last, so that
+    no page ever shows pictures that are not its own; its pictures that the new one does not show are removed.
+
     Args:
         folder: where they go; made when missing.
         comparison: what came out.
         skipped: a line on each picture that could not be used.
 
     Raises:
-        UserError: a picture that cannot be read, or a place that cannot be written to.
+        UserError: a picture that cannot be read, a place that cannot be written to, or a symbolic link or a picture of
+            the comparison where its copies would go; nothing has been written in the last two cases.
     """
+    check_pictures(folder, (item for one in comparison.sets for items in one.items.values() for item in items))
+    again = (folder / _TABLE).is_file()
+    (folder / _PAGE).unlink(missing_ok=True)
+    places = file_names(one.name for one in comparison.sets)
+    sets = [
+        ComparedSet(one.name, one.ranking, write_pictures(folder, place, one.items, one.ranking.of.pictures))
+        for one, place in zip(comparison.sets, places, strict=True)
+    ]
     _write_tables(folder, comparison)
+    _write_page(folder / _PAGE, comparison, sets, skipped)
+    # Where no comparison was before, files below pictures/ are not ours to remove.
+    if again:
+        shown = [scene for one in sets for scene in one.pictures]
+        remove_others(folder, (path for scene in shown for path in (*scene.fused, *scene.others.values())))
+
+
+def _write_page(path: Path, comparison: Comparison, sets: Sequence[ComparedSet], skipped: Sequence[str]) -> None:
     metrics = list(dict.fromkeys(name for one in comparison.sets for name in one.ranking.of.metrics))
     pictures = sum(len(one.ranking.of.pictures) for one in comparison.sets)
-    places = file_names(one.name for one in comparison.sets)
     facts = {
         "Sets": ", ".join(one.name for one in comparison.sets),
         "Methods": str(len(comparison.sets[0].items)),
         "Pictures per method": str(pictures),
         "Metrics": str(len(metrics)),
-        "Measured on": "grey (luma), in whole levels",
+        "Measured on": _measured_on(metrics),
         "Resamples": f"{comparison.resamples} (seed {comparison.seed})",
     }
     write_comparison_page(
-        folder / "index.html",
+        path,
         title="Comparison of fusion methods",
         facts=facts,
-        sets=[
-            ComparedSet(one.name, one.ranking, write_pictures(folder, place, one.items, one.ranking.of.pictures))
-            for one, place in zip(comparison.sets, places, strict=True)
-        ],
+        sets=sets,
         overall=comparison.overall,
         metrics={name: _metric_text(name) for name in metrics},
         notes=[*remarks(comparison), *(f"Skipped: {line}" for line in skipped)],
     )
+
+
+def _measured_on(metrics: Sequence[str]) -> str:
+    """See `compute_metrics`."""
+    against = [name.endswith(REFERENCE_SUFFIX) for name in metrics]
+    grey = [] if all(against) else ["grey (luma), in whole levels"]
+    return "; ".join([*grey, *(["against a reference all channels"] if any(against) else [])])
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -146,15 +173,23 @@ def leaderboard_text(comparison: Comparison) -> str:
     overall = comparison.overall
     methods = [one_line(method) for method in comparison.sets[0].ranking.of.methods]
     width = max(6, *(len(method) for method in methods))
-    lines = [f"{'method':<{width}}  mean rank  95 % interval  ± metrics  ± pictures  won  first in"]
+    lines = [f" #  {'method':<{width}}  mean rank  95 % interval  ± metrics  ± pictures  won  first in"]
+    places = overall.places()
     for method in overall.order():
         low, high = overall.interval[:, method]
+        interval = "–" if math.isnan(low) else f"{low:5.2f} – {high:5.2f}"
         lines.append(
-            f"{methods[method]:<{width}}  {overall.mean_rank[method]:9.2f}  {low:5.2f} – {high:5.2f}  "
-            f"{overall.spread_over_metrics[method]:9.2f}  {overall.spread_over_pictures[method]:10.2f}  "
-            f"{overall.won[method]:3d}  {100 * overall.first[method]:6.0f} %"
+            f"{places[method]:2d}  {methods[method]:<{width}}  {overall.mean_rank[method]:9.2f}  {interval:>13}  "
+            f"{_known(overall.spread_over_metrics[method], '.2f'):>9}  "
+            f"{_known(overall.spread_over_pictures[method], '.2f'):>10}  "
+            f"{overall.won[method]:3d}  {_known(overall.first[method], '.0%').replace('%', ' %'):>8}"
         )
     return "\n".join(lines)
+
+
+def _known(value: float, form: str) -> str:
+    """A number in this form, a dash where there is none."""
+    return "–" if math.isnan(value) else format(value, form)
 
 
 def _metric_text(name: str) -> MetricText:
@@ -187,7 +222,7 @@ def _write_tables(folder: Path, comparison: Comparison) -> None:
         "overall": {name: _figures(comparison.overall, method) for method, name in enumerate(methods)},
         "sets": {one.name: _set_content(one.ranking) for one in comparison.sets},
     }
-    write_json(folder / "compare.json", content)
+    write_json(folder / _TABLE, content)
 
 
 def _figures(overall: Overall, method: int) -> dict[str, float]:

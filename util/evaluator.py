@@ -33,7 +33,7 @@ class Evaluator:
         fuser: fuses pictures.
         folder: the results folder.
         metrics: see `util.metrics.compute_metrics`; those against a reference where an item has a target.
-        largest: pictures with more pixels are not measured, which takes some 250 bytes per pixel; None for any size.
+        largest: pictures with more pixels are not measured, which takes 200 to 500 bytes per pixel; None for any size.
         skip_bad: leave out items that cannot be read, instead of stopping.
 
     Attributes:

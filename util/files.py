@@ -73,8 +73,11 @@ def check_place(option: str, folder: Path) -> None:
         UserError: something else than a folder is in the way, or it belongs to somebody else.
     """
     there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+    except OSError as error:  # a name too long
+        raise UserError(f"{option} {folder}: {error.strerror or error}") from error
     if not there.is_dir():
         raise UserError(f"{option}: {there} is not a folder")
     if not os.access(there, os.W_OK | os.X_OK):

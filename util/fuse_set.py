@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,15 @@ from util.evaluator import Evaluator
 from util.files import check_place, with_extension
 from util.launch import Place
 from util.measuring import parse_metrics
+from util.metrics import REFERENCE_SUFFIX
 from util.picture_fuser import FusingSettings, PictureFuser
-from util.results import write_page, write_tables
+from util.results import ItemResult, write_page, write_tables
 from util.tables import mean_values
 
 log = logging.getLogger(__name__)
 
 _LARGEST_MEASURED = 25_000_000
-"""Pixels of a picture that is measured without being asked for: more would need more memory than fusing."""
+"""Pixels of a picture that is measured without being asked for: the quick metrics need 5 GB for it, fusing less."""
 
 
 @dataclass(frozen=True)
@@ -85,25 +86,36 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     if not results:
         raise UserError(f"nothing was fused: {skipped[0]}")
     write_tables(folder, results)
-    for name, value in mean_values([result.values for result in results]).items():
-        log.info("%-22s %.4f", name, value)
-    if evaluator.unmeasured:
-        log.warning(
-            "%d pictures above %d megapixels were not measured: --metrics %s does it, with much memory",
-            evaluator.unmeasured,
-            _LARGEST_MEASURED / 1e6,
-            testing.metrics,
-        )
+    _say_values(results, testing.metrics, evaluator.unmeasured)
     facts = {
         "generator": config.selection.netG,
         "weights": str(weights_file),
         "data": config.data.dataroot or "the given folders",
         "pictures": str(len(results)),
         "seconds per picture": f"{evaluator.seconds / len(results):.3f} on {runtime.device}",
+        **({"skipped": str(len(skipped))} if skipped else {}),
     }
-    if skipped:
-        facts["skipped"] = str(len(skipped))
     return Fused(write_page(folder, f"{config.run.name}, {label}", facts, results), skipped)
+
+
+def _say_values(results: Sequence[ItemResult], wanted: str, unmeasured: int) -> None:
+    """Prints the means, and what was not measured though somebody may expect it.
+
+    Args:
+        results: of all items.
+        wanted: the value of --metrics.
+        unmeasured: how many pictures were too large.
+    """
+    means = mean_values([result.values for result in results])
+    for name, value in means.items():
+        log.info("%-22s %.4f", name, value)
+    named = [name.strip() for name in wanted.split(",")]
+    without = [name for name in named if name.endswith(REFERENCE_SUFFIX) and name not in means]
+    if without:
+        log.warning("no item has a target, so there is no %s", ", ".join(without))
+    if unmeasured:
+        limit = _LARGEST_MEASURED / 1e6
+        log.warning("%d pictures above %d megapixels were not measured; give --metrics to do it", unmeasured, limit)
 
 
 def _build_dataset(config: TestConfig) -> FusionDataset:

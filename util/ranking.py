@@ -67,9 +67,16 @@ class Overall:
     first: Array
     draws: Array
 
+    def places(self) -> list[int]:
+        """(M,) each method's place, 1 for the best; methods with the same mean rank share one: 1, 1, 3."""
+        own, other = self.mean_rank[:, None], self.mean_rank[None, :]
+        places: list[int] = (1 + ((other < own) & ~same(own, other)).sum(axis=1)).tolist()
+        return places
+
     def order(self) -> list[int]:
         """The methods' numbers, the best first."""
-        return [int(method) for method in np.argsort(self.mean_rank, kind="stable")]
+        places = self.places()
+        return sorted(range(len(places)), key=places.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,11 @@ class SetRanking:
         of: the values.
         ranks: (M, P, K), see `rank_methods`.
         undefined: (M, K) on how many pictures a method has no value where another one has.
-        counted: (K,) how many pictures the means are over: those where all methods have a finite value.
+        counted: (K,) how many pictures the means are over: those where all methods have a finite value, but for methods
+            that have none on any picture.
         mean: (M, K) of the values, or of their distances from zero where those are what counts: values on both sides
-            of it must not make up for each other. NaN where no picture counts.
+            of it must not make up for each other. Infinite where all values are the same infinity; NaN where no
+            picture counts, and for a method that has no finite value.
         sd: (M, K) their standard deviation (n - 1 below the line); NaN for fewer than two pictures.
         mean_interval: (2, M, K) confidence interval of the mean; NaN for fewer than two pictures.
         rank_of_mean: (M, K) the methods in the order of their means.
@@ -104,15 +113,19 @@ class SetRanking:
     pairs: Pairs
 
     def distance(self, one: int, other: int) -> float:
-        """How far two methods are apart: the median over the metrics of the relative difference of their means.
+        """How far `one` is ahead of `other`: the median over the metrics of the relative difference of their means.
 
-        Many pictures make a tiny difference sure; this says whether it is one. NaN where no metric has both means.
+        Many pictures make a tiny difference sure; this says whether it is one. A test over pictures and a mean may
+        disagree, too: a single outlier moves the mean alone.
+
+        Returns:
+            Positive where `one` is better; NaN where both have a finite mean in no metric.
         """
-        pair = self.mean[[one, other]]
-        pair = pair[:, ~np.isnan(pair).any(axis=0)]
-        largest = np.abs(pair).max(axis=0)
-        apart = np.divide(np.abs(pair[0] - pair[1]), largest, out=np.zeros_like(largest), where=largest > 0)
-        return float(np.median(apart)) if apart.size else float("nan")
+        scores = score_values(self.mean[[one, other]], self.of.better)
+        scores = scores[:, np.isfinite(scores).all(axis=0)]
+        largest = np.abs(scores).max(axis=0)
+        ahead = np.divide(scores[0] - scores[1], largest, out=np.zeros_like(largest), where=largest > 0)
+        return float(np.median(ahead)) if ahead.size else float("nan")
 
 
 def take_comparable(
@@ -186,12 +199,13 @@ def rank_set(of: Comparable, rng: np.random.Generator, resamples: int = 2000) ->
     """
     scores = score_values(of.values, of.better)
     ranks = rank_methods(scores)
-    finite = np.isfinite(of.values).all(axis=0)
     from_zero = np.array([way == "zero" for way in of.better])
-    comparable = np.where(finite, np.where(from_zero, np.abs(of.values), of.values), np.nan)
+    values = np.where(from_zero, np.abs(of.values), of.values)
+    comparable, counted = _take_counted(values)
     count = len(of.pictures)
     draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-    mean = _mean(comparable, axis=1)
+    endless = np.isinf(values[:, 0]) & (values == values[:, :1]).all(axis=1)
+    mean = np.where(endless, values[:, 0], _mean(comparable, axis=1))
     rank_of_mean = rank_methods(score_values(mean, of.better))
     mean_rank = _mean(ranks, axis=1)
     rank_draws = _mean(_resample(ranks, draws), axis=2)
@@ -210,10 +224,10 @@ def rank_set(of: Comparable, rng: np.random.Generator, resamples: int = 2000) ->
         of=of,
         ranks=ranks,
         undefined=(np.isnan(of.values) & ~np.isnan(ranks)).sum(axis=1),
-        counted=finite.sum(axis=0),
+        counted=counted,
         mean=mean,
         sd=_sd(comparable, axis=1),
-        mean_interval=np.where(finite.sum(axis=0) > 1, _interval(_resample(comparable, draws)), np.nan),
+        mean_interval=np.where(counted > 1, _interval(_resample(comparable, draws)), np.nan),
         rank_of_mean=rank_of_mean,
         mean_rank=mean_rank,
         overall=overall,
@@ -241,6 +255,14 @@ def rank_over_sets(sets: Sequence[SetRanking]) -> Overall:
         first=_share_first(draws) if known else unknown,
         draws=draws,
     )
+
+
+def _take_counted(values: Array) -> tuple[Array, Array]:
+    """The values (M, P, K) that means are over, the others NaN, and over how many pictures (K,) they are."""
+    finite = np.isfinite(values)
+    able = finite.any(axis=1, keepdims=True)
+    counts = (finite | ~able).all(axis=0) & able.any(axis=0)
+    return np.where(counts & finite, values, np.nan), counts.sum(axis=0)
 
 
 def _is_best(ranks: Array) -> Array:

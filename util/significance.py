@@ -47,9 +47,19 @@ class Pairs:
     overall_adjusted: Array
     pictures: int
 
+    @property
+    def significant(self) -> Array:
+        """(M, M, K) `ahead` where that is significant, 0 elsewhere."""
+        return np.where(self.adjusted < ALPHA, self.ahead, 0)
+
+    @property
+    def overall_significant(self) -> Array:
+        """(M, M) `overall_ahead` where that is significant, 0 elsewhere."""
+        return np.where(self.overall_adjusted < ALPHA, self.overall_ahead, 0)
+
     def better(self) -> Array:
         """(M, M) in how many metrics the row's method is significantly better than the column's."""
-        return np.asarray(((self.adjusted < ALPHA) & (self.ahead > 0)).sum(axis=2))
+        return np.asarray((self.significant > 0).sum(axis=2))
 
     @property
     def pictures_needed(self) -> int:

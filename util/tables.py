@@ -19,6 +19,7 @@ AVERAGE = "_average"
 
 _LATEX = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$"}
@@ -30,8 +31,8 @@ def metric_names(rows: Iterable[Mapping[str, float]]) -> list[str]:
 
 
 def mean_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Metric → mean over the finite values of some pictures; NaN where there is none."""
-    return {name: _mean(_finite(name, rows)) for name in metric_names(rows)}
+    """Metric → mean over the finite values of some pictures; infinite where all of them are, else NaN."""
+    return {name: _mean(_values(name, rows)) for name in metric_names(rows)}
 
 
 def write_csv(path: Path, labels: Sequence[str], rows: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> None:
@@ -60,13 +61,15 @@ def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """Metric → mean and standard deviation (n - 1 below the line) over the finite values, direction and definition.
 
     One picture that is equal to its reference has an infinite PSNR, so what is not finite is left out, and counted.
+    Where all values are the same infinity, it is the mean.
     """
     summary = {}
     for name in metric_names(rows):
-        values = _finite(name, rows)
+        values = _values(name, rows)
+        finite = _finite(values)
         better, text = describe(name.removesuffix(AVERAGE))
-        sd = statistics.stdev(values) if len(values) > 1 else math.nan
-        summary[name] = {"mean": _mean(values), "sd": sd, "finite": len(values), "better": better, "definition": text}
+        sd = statistics.stdev(finite) if len(finite) > 1 else math.nan
+        summary[name] = {"mean": _mean(values), "sd": sd, "finite": len(finite), "better": better, "definition": text}
     return summary
 
 
@@ -86,24 +89,34 @@ def write_latex(path: Path, methods: Mapping[str, Sequence[Mapping[str, float]]]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _finite(name: str, rows: Sequence[Mapping[str, float]]) -> list[float]:
-    return [row[name] for row in rows if name in row and math.isfinite(row[name])]
+def _values(name: str, rows: Sequence[Mapping[str, float]]) -> list[float]:
+    return [row[name] for row in rows if name in row]
+
+
+def _finite(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
 
 
 def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else math.nan
+    """Mean of the finite values; without any the infinity that all of them are, or NaN."""
+    if finite := _finite(values):
+        return statistics.fmean(finite)
+    return values[0] if len(set(values)) == 1 else math.nan
 
 
 def _short(value: float) -> str:
     """Four digits, as tables in papers have them."""
-    if not math.isfinite(value):
+    if math.isnan(value):
         return "--"
+    if math.isinf(value):
+        return r"$\infty$" if value > 0 else r"$-\infty$"
     digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 3
     return f"{value:.{digits}f}" if digits <= 6 else f"{value:.1e}"
 
 
 def _escape(text: str) -> str:
-    return "".join(_LATEX.get(mark, mark) for mark in text)
+    """A text that stays in its cell: an empty line would end a paragraph in the middle of the table."""
+    return "".join(_LATEX.get(mark, mark) for mark in " ".join(text.split()))
 
 
 def _plain(content: Any) -> Any:

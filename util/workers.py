@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +17,12 @@ from util.errors import UserError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+def usual_workers() -> int:
+    """How many processes to share work among unless told otherwise: the cores that may be used, eight at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 8)
 
 
 def run_jobs(
@@ -76,4 +84,13 @@ def _interrupt_held_back() -> Iterator[None]:
 
 def _start_worker(start: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     start()
+
+
+def _end_with_parent() -> None:
+    """Ends a worker whose parent was killed: it would wait for ever, as each worker holds both ends of the queues."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

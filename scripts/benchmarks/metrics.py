@@ -37,9 +37,10 @@ _SETS = {
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
-    for name in ("side", "batch_size", "turns"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    for name in ("side", "batch_size", "turns", "threads"):
+        given = getattr(options, name)
+        if min(given if isinstance(given, list) else [given]) < 1:
+            raise UserError(f"--{name} {given}: must be at least 1")
     *sources, fused = _pictures(options)
     ways = {f"{count} thread{'s' * (count > 1)}": (count, 1) for count in options.threads}
     ways[f"batch of {options.batch_size}"] = (options.threads[0], options.batch_size)

@@ -39,7 +39,7 @@ def test_exact_names_win_over_others_beside_them(tmp_path):
 
 def test_several_methods_in_one_folder_must_be_chosen_by_a_pattern(tmp_path):
     make(tmp_path, *(f"IFCNN-{rule}-{name}.png" for name in NAMES for rule in ("MAX", "SUM")))
-    with pytest.raises(UserError, match=r"several methods: say which, as .*/ifcnn-max-\* or .*/ifcnn-sum-\*"):
+    with pytest.raises(UserError, match=r"several methods: say which, as '.*/IFCNN-MAX-\*' or '.*/IFCNN-SUM-\*'"):
         found(tmp_path)
     for pattern in ("IFCNN-SUM-*", "IFCNN-SUM-*.png", "ifcnn-sum-*"):
         assert found(tmp_path / pattern) == {name: f"IFCNN-SUM-{name}.png" for name in NAMES}
@@ -69,5 +69,7 @@ def test_two_files_of_one_name_and_what_is_no_folder_are_refused(tmp_path):
         found(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"no such folder: .*nowhere"):
         found(tmp_path / "nowhere" / "*_x")
+    with pytest.raises(UserError, match=r"Camp\.png is a file: wanted a folder, or a pattern in quotes"):
+        found(tmp_path / "a" / "Camp.png")
     with pytest.raises(UserError, match=r"one \* stands"):
         found(tmp_path / "*_*")

@@ -156,3 +156,15 @@ def test_an_options_json_edited_by_hand_is_named(trained, tmp_path, capsys, chan
     words = ["--dataroot", tmp_path / "data", "--checkpoints_dir", tmp_path / "checkpoints", "--name", "run"]
     assert fuse(*words, "--results_dir", tmp_path / "results") == 2
     assert "options.json" in capsys.readouterr().err
+
+
+def test_a_metric_that_needs_a_target_is_missed_aloud(trained, tmp_path, caplog):
+    write_pairs(tmp_path / "data", 2, with_target=False)
+    status = fuse(
+        "--dataroot", tmp_path / "data", "--checkpoints_dir", trained / "checkpoints", "--name", "run",
+        "--results_dir", tmp_path / "results", "--gpu_ids", "-1", "--metrics", "EN,PSNR@reference",
+    )  # fmt: skip
+    assert status == 0
+    assert "no item has a target, so there is no PSNR@reference" in caplog.text
+    header = (tmp_path / "results" / "run" / "test_latest" / "metrics.csv").read_text().splitlines()[0]
+    assert header == "name,EN"

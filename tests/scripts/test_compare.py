@@ -8,7 +8,7 @@ import pytest
 from scripts import compare
 from tests.data.helpers import save
 from tests.pictures import scene
-from util import measuring
+from util import measured_items
 from util.errors import run_command
 
 
@@ -40,8 +40,9 @@ def test_two_sets_are_ranked_and_shown(folder, capsys):
     options = ["--metrics", "SSIM,MSE,QSF", "--out", folder / "out", "--workers", "1", "--resamples", "100"]
     assert run(*sets, *options) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].split()[:3] == ["method", "mean", "rank"]
-    assert said[1].startswith("<good>")
+    assert [line for line in said if line.endswith("2 sources (A, B)")] == ["3 items, 2 sources (A, B)"] * 2
+    start = next(place for place, line in enumerate(said) if "mean rank" in line)
+    assert "<good>" in said[start + 1]
     assert said[-1].startswith(f"the page: {folder / 'out' / 'index.html'}")
     with (folder / "out" / "ranks.csv").open(newline="") as file:
         ranks = list(csv.DictReader(file))
@@ -73,7 +74,7 @@ def test_the_pictures_decide_and_not_the_order_of_the_methods(folder):
 
 def test_what_was_measured_before_a_stop_is_kept(folder, capsys, monkeypatch):
     words = [*words_of(folder, "one"), "--metrics", "EN", "--out", folder / "out", "--workers", "1"]
-    measured, measure = [], measuring._measure
+    measured, measure = [], measured_items._measure
 
     def stopping(job):
         if len(measured) == 4:
@@ -81,11 +82,11 @@ def test_what_was_measured_before_a_stop_is_kept(folder, capsys, monkeypatch):
         measured.append(job)
         return measure(job)
 
-    monkeypatch.setattr(measuring, "_measure", stopping)
+    monkeypatch.setattr(measured_items, "_measure", stopping)
     assert run(*words) == 130
     assert "the same command again goes on" in capsys.readouterr().err
     assert not (folder / "out" / "index.html").exists()
-    monkeypatch.setattr(measuring, "_measure", lambda job: measured.append(job) or measure(job))
+    monkeypatch.setattr(measured_items, "_measure", lambda job: measured.append(job) or measure(job))
     assert run(*words) == 0
     assert len(measured) == 6
 
@@ -103,8 +104,8 @@ def test_what_was_measured_before_a_stop_is_kept(folder, capsys, monkeypatch):
         ),
         (lambda words, root: ["--set", "a", *words, "--set", "a", *words], "a name of its own"),
         (lambda words, root: [*words, "--metrics", "none"], "nothing to measure"),
-        (lambda words, root: [*words, "--resamples", "5"], "--resamples 5: must be at least 100"),
-        (lambda words, root: [*words, "--seed", "-1"], "--seed -1: must be at least 0"),
+        (lambda words, root: [*words, "--resamples", "5"], "--resamples 5: must be from 100 to 100000"),
+        (lambda words, root: [*words, "--seed", "-1"], "--seed -1: must be from 0 to"),
         (lambda words, root: [*words, "--workers", "0"], "--workers 0: must be at least 1"),
         (lambda words, root: [*words, "--fussed"], "did you mean --fused"),
         (lambda words, root: [], "what is to be compared?"),

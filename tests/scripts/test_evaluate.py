@@ -41,8 +41,9 @@ def test_tables_of_two_methods(folder, capsys):
     assert content["items"]["first"]["y"]["PSNR"] == pytest.approx(float(rows[4][4]))
     assert (folder / "out" / "m.tex").read_text().count(r"\\") == 3
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].split() == ["ours", "first"]
-    assert printed[-1].endswith("m.csv, and the same with .json and .tex")
+    assert printed[4] == "2 items, 2 sources (A, B)"
+    assert printed[5].split() == ["ours", "first"]
+    assert printed[-1].split()[-1].endswith("m.tex")
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["m.csv", "m.json", "m.tex"]
 
 

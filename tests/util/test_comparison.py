@@ -1,14 +1,17 @@
 import csv
 import json
 import math
+import sys
 
 import numpy as np
+import pytest
 
 from data.image_io import read_image, write_image
 from tests.pictures import scene
 from util.compared_pictures import file_names, write_pictures
 from util.comparison import compare_sets, leaderboard_text, remarks, write_comparison
-from util.measuring import FusedItem
+from util.errors import UserError
+from util.fused_items import FusedItem
 
 
 def items(folder, method, count, *, roles=("ir", "vi"), reference=False, deep=False):
@@ -43,6 +46,21 @@ def test_file_names_are_different_on_every_system():
     assert names[:7] == ["a_b", "a_b-2", "A_b-3", "x", "_", "_-6", "näh_r"]
     assert len({name.lower() for name in names}) == len(names)
     assert max(map(len, names)) < 70
+
+
+def test_file_names_of_many_scenes_take_a_step_each():
+    steps = 0
+
+    def count(frame, event, argument):
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        file_names(str(number) for number in range(1000))
+    finally:
+        sys.setprofile(None)
+    assert steps < 50 * 1000
 
 
 def test_pictures_are_written_beside_the_page(tmp_path):
@@ -88,6 +106,86 @@ def test_files_of_a_comparison(tmp_path):
     assert 'title="entropy' in page.lower()
 
 
+def files_below(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+def test_a_second_comparison_replaces_the_first(tmp_path):
+    out = tmp_path / "out"
+    write_comparison(out, compared(tmp_path, one=[6.0, 7.0], two=[1.0]))
+    (out / "pictures" / "empty" / "folder").mkdir(parents=True)
+    (out / "mine.png").write_bytes(b"mine")
+    write_comparison(out, compared(tmp_path, one=[6.0]))
+    pictures = [f"pictures/one/{place}/scene_1.png" for place in ("A", "BB", "sources/source_ir", "sources/source_vi")]
+    assert files_below(out) == ["compare.json", "index.html", "metrics.csv", "mine.png", *pictures, "ranks.csv"]
+    assert sorted(path.name for path in (out / "pictures").iterdir()) == ["one"]
+
+
+def test_pictures_of_somebody_else_are_left_alone(tmp_path):
+    own = tmp_path / "out" / "pictures" / "own.png"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"own")
+    write_comparison(own.parents[1], compared(tmp_path, one=[6.0]))
+    assert own.read_bytes() == b"own"
+
+
+def test_no_page_is_left_with_pictures_that_are_not_its_own(tmp_path):
+    first, second = compared(tmp_path / "a", one=[6.0]), compared(tmp_path / "b", one=[6.0, 7.0])
+    write_comparison(tmp_path / "out", first)
+    tables = (tmp_path / "out" / "compare.json").read_bytes()
+    second.sets[0].items["BB"][1].fused.write_bytes(b"damaged")
+    with pytest.raises(UserError):
+        write_comparison(tmp_path / "out", second)
+    assert not (tmp_path / "out" / "index.html").exists()
+    assert (tmp_path / "out" / "compare.json").read_bytes() == tables
+
+
+@pytest.mark.parametrize("place", ["pictures", "pictures/one", "pictures/one/A/scene_1.png"])
+def test_a_link_is_not_followed_out_of_the_folder(tmp_path, place):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious.png").write_bytes(b"precious")
+    (out / place).parent.mkdir(parents=True)
+    (out / "compare.json").write_text("{}")
+    (out / "index.html").write_text("before")
+    (out / place).symlink_to(elsewhere)
+    before = files_below(out)
+    with pytest.raises(UserError, match=f"out/{place}: a symbolic link") as caught:
+        write_comparison(out, compared(tmp_path, one=[6.0]))
+    assert "\n" not in str(caught.value)
+    assert (files_below(out), files_below(elsewhere)) == (before, ["precious.png"])
+    assert (out / "index.html").read_text() == "before"
+
+
+def test_pictures_are_not_compared_where_they_would_be_overwritten(tmp_path):
+    comparison = compared(tmp_path / "out" / "pictures", one=[6.0])
+    before = files_below(tmp_path)
+    with pytest.raises(UserError, match=r"pictures/one/a1\.png: lies in .*/out/pictures, which is written anew"):
+        write_comparison(tmp_path / "out", comparison)
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        (["EN"], "grey (luma), in whole levels"),
+        (["PSNR@reference"], "against a reference all channels"),
+        (["PSNR@reference", "EN"], "grey (luma), in whole levels; against a reference all channels"),
+    ],
+)
+def test_the_page_says_what_is_measured_on(tmp_path, metrics, said):
+    pictures = {method: items(tmp_path, method, 1) for method in ("A", "BB")}
+    values = {method: {"scene 1": dict.fromkeys(metrics, 1.0)} for method in pictures}
+    write_comparison(tmp_path / "out", compare_sets({"one": (pictures, values)}, seed=0, resamples=100))
+    assert f"<dd>{said}</dd>" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_distance_in_the_tables_has_a_sign(tmp_path):
+    write_comparison(tmp_path / "out", compared(tmp_path, one=[4.0, 4.0]))
+    content = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert content["sets"]["one"]["pairs"][0]["distance"] == pytest.approx(-0.2)
+
+
 def test_remarks_name_what_is_missing(tmp_path):
     comparison = compared(tmp_path, one=[6.0, math.nan, 7.0])
     assert remarks(comparison) == [
@@ -103,9 +201,17 @@ def test_remarks_name_what_is_missing(tmp_path):
 def test_leaderboard_for_a_terminal(tmp_path):
     lines = leaderboard_text(compared(tmp_path, one=[6.0, 7.0, 4.0])).splitlines()
     assert len({len(line) for line in lines}) == 1
-    assert [line.split()[:5] for line in lines[1:]] == [
-        ["A", "1.33", "1.00", "–", "2.00"],
-        ["BB", "1.67", "1.00", "–", "2.00"],
+    assert [line.split()[:6] for line in lines[1:]] == [
+        ["1", "A", "1.33", "1.00", "–", "2.00"],
+        ["2", "BB", "1.67", "1.00", "–", "2.00"],
+    ]
+
+
+def test_a_terminal_shows_shared_places_and_no_nan(tmp_path):
+    lines = leaderboard_text(compared(tmp_path, one=[5.0])).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [line.split() for line in lines[1:]] == [
+        ["1", name, "1.50", "–", "–", "–", "0", "–"] for name in ("A", "BB")
     ]
 
 

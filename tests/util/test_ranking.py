@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import math
 import warnings
@@ -94,6 +95,31 @@ def test_means_are_over_the_pictures_that_are_defined_for_all():
     assert found.undefined.tolist() == [[1], [0]]
     assert found.overall.mean_rank.tolist() == [2.0, 1.0]
     assert np.isnan(found.mean_interval).all()
+
+
+def test_a_method_without_any_value_in_a_metric_leaves_the_others_their_means():
+    nothing, some = [[math.nan, 1.0]] * 3, [[5.0, 2.0], [7.0, 2.0], [math.nan, 2.0]]
+    found = ranking(nothing, some, [[1.0, 3.0]] * 3, better=("higher", "higher"))
+    assert (found.counted.tolist(), found.mean[1:].tolist()) == ([2, 3], [[6.0, 2.0], [1.0, 3.0]])
+    assert np.isnan(found.mean[0, 0]) and np.isnan(found.mean_interval[:, 0, 0]).all()
+    assert found.rank_of_mean[:, 0].tolist() == [3.0, 1.0, 2.0]
+    assert found.overall.won.tolist() == [0, 1, 1]
+
+
+def test_a_mean_is_infinite_where_all_values_are():
+    found = ranking([[math.inf]] * 2, [[30.0], [40.0]], [[math.inf], [20.0]])
+    assert (found.mean.tolist(), found.rank_of_mean.tolist()) == ([[math.inf], [40.0], [20.0]], [[1.0], [2.0], [3.0]])
+    both = ranking([[math.inf]] * 2, [[math.inf]] * 2)
+    assert (both.mean.tolist(), both.counted.tolist()) == ([[math.inf]] * 2, [0])
+
+
+def test_a_mean_and_the_test_may_disagree():
+    """B is better in 19 of 20 pictures, and A by far in the last one."""
+    found = ranking([[9.9]] * 19 + [[85.9]], [[10.0]] * 20)
+    assert found.rank_of_mean.tolist() == [[1.0], [2.0]]
+    assert found.pairs.significant[..., 0].tolist() == [[0, -1], [1, 0]]
+    assert found.pairs.overall_significant.tolist() == [[0, -1], [1, 0]]
+    assert found.distance(1, 0) == pytest.approx(-0.27, abs=0.001)
 
 
 def test_values_on_both_sides_of_zero_do_not_make_up_for_each_other():
@@ -231,6 +257,18 @@ def test_nothing_warns_where_values_are_missing():
 def test_how_far_two_methods_are_apart_whatever_is_sure():
     ways = ("higher",) * 4
     found = ranking([[100.0, 1.0, 0.0, math.nan]], [[99.0, 2.0, 0.0, 7.0]], better=ways)
-    assert found.distance(0, 1) == found.distance(1, 0) == pytest.approx(0.01)  # of 1 %, 50 %, none
+    assert found.distance(0, 1) == 0  # of +1 %, -50 %, none
+    ways = ("higher", "lower", "zero")
+    found = ranking([[100.0, 1.0, -2.0]], [[99.0, 2.0, 2.2]], better=ways)
+    assert found.distance(0, 1) == -found.distance(1, 0) == pytest.approx(0.2 / 2.2)  # of +1 %, +50 %, +9 %
     assert found.distance(0, 0) == 0
     assert math.isnan(ranking([[math.nan]], [[1.0]]).distance(0, 1))
+    assert math.isnan(ranking([[math.inf]], [[1.0]]).distance(0, 1))
+
+
+def test_equal_mean_ranks_share_a_place():
+    found = ranking([[2.0, 1.0, 0.3]], [[1.0, 2.0, 0.1 + 0.2]], [[0.0, 0.0, 0.0]], better=("higher",) * 3)
+    assert (found.overall.places(), found.overall.order()) == ([1, 1, 3], [0, 1, 2])
+    rounded = dataclasses.replace(found.overall, mean_rank=np.array([1.1 + 2.2, 9.0, 3.3]))
+    assert rounded.mean_rank[0] > rounded.mean_rank[2]
+    assert (rounded.places(), rounded.order()) == ([1, 3, 1], [0, 2, 1])

@@ -19,6 +19,25 @@ def test_means_are_over_what_is_finite_and_that_is_counted():
     assert "entropy" in summary["EN"]["definition"].lower()
 
 
+def test_the_mean_of_nothing_but_infinity_is_infinity(tmp_path):
+    rows = [{"PSNR": math.inf, "EN": math.inf, "SD": math.nan, "AG": -math.inf, "QSF": math.inf} for _ in range(2)]
+    rows[0] |= {"EN": -math.inf, "QSF": math.nan}
+    means = mean_values(rows)
+    assert (means["PSNR"], means["AG"]) == (math.inf, -math.inf)
+    assert all(math.isnan(means[name]) for name in ("EN", "SD", "QSF"))
+    summary = summarise(rows)["PSNR"]
+    assert (summary["mean"], summary["finite"]) == (math.inf, 0)
+    assert math.isnan(summary["sd"])
+    write_latex(tmp_path / "m.tex", {"a": rows})
+    assert (tmp_path / "m.tex").read_text().splitlines()[1] == r"a & $\infty$ & -- & -- & $-\infty$ & -- \\"
+
+
+def test_latex_names_stay_in_their_cell(tmp_path):
+    write_latex(tmp_path / "m.tex", {"a <b>\n\n|\tc|": [{"EN": 1.0}]})
+    row = (tmp_path / "m.tex").read_text().splitlines()[1:]
+    assert row == [r"a \textless{}b\textgreater{} \textbar{} c\textbar{} & 1.000 \\"]
+
+
 def test_csv_keeps_twelve_digits_and_empty_cells(tmp_path):
     rows = [(("a, b", "x"), {"EN": 1 / 3}), (("c", "y"), {"SD": math.nan, "EN": math.inf})]
     write_csv(tmp_path / "m.csv", ("method", "name"), rows)

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from util.metrics.catalogue import FAMILIES, METRICS, definition
+from util.metrics.catalogue import FAMILIES, METRICS, definition, describe
 from util.metrics.reference import REFERENCE_METRICS, REFERENCE_SUFFIX
-from util.metrics.scene import LEVELS, Scene
+from util.metrics.scene import LEVELS, PEAK, Scene
 
-_TOGETHER = {"cpu": 1 << 18}
-"""Pixels that are measured together: on a CPU, maps that no longer fit its cache cost more than calls."""
-_TOGETHER_ELSEWHERE = 1 << 24
+_PIXELS_TOGETHER = {"cpu": 1 << 18}
+"""How many pixels are measured together: on a CPU, maps that no longer fit its cache cost more than calls."""
+_PIXELS_TOGETHER_ELSEWHERE = 1 << 24
 
 
+@torch.no_grad()
 def compute_metrics(
     sources: Sequence[Tensor],
     fused: Tensor,
@@ -25,14 +26,15 @@ def compute_metrics(
     """Measures fused pictures against their sources, and against a reference where there is one.
 
     Colour is measured on its luma in whole levels (see `Scene`), except against a reference: there on all channels.
-    What is undefined (the correlation with a constant picture, a window larger than the picture) is NaN.
+    What is undefined (the correlation with a constant picture, a window larger than the picture) is NaN; only MEF_SSIM
+    is -inf where its windows do not fit, as it is published.
 
     Args:
         sources: N >= 2 of (B, 1 or 3, H, W) in [0, 255].
         fused: (B, 1 or 3, H, W) in [0, 255].
         metrics: names as in `METRICS`, with another convention as `name@convention`, and of `REFERENCE_METRICS` as
             `name@reference`; all of `METRICS`, and with a reference those too, if None.
-        reference: (B, 1 or 3, H, W) in [0, 255], what the fused pictures should be.
+        reference: of the shape of `fused`, in [0, 255]: what the fused pictures should be.
 
     Returns:
         Name → (B,) in float64, in the order asked for, on the device of `fused`.
@@ -43,9 +45,13 @@ def compute_metrics(
     """
     if metrics is None:
         metrics = [*METRICS, *(name + REFERENCE_SUFFIX for name in REFERENCE_METRICS if reference is not None)]
+    metrics = list(dict.fromkeys(metrics))
+    for name in metrics:
+        describe(name)  # refuses unknown names before any work
     against_reference = [name for name in metrics if name.endswith(REFERENCE_SUFFIX)]
     if against_reference and reference is None:
         raise ValueError(f"{against_reference[0]} without a reference picture")
+    _check(fused, sources, reference)
     parts: dict[str, list[Tensor]] = {name: [] for name in metrics}
     for part in _parts(fused):
         scene = Scene([source[part] for source in sources], fused[part])
@@ -58,11 +64,28 @@ def compute_metrics(
     return {name: torch.cat(values) for name, values in parts.items()}
 
 
+def _check(fused: Tensor, sources: Sequence[Tensor], reference: Tensor | None) -> None:
+    """Checks what the parts of a batch would not show."""
+    if fused.ndim != 4 or not fused.numel():
+        raise ValueError(f"a fused picture of shape {tuple(fused.shape)}: must be (B, 1 or 3, H, W)")
+    for source in sources:
+        if source.ndim != 4 or (len(source), *source.shape[2:]) != (len(fused), *fused.shape[2:]):
+            shapes = f"{tuple(source.shape)} of a source and {tuple(fused.shape)} of the fused picture"
+            raise ValueError(f"{shapes}: must be equal but for the channels")
+    if reference is not None:
+        if reference.shape != fused.shape:
+            shapes = f"{tuple(reference.shape)} of the reference and {tuple(fused.shape)} of the fused picture"
+            raise ValueError(f"{shapes}: must be equal")
+        low, high = reference.aminmax()
+        if not (low >= 0 and high <= PEAK):  # NaN is refused, too
+            raise ValueError(f"a reference with values from {low.item():g} to {high.item():g}: must be in [0, 255]")
+
+
 def _parts(fused: Tensor) -> Iterator[slice]:
     """The batch in parts that are measured together; each picture's values are the same in any of them."""
     # A joint histogram is as large as this, however small the picture.
     pixels = max(LEVELS**2, fused.shape[-2] * fused.shape[-1])
-    size = max(1, _TOGETHER.get(fused.device.type, _TOGETHER_ELSEWHERE) // pixels)
+    size = max(1, _PIXELS_TOGETHER.get(fused.device.type, _PIXELS_TOGETHER_ELSEWHERE) // pixels)
     for start in range(0, len(fused), size):
         yield slice(start, start + size)
 

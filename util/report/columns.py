@@ -29,7 +29,7 @@ class Column:
         sd: standard deviation of the finite values (n - 1 below the line); nan for fewer than two.
         finite: how many values are finite.
         best: the best value, infinite ones included; None when neither direction is better or all are equal.
-    decimals: decimals shown; None where powers of ten are.
+        decimals: decimals shown; None where powers of ten are.
     """
 
     name: str

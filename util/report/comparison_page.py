@@ -17,12 +17,13 @@ from util.report.columns import ARROWS, MEANINGS
 from util.report.comparison_tables import (
     MetricText,
     leaderboard,
+    mean_legend,
     mean_table,
     pair_table,
     value_columns,
-    verdict,
 )
 from util.report.page import fact_list, new_page, page_header, picture_url, render_page, script_json
+from util.report.verdict import count_text, verdict
 from util.significance import ALPHA
 
 STYLES = ("common.css", "viewer.css", "result_page.css", "comparison_page.css")
@@ -128,34 +129,23 @@ def _set_section(number: int, one: ComparedSet, metrics: Mapping[str, MetricText
     if alone:
         heading = tags.h2
     else:
-        of = one.ranking.of
         section.add(
-            tags.h2(one.name, tags.span(f"{len(of.pictures)} pictures, {len(of.metrics)} metrics", cls="size")),
+            tags.h2(one.name, tags.span(_extent(one.ranking), cls="size")),
             verdict(one.ranking),
-            leaderboard(of.methods, one.ranking.overall, {}, label=f"Leaderboard of {one.name}"),
+            leaderboard(one.ranking.of.methods, one.ranking.overall, {}, label=f"Leaderboard of {one.name}"),
         )
-    section.add(heading("Mean values"), _mean_legend(one.ranking), mean_table(one.ranking, metrics, number))
+    section.add(heading("Mean values"), mean_legend(one.ranking), mean_table(one.ranking, metrics, number))
     section.add(heading("Each against each"), _pair_legend(one.ranking), pair_table(one.ranking))
     return section
 
 
-def _mean_legend(ranking: SetRanking) -> tags.p:
-    legend = tags.p(
-        "Mean ± standard deviation over the pictures. ",
-        tags.strong("Best", cls="best"),
-        ", ",
-        tags.span("second", cls="second"),
-        cls="legend",
-    )
-    if ranking.pairs.pictures >= ranking.pairs.pictures_needed:
-        legend.add(", ", tags.span("≈", cls="alike"), " no significant difference from the best")
-    legend.add(". ", tags.span("Click a number for the pictures behind it.", cls="needs-script"))
-    return legend
+def _extent(ranking: SetRanking) -> str:
+    return f"{count_text(len(ranking.of.pictures), 'picture')}, {count_text(len(ranking.of.metrics), 'metric')}"
 
 
 def _pair_legend(ranking: SetRanking) -> tags.p:
-    pairs, count = ranking.pairs, len(ranking.of.metrics)
-    legend = tags.p(f"In how many of the {count} metrics the row's mean is better than the column's", cls="legend")
+    pairs, count = ranking.pairs, count_text(len(ranking.of.metrics), "metric")
+    legend = tags.p(f"In how many of {count} the row's mean is better than the column's", cls="legend")
     if pairs.pictures >= pairs.pictures_needed:
         legend.add(
             f"; below, in how many the pictures show a significant difference: better : worse (α\u00a0=\u00a0{ALPHA}, "
@@ -163,12 +153,13 @@ def _pair_legend(ranking: SetRanking) -> tags.p:
         )
     if pairs.pictures >= pairs.overall_pictures_needed:
         legend.add("; ", tags.span("★", cls="star"), " significantly better over all metrics")
-    legend.add("; Δ how far apart the two means are, in the median metric.")
+    legend.add("; Δ by how much the row's means are better (+) or worse (−), in the median metric.")
     if pairs.pictures < pairs.pictures_needed:
         legend.add(
             tags.strong(
-                f" With {pairs.pictures} pictures no difference in a single metric can be significant once it is "
-                f"corrected for all pairs and metrics, however large: that takes {pairs.pictures_needed} pictures."
+                f" With {count_text(pairs.pictures, 'picture')} no difference in a single metric can be significant "
+                "once it is corrected for all pairs and metrics, however large: that takes "
+                f"{pairs.pictures_needed} pictures."
             )
         )
     return legend
@@ -228,13 +219,16 @@ def _reading() -> tags.details:
         "and nothing of other kinds, nor of the choice of metrics.",
         "± metrics, ± pictures": "Standard deviation of the mean ranks in the single metrics and in the single "
         "pictures: a small one means that the method is as good in most of them.",
-        "Won": "In how many metrics the method has the best mean value.",
+        "Won": "In how many metrics the method has the best mean value. Over several sets those of each set are added: "
+        "a metric that is measured on two sets counts twice.",
         "First in": "The share of the resamples in which the method has the best mean rank of all.",
         "Significant": "Wilcoxon's signed-rank test over the pictures, two-sided, corrected by Holm's method for all "
         "pairs of methods and all metrics of the set together; over all metrics it tests the mean ranks of the single "
-        f"pictures, corrected for all pairs. α\u00a0=\u00a0{ALPHA}.",
-        "Means": "Over the pictures where all methods have a finite value: means of the same pictures for all. Where "
-        "values near zero are best they are means of the distance from zero.",
+        "pictures, corrected for all pairs. Pictures on which one of the two has no value are left out of the test, "
+        f"while they count as last for the rank. α\u00a0=\u00a0{ALPHA}.",
+        "Means": "Over the pictures where all methods have a finite value: means of the same pictures for all. A "
+        "method that has none in a metric is left out there. Where values near zero are best they are means of the "
+        "distance from zero. A mean and the test may disagree: a few outliers move a mean, and not the test.",
         "!": "A published definition that is known to be defective; it is computed as published, so that values can be "
         "compared with those of papers.",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from dominate import tags
@@ -12,7 +13,13 @@ from dominate import tags
 from util.direction import Better
 from util.ranking import Array, Overall, SetRanking
 from util.report.columns import ARROWS, MEANINGS, Column, make_columns
-from util.significance import ALPHA
+from util.report.verdict import count_text, distance_text, p_text, signed_percent
+
+_REMARKS = {
+    "alike": ("≈", "no significant difference from the best"),
+    "ahead": ("⇅", "significantly better than the best over the pictures, though its mean is worse"),
+}
+"""Behind a mean: what the test says of it and the best one, as a mark and in words."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +58,19 @@ def leaderboard(
         tags.th(tags.div(tags.span(str(start)), tags.span(str(end))), scope="col", cls="no-sort axis"),
         tags.th("± metrics", scope="col", cls="number", title="spread of its mean ranks in the single metrics"),
         tags.th("± pictures", scope="col", cls="number", title="spread of its mean ranks in the single pictures"),
-        tags.th("Won", scope="col", cls="number", title=f"best mean value, in so many of {overall.metrics} metrics"),
+        tags.th("Won", scope="col", cls="number", title=_won_of(overall, several=bool(per_set))),
         tags.th("First in", scope="col", cls="number", title="share of the resamples in which it is the best"),
-        *(tags.th(name, scope="col", cls="number", title=f"mean rank on {name} alone") for name in per_set),
+        *(_column_heading(name, cls="number", title=f"mean rank on {name} alone") for name in per_set),
     )
     body = tags.tbody()
-    for place, method in enumerate(overall.order(), start=1):
+    places = overall.places()
+    for method in overall.order():
         low, high = overall.interval[:, method]
         share = overall.first[method]
         row = tags.tr(
-            tags.td(str(place), cls="number"),
-            tags.th(methods[method], scope="row"),
-            _number(overall.mean_rank[method], strong=place == 1),
+            tags.td(str(places[method]), cls="number"),
+            _row_heading(methods[method]),
+            _number(overall.mean_rank[method], strong=places[method] == 1),
             tags.td("–" if math.isnan(low) else f"{low:.2f} – {high:.2f}", cls="number", data_sort=_sort_key(low)),
             tags.td(_bar(overall.mean_rank[method], low, high, (start, end)), cls="axis"),
             _number(overall.spread_over_metrics[method]),
@@ -73,6 +81,20 @@ def leaderboard(
         )
         body.add(row)
     return _frame(tags.table(tags.thead(head), body, cls="sortable asc n-last leaderboard"), label)
+
+
+def _won_of(overall: Overall, *, several: bool) -> str:
+    metrics = count_text(overall.metrics, "metric")
+    return f"best mean value, in so many of {metrics}{', those of all sets together' if several else ''}"
+
+
+def _row_heading(name: str) -> tags.th:
+    """A method's name, which the style cuts where it is long; so does `_column_heading`."""
+    return tags.th(name, scope="row", title=name)
+
+
+def _column_heading(name: str, **attributes: str) -> tags.th:
+    return tags.th(tags.span(name, cls="name"), scope="col", **attributes)
 
 
 def _number(value: float, *, strong: bool = False) -> tags.td:
@@ -99,39 +121,6 @@ def _bar(mean: float, low: float, high: float, axis: tuple[int, int]) -> tags.di
     )
 
 
-def verdict(ranking: SetRanking) -> tags.p:
-    """Who is first, and whether that could be chance, in a sentence."""
-    first, second = ranking.overall.order()[:2]
-    names, pairs = ranking.of.methods, ranking.pairs
-    p = pairs.overall_adjusted[first, second]
-    line = tags.p(tags.strong(names[first]), " comes first, before ", tags.strong(names[second]), cls="verdict")
-    if pairs.pictures < pairs.overall_pictures_needed:
-        line.add(
-            f". Whether that is chance cannot be said from {_count(pairs.pictures, 'picture')}: "
-            f"{pairs.overall_pictures_needed} or more are needed, and intervals of so few are too narrow."
-        )
-    elif p < ALPHA and pairs.overall_ahead[first, second] > 0:
-        apart = percent(ranking.distance(first, second))
-        line.add(f", by more than chance would explain ({p_text(p)}): their means are {apart} apart (median metric).")
-    else:
-        line.add(f", but by no more than chance may explain ({p_text(p)}).")
-    return line
-
-
-def p_text(p: float) -> str:
-    """A p-value as one writes it."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def percent(share: float) -> str:
-    """A share with two digits."""
-    return "–" if math.isnan(share) else f"{100 * share:.2g} %"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def value_columns(ranking: SetRanking) -> list[Column]:
     """How the values of each metric are written."""
     of = ranking.of
@@ -152,7 +141,7 @@ def mean_table(ranking: SetRanking, texts: Mapping[str, MetricText], number: int
         head.add(_metric_heading(name, better, texts.get(name)))
     body = tags.tbody()
     for method in ranking.overall.order():
-        row = body.add(tags.tr(tags.th(of.methods[method], scope="row"), data_method=str(method)))
+        row = body.add(tags.tr(_row_heading(of.methods[method]), data_method=str(method)))
         for metric, column in enumerate(columns):
             row.add(_mean_cell(ranking, column, method, metric))
     table = tags.table(tags.thead(head), body, cls="sortable n-last means", data_set=str(number))
@@ -181,12 +170,12 @@ def _mean_cell(ranking: SetRanking, column: Column, method: int, metric: int) ->
         *([] if math.isnan(low) else [f"95 % interval {column.text(low)} – {column.text(high)}"]),
         f"mean rank over the pictures {ranking.mean_rank[method, metric]:.2f}",
     ]
-    best = _best(ranking, metric)
     link = tags.a(column.text(mean), href="#pictures", cls=_place_class(ranking, method, metric))
     cell = tags.td(link, cls="number")
-    if method not in best and _may_be_chance(ranking, best, method, metric):
-        cell.add(tags.span("≈", cls="alike", title="no significant difference from the best"))
-        facts.append("no significant difference from the best")
+    if remark := against_best(ranking, method, metric):
+        mark, words = _REMARKS[remark]
+        cell.add(tags.span(mark, cls="remark", title=words))
+        facts.append(words)
     if not math.isnan(sd):
         cell.add(tags.span(f"± {column.text(sd)}", cls="sd"))
     cell["title"] = "\n".join(facts)
@@ -209,20 +198,48 @@ def _place_class(ranking: SetRanking, method: int, metric: int) -> str:
     return "second" if len(best) == 1 and ranks[method] == min(rest) else ""
 
 
-def _may_be_chance(ranking: SetRanking, best: Sequence[int], method: int, metric: int) -> bool:
-    """Whether the difference from all of the best is not significant; with too few pictures that says nothing."""
-    pairs = ranking.pairs
-    able = pairs.pictures >= pairs.pictures_needed
-    return able and bool(best) and all(pairs.adjusted[one, method, metric] >= ALPHA for one in best)
+def against_best(ranking: SetRanking, method: int, metric: int) -> Literal["alike", "ahead"] | None:
+    """What the test says of a method whose mean is not the best; None where it says the same, or nothing.
+
+    Returns:
+        "alike" where no difference from any of the best is significant; with too few pictures that says nothing.
+        "ahead" where the method is significantly better than one of them: a few outliers make a mean, not a test.
+    """
+    best, pairs = _best(ranking, metric), ranking.pairs
+    if not best or method in best or math.isnan(ranking.mean[method, metric]):
+        return None
+    found = pairs.significant[method, best, metric]
+    if (found > 0).any():
+        return "ahead"
+    return "alike" if pairs.pictures >= pairs.pictures_needed and not found.any() else None
+
+
+def mean_legend(ranking: SetRanking) -> tags.p:
+    """What the marks in the table of means say, those only that may be there."""
+    of, pairs = ranking.of, ranking.pairs
+    cells = [(method, metric) for method in range(len(of.methods)) for metric in range(len(of.metrics))]
+    legend = tags.p("Mean ± standard deviation over the pictures. ", cls="legend")
+    legend.add(tags.strong("Best", cls="best"), ", ", tags.span("second", cls="second"))
+    there = {against_best(ranking, *cell) for cell in cells}
+    if pairs.pictures >= pairs.pictures_needed:
+        there.add("alike")
+    for remark, (mark, words) in _REMARKS.items():
+        if remark in there:
+            legend.add(", ", tags.span(mark, cls="remark"), f" {words}")
+    legend.add(". ", tags.span("Click a number for the pictures behind it.", cls="needs-script"))
+    return legend
 
 
 def pair_table(ranking: SetRanking) -> tags.div:
     """How often the row's method beats the column's."""
     names, order = ranking.of.methods, ranking.overall.order()
-    head = tags.tr(tags.th("better than …", scope="col"), *(tags.th(names[method], scope="col") for method in order))
+    head = tags.tr(
+        tags.th("better than …", scope="col"),
+        *(_column_heading(names[method], title=names[method]) for method in order),
+    )
     body = tags.tbody()
     for one in order:
-        row = body.add(tags.tr(tags.th(names[one], scope="row")))
+        row = body.add(tags.tr(_row_heading(names[one])))
         row.add(*(tags.td("·", cls="absent") if one == other else _pair_cell(ranking, one, other) for other in order))
     return _frame(tags.table(tags.thead(head), body, cls="pairs"), "Each method against each other one")
 
@@ -230,21 +247,21 @@ def pair_table(ranking: SetRanking) -> tags.div:
 def _pair_cell(ranking: SetRanking, one: int, other: int) -> tags.td:
     of, pairs = ranking.of, ranking.pairs
     wins, count = int((ranking.rank_of_mean[one] < ranking.rank_of_mean[other]).sum()), len(of.metrics)
+    distance = ranking.distance(one, other)
     cell = tags.td(tags.span(str(wins), cls="wins"))
-    facts = [f"{of.methods[one]} has a better mean than {of.methods[other]} in {wins} of {count} metrics"]
+    facts = [f"{of.methods[one]} has a better mean than {of.methods[other]} in {wins} of {count_text(count, 'metric')}"]
     if pairs.pictures >= pairs.overall_pictures_needed:
-        p = pairs.overall_adjusted[one, other]
-        facts.append(f"over all metrics: {p_text(p)}")
-        if p < ALPHA and pairs.overall_ahead[one, other] > 0:
+        facts.append(f"over all metrics: {p_text(pairs.overall_adjusted[one, other])}")
+        if pairs.overall_significant[one, other] > 0:
             cell.add(tags.span("★", cls="star"))
     if pairs.pictures >= pairs.pictures_needed:
         better = pairs.better()
         yes, no = int(better[one, other]), int(better[other, one])
         cell.add(tags.span(f"{yes} : {no}", cls="sure"))
-        facts.append(f"significantly better in {yes}, worse in {no}, no difference in {count - yes - no}")
-    apart = percent(ranking.distance(one, other))
-    cell.add(tags.span(f"Δ {apart}", cls="apart"))
-    facts.append(f"their means are {apart} apart in the median metric")
+        facts.append(f"significantly better in {yes}, worse in {no}, not significant in {count - yes - no}")
+    cell.add(tags.span(f"Δ {signed_percent(distance)}", cls="apart"))
+    if not math.isnan(distance):
+        facts.append(distance_text(distance))
     cell["title"] = "\n".join(facts)
     cell["style"] = f"--share: {wins / count:.3f}"
     return cell

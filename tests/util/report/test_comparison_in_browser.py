@@ -35,3 +35,24 @@ def test_a_click_on_a_number_shows_the_pictures_behind_it(tmp_path):
         browser.switch_to.active_element.send_keys("1")
         assert texts('.viewer button[aria-pressed="true"]') == ["1A"]
         assert browser.get_log("browser") == []
+
+
+@needs_chromium
+def test_long_names_do_not_widen_the_page(tmp_path):
+    methods = [f"method{number}_" + "x" * 128 for number in range(2)]
+    names = ["set_" + "y" * 130, "other_" + "z" * 130]
+    write(tmp_path / "index.html", *(compared(name, values(methods, 12)) for name in names))
+    write(tmp_path / "one.html", compared(names[0], values(methods, 12)))
+    with headless_chromium(tmp_path / "profile", width=1300, height=1000) as browser:
+        for page in ("index.html", "one.html"):
+            for width in (1300, 400):
+                size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+                browser.get((tmp_path / page).as_uri())
+                root = "document.documentElement"
+                wide, shown = browser.execute_script(f"return [{root}.scrollWidth, {root}.clientWidth]")
+                assert shown > width - 30
+                assert wide == shown, f"{page} at {width}"
+                headings = browser.find_elements(By.CSS_SELECTOR, ".pairs thead th[title]")
+                assert [heading.get_attribute("title") for heading in headings[:2]] == methods
+                assert max(heading.size["width"] for heading in headings) < 250

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from util.ranking import rank_over_sets, rank_set, take_comparable
 from util.report.comparison_page import ComparedSet, ScenePictures, write_comparison_page
 from util.report.comparison_tables import MetricText
+from util.report.verdict import distance_text, percent, signed_percent, verdict
 
 NASTY = '<img src=x onerror="alert(1)">\' & ü </script><!--<script> #1 50%'
 BETTER = {"EN": "higher", "MSE": "lower", "Bias": "zero"}
@@ -46,7 +48,7 @@ def write(path, *sets, **changes):
 
 
 def plain(html):
-    return re.sub(r"<[^>]*>", "", html)
+    return unescape(re.sub(r"<[^>]*>", "", html))
 
 
 def table(kind, html):
@@ -63,7 +65,7 @@ def page(tmp_path):
 
 
 def test_leaderboard_has_the_best_first(page):
-    rows = re.findall(r"<tr><td class=\"number\">(\d)</td><th scope=\"row\">(.)</th>(.*?)</tr>", page)
+    rows = re.findall(r'<tr><td class="number">(\d)</td><th scope="row" title=".">(.)</th>(.*?)</tr>', page)
     assert [row[:2] for row in rows] == [("1", "B"), ("2", "A"), ("3", "C")]
     assert [re.findall(r">([^<>]+)<", row[2]) for row in rows][:2] == [
         ["1.00", "1.00 – 1.00", "0.00", "0.00", "3", "100 %"],
@@ -73,7 +75,7 @@ def test_leaderboard_has_the_best_first(page):
 
 
 def test_verdict_is_as_sure_as_the_test(tmp_path, page):
-    sentence = "by more than chance would explain (p = 0.001): their means are 61 % apart (median metric)."
+    sentence = "by more than chance would explain (p = 0.001): its means are 61 % better in the median metric."
     assert f"B comes first, before A, {sentence}" in plain(page)
     few = plain(write(tmp_path / "few.html", compared("lytro", values("AB", 5))))
     assert "Whether that is chance cannot be said from 5 pictures: 6 or more are needed, and intervals" in few
@@ -101,7 +103,8 @@ def test_a_difference_that_may_be_chance_is_marked_only_where_it_could_be_shown(
     for number, picture in enumerate(noise["A"].values()):
         picture["EN"] += 1 if number % 3 else -1
     text = write(tmp_path / "noise.html", compared("lytro", noise))
-    assert text.count('class="alike" title') == 1
+    assert text.count('class="remark" title="no significant difference') == 1
+    assert "⇅" not in text
     few = write(tmp_path / "few.html", compared("lytro", values("AB", 6)))
     assert "≈" not in few
     assert "With 6 pictures no difference in a single metric can be significant" in plain(few)
@@ -110,13 +113,111 @@ def test_a_difference_that_may_be_chance_is_marked_only_where_it_could_be_shown(
 
 
 def test_pairs(page):
-    rows = re.findall(r'<tr><th scope="row">(.)</th>(.*?)</tr>', table("pairs", page), flags=re.DOTALL)
+    rows = re.findall(r'<tr><th scope="row" title=".">(.)</th>(.*?)</tr>', table("pairs", page), flags=re.DOTALL)
     cells = [(name, [plain(cell) for cell in re.findall(r"<td.*?</td>", row, flags=re.DOTALL)]) for name, row in rows]
     assert cells == [
-        ("B", ["·", "3★3 : 0Δ 61 %", "3★3 : 0Δ 76 %"]),
-        ("A", ["00 : 3Δ 61 %", "·", "3★3 : 0Δ 38 %"]),
-        ("C", ["00 : 3Δ 76 %", "00 : 3Δ 38 %", "·"]),
+        ("B", ["·", "3★3 : 0Δ +61 %", "3★3 : 0Δ +76 %"]),
+        ("A", ["00 : 3Δ −61 %", "·", "3★3 : 0Δ +38 %"]),
+        ("C", ["00 : 3Δ −76 %", "00 : 3Δ −38 %", "·"]),
     ]
+    assert "significantly better in 0, worse in 3, not significant in 0\nits means are 61 % worse in the median" in page
+
+
+def outlier():
+    """Of 20 pictures B is better in 19, and A by far in one, so that its mean is better."""
+    of_a = [9.9] * 19 + [85.9]
+    return {
+        "A": {f"scene {number}": {"EN": value} for number, value in enumerate(of_a)},
+        "B": {f"scene {number}": {"EN": 10.0} for number, _ in enumerate(of_a)},
+    }
+
+
+def test_a_mean_that_the_test_contradicts_is_marked(tmp_path):
+    text = write(tmp_path / "index.html", compared("lytro", outlier()))
+    sentence = "by more than chance would explain (p < 0.001), although its means are 27 % worse in the median metric."
+    assert f"B comes first, before A, {sentence}" in plain(text)
+    rows = re.findall(r"<tr data-method.*?</tr>", table("sortable n-last means", text), flags=re.DOTALL)
+    assert re.findall(r'class="(best|second|remark)"[^>]*>([^<]*)<', rows[0]) == [("second", "10.000"), ("remark", "⇅")]
+    assert re.findall(r'class="(best|second|remark)"[^>]*>([^<]*)<', rows[1]) == [("best", "13.700")]
+    assert "⇅ significantly better than the best over the pictures, though its mean is worse." in plain(text)
+    cells = re.findall(r"<td.*?</td>", table("pairs", text), flags=re.DOTALL)
+    assert [plain(cell) for cell in cells] == ["·", "0★1 : 0Δ −27 %", "10 : 1Δ +27 %", "·"]
+
+
+def test_a_first_place_that_the_test_contradicts_is_called_so():
+    """B is ahead of A by a tenth of a rank in 19 pictures, and last in one."""
+    metrics = [f"m{number}" for number in range(20)]
+    measured = {
+        method: {f"scene {number}": dict.fromkeys(metrics, -float(place)) for number in range(20)}
+        for place, method in enumerate("ABCDEFGHIJ")
+    }
+    for number in range(19):
+        measured["A"][f"scene {number}"] |= dict.fromkeys(metrics[:11], -1.5)
+    measured["B"]["scene 19"] |= dict.fromkeys(metrics, -9.5)
+    ranking = rank_set(take_comparable(measured, dict.fromkeys(metrics, "higher")), np.random.default_rng(0), 100)
+    sentence = (
+        "A comes first, before B by the mean rank, although over the pictures it is significantly behind (p = 0.002)."
+    )
+    assert plain(verdict(ranking).render(pretty=False)) == sentence
+
+
+def test_methods_of_the_same_mean_rank_share_the_first_place(tmp_path):
+    measured = values("ABCD", 12)
+    measured["B"] = measured["C"] = measured["A"]
+    text = write(tmp_path / "index.html", compared("lytro", measured))
+    assert "A, B and C share the first place." in plain(text)
+    rows = re.findall(r'<tr><td class="number">(\d)</td><th scope="row" title=".">(.)</th>(<td.*?</td>)', text)
+    assert [row[:2] for row in rows] == [("1", "A"), ("1", "B"), ("1", "C"), ("4", "D")]
+    assert ["<strong>" in row[2] for row in rows] == [True, True, True, False]
+    measured.pop("C")
+    assert "A and B share the first place." in plain(write(tmp_path / "two.html", compared("lytro", measured)))
+
+
+@pytest.mark.parametrize(
+    ("share", "text", "signed"),
+    [
+        (0.996, "100 %", "+100 %"),
+        (1.44, "144 %", "+144 %"),
+        (0.994, "99 %", "+99 %"),
+        (0.0123, "1.2 %", "+1.2 %"),
+        (0.0001, "0.01 %", "+0.01 %"),
+        (0.00001, "< 0.01 %", "< +0.01 %"),
+        (0.0, "0 %", "0 %"),
+        (math.nan, "–", "–"),
+    ],
+)
+def test_shares(share, text, signed):
+    assert (percent(share), signed_percent(share)) == (text, signed)
+
+
+def test_shares_below_zero():
+    assert (signed_percent(-0.00001), signed_percent(-0.5)) == ("> −0.01 %", "−50 %")
+    assert distance_text(-0.00001) == "its means are less than 0.01 % worse in the median metric"
+    assert distance_text(0.0) == "its means are the same in the median metric"
+
+
+def test_a_method_without_a_value_shows_a_dash_and_no_distance(tmp_path):
+    measured = values("ABC", 7)
+    measured["C"] = {name: dict.fromkeys(picture, math.nan) for name, picture in measured["C"].items()}
+    text = write(tmp_path / "index.html", compared("lytro", measured))
+    rows = re.findall(r'<tr data-method="(\d)">(.*?)</tr>', table("sortable n-last means", text), flags=re.DOTALL)
+    assert [(method, row.count("<a ")) for method, row in rows] == [("0", 3), ("1", 3), ("2", 0)]
+    assert rows[2][1].count(">–<") == 3
+    measured.pop("B")
+    without = plain(write(tmp_path / "two.html", compared("lytro", measured)))
+    assert "A comes first, before C, by more than chance would explain (p = 0.016)." in without
+    assert "Δ –" in without
+
+
+def test_one_is_not_called_several_and_won_is_over_all_sets(tmp_path):
+    sets = [compared(name, values("AB", 1)) for name in ("one", "two")]
+    text = write(tmp_path / "index.html", *sets)
+    assert "1 picture, 3 metrics" in text
+    assert "With 1 picture no difference" in text
+    assert "1 pictures" not in text
+    assert 'title="best mean value, in so many of 6 metrics, those of all sets together"' in text
+    assert text.count('title="best mean value, in so many of 3 metrics"') == 2
+    assert "Over several sets those of each set are added" in text
 
 
 def test_several_sets_have_a_leaderboard_each_and_one_for_all(tmp_path):
