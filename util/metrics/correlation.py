@@ -98,7 +98,7 @@ def _psnr_rmse_root_first(scene: Scene) -> Tensor:
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="CC",
-        title="Correlation coefficient",
+        title="correlation coefficient",
         measure=cc,
         better="higher",
         range="-1 to 1",
@@ -107,7 +107,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="SCD",
-        title="Sum of the correlations of differences",
+        title="sum of the correlations of differences",
         measure=scd,
         better="higher",
         range="-2 to 2 with two sources",
@@ -116,7 +116,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="MSE",
-        title="Mean squared error against the sources",
+        title="mean squared error against the sources",
         measure=mse,
         better="lower",
         range="0 to 65025",
@@ -126,7 +126,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="RMSE",
-        title="Root of the mean squared error against the sources",
+        title="root of the mean squared error against the sources",
         measure=rmse,
         better="lower",
         range="0 to 255",
@@ -138,7 +138,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="PSNR",
-        title="Peak signal-to-noise ratio against the sources",
+        title="peak signal-to-noise ratio against the sources",
         measure=psnr,
         better="higher",
         range="0 to infinity",

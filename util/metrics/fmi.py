@@ -21,9 +21,12 @@ from util.metrics.scene import Scene
 
 SIDE = 3
 POSITIONS = SIDE**2
-_TOGETHER = {"cpu": 1 << 13}
-"""Windows that are measured together: on a CPU, so few that their joint distributions stay in its cache."""
-_TOGETHER_ELSEWHERE = 1 << 20
+_WINDOWS_TOGETHER = {"cpu": 1 << 13}
+"""How many windows of a picture are measured together, by the kind of device.
+
+On a CPU so few that their distributions of 9 numbers stay in its cache.
+"""
+_WINDOWS_TOGETHER_ELSEWHERE = 1 << 20
 _TINY = 1e-300
 """Makes 0 log 0 a 0 and changes no other logarithm."""
 
@@ -175,7 +178,7 @@ def fmi(scene: Scene, feature: Feature = gradient, published: bool = False) -> T
     if min(height, width) < SIDE:
         return scene.same(torch.nan)
     maps = [feature(picture) for picture in scene.pictures]
-    together = _TOGETHER.get(scene.fused.device.type, _TOGETHER_ELSEWHERE)
+    together = _WINDOWS_TOGETHER.get(scene.fused.device.type, _WINDOWS_TOGETHER_ELSEWHERE)
     rows = max(1, together // (batch * width))
     total = scene.same(0)
     for top in range(0, height - SIDE + 1, rows):
@@ -189,12 +192,12 @@ _QUIRKS = "with the published quirks (flat windows, test of identity)"
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="FMI",
-        title="Feature mutual information",
+        title="feature mutual information",
         measure=fmi,
         better="higher",
         range="about 0 to 1",
         text="horizontal gradients, windows of 3 x 3, sources treated alike",
-        source="Haghighat, Aghagolzadeh, Seyedarabi, Comput. Electr. Eng. 37, 2011; Haghighat, Razian, AICT 2014",
+        source="Haghighat, Aghagolzadeh, Seyedarabi, Comput. Electr. Eng. 37, 2011; Haghighat, Razian, AICT, 2014",
         conventions={
             "pixels": Convention(partial(fmi, feature=pixels), "the features are the levels"),
             "dct": Convention(partial(fmi, feature=dct), "the features are the cosine transform of the whole picture"),

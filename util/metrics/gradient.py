@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from util.metrics.metric import Convention, Metric
-from util.metrics.scene import Scene
+from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import Border, magnitude, sobel
 
 _NOTHING = 1e-5
@@ -52,7 +52,7 @@ def _parallel(one: Tensor, other: Tensor) -> Tensor:
 
 
 def qabf(scene: Scene, *, equal_is_one: bool = False) -> Tensor:
-    """Gradient preservation Q^AB/F (Xydeas & Petrovic, Electron. Lett. 36, 2000).
+    """Gradient preservation Q^AB/F (Xydeas, Petrović, Electron. Lett. 36, 2000).
 
     The mean of q = 0.9994 / (1 + exp(-15 (r - 0.5))) * 0.9879 / (1 + exp(-22 (d - 0.8))) over the pixels of all
     sources, weighted by the sources' gradients, where r is the ratio of the smaller to the larger strength and
@@ -66,10 +66,13 @@ def qabf(scene: Scene, *, equal_is_one: bool = False) -> Tensor:
     Returns:
         (B,), from 0 to 0.9754; NaN where all sources are zero (the border of zeros gives other constants a gradient).
     """
-    pictures = len(scene.pictures)
-    gradients = [scene.once(_gradient, index, "zero") for index in range(pictures)]
+    indices = (*range(len(scene.sources)), FUSED)
+    gradients = [scene.once(_gradient, index, "zero") for index in indices]
     # Published as -atan with pi/2 where gx = 0. Only differences count: atan with -pi/2 there is the same.
-    angles = [scene.once(_direction, index).masked_fill(gx == 0, -pi / 2) for index, (gx, _, _) in enumerate(gradients)]
+    angles = [
+        scene.once(_direction, index).masked_fill(gx == 0, -pi / 2)
+        for index, (gx, _, _) in zip(indices, gradients, strict=True)
+    ]
     strengths = [strength for _, _, strength in gradients]
     fused, angle_fused = strengths.pop(), angles.pop()
     kept, weight = scene.same(0), scene.same(0)
@@ -96,10 +99,9 @@ def qg(scene: Scene) -> Tensor:
     Returns:
         (B,), from 0 to 0.9867.
     """
-    last = len(scene.sources)
-    fused, angle_fused = scene.once(_gradient, last, "zero")[2], scene.once(_direction, last)
+    fused, angle_fused = scene.once(_gradient, FUSED, "zero")[2], scene.once(_direction, FUSED)
     kept, weight = torch.zeros_like(fused), torch.zeros_like(fused)
-    for index in range(last):
+    for index in range(len(scene.sources)):
         strength = scene.once(_gradient, index, "zero")[2]
         stronger = strength > fused
         source = strength.clamp_min(_NOTHING)
@@ -113,9 +115,9 @@ def qg(scene: Scene) -> Tensor:
 
 
 def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> Tensor:
-    """Fusion artefacts: what gradient the fused picture has of its own (Petrovic & Xydeas, ICCV 2005).
+    """Fusion artefacts: what gradient the fused picture has of its own (Petrović, Xydeas, ICCV, 2005).
 
-    As Shreyamsha Kumar (SIViP 7, 2013) publishes it: Sobel / 8 with the mirrored border, losses 1 - q weighted by
+    As Shreyamsha Kumar (2013) publishes it: Sobel / 8 with the mirrored border, losses 1 - q weighted by
     g^1.5, counted where the fused picture's gradient exceeds that of every source.
 
     Args:
@@ -127,8 +129,8 @@ def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> 
         (B,), from 0 to 1; NaN where a side is a single pixel (no mirrored border), or where all weights are zero.
     """
     if min(scene.fused.shape[-2:]) < 2:
-        return scene.same(float("nan"))
-    order = list(range(len(scene.pictures)))
+        return scene.same(torch.nan)
+    order = [*range(len(scene.sources)), FUSED]
     scored = order.pop(0 if first_as_fused else -1)
     maps = {index: scene.once(_eighth_gradient, index) for index in (*order, scored)}
     fused, angle_fused = maps[scored]
@@ -186,15 +188,15 @@ def _difference(picture: Tensor, direction: int) -> Tensor:
     return pixel - neighbour
 
 
-METRICS = (
+METRICS: tuple[Metric, ...] = (
     Metric(
         name="Qabf",
-        title="Gradient preservation Q^AB/F",
+        title="gradient preservation Q^AB/F",
         measure=qabf,
         better="higher",
         range="0 to 0.975",
         text="border of zeros; where strengths are equal their ratio is the strength itself, as in all published code",
-        source="Xydeas & Petrovic, Electron. Lett. 36, 2000",
+        source="Xydeas, Petrović, Electron. Lett. 36, 2000",
         conventions={
             "equal_is_one": Convention(
                 partial(qabf, equal_is_one=True), "equal strengths count as fully kept, as the paper has it"
@@ -203,21 +205,21 @@ METRICS = (
     ),
     Metric(
         name="QG",
-        title="Gradient preservation, mean over pixels",
+        title="gradient preservation, mean over pixels",
         measure=qg,
         better="higher",
         range="0 to 0.987",
         text="Liu's toolbox: other sigmoids than Qabf, and the mean over pixels of each pixel's weighted mean",
-        source="Xydeas & Petrovic, Electron. Lett. 36, 2000, in Z. Liu's image-fusion toolbox",
+        source="Xydeas, Petrović, Electron. Lett. 36, 2000; Z. Liu's image-fusion toolbox",
     ),
     Metric(
         name="Nabf",
-        title="Fusion artefacts",
+        title="fusion artefacts",
         measure=nabf,
         better="lower",
         range="0 to 1",
         text="mirrored border; weight 0.001 where a source's gradient is below 2",
-        source="Petrovic & Xydeas, ICCV 2005; Shreyamsha Kumar, SIViP 7, 2013",
+        source="Petrović, Xydeas, ICCV, 2005; Shreyamsha Kumar, Signal Image Video Process. 7, 2013",
         conventions={
             "zero_weight": Convention(
                 partial(nabf, weak=0.0), "weight 0 where a source's gradient is below 2, as IVIF_ZOO prints it"
@@ -230,11 +232,12 @@ METRICS = (
     ),
     Metric(
         name="QSF",
-        title="Relative error of spatial frequency",
+        title="relative error of spatial frequency",
         measure=qsf,
         better="zero",
         range="-1 and above",
         text="four directions; below 0 activity was lost, above 0 it was added",
-        source="Zheng et al., Inf. Fusion 8, 2007",
+        source="Zheng, Essock, Hansen, Haun, Inf. Fusion 8, 2007",
     ),
 )
+"""The metrics of this family."""

@@ -16,10 +16,15 @@ from torch import Tensor
 
 from util.metrics.levels import entropy, extremes, histogram, joint_histogram, stretch
 from util.metrics.metric import Convention, Metric
-from util.metrics.scene import LEVELS, Scene
+from util.metrics.scene import FUSED, LEVELS, Scene
 
 QTE_ORDER = 0.43137
 TE_ORDER = 1.85
+
+
+def _all(scene: Scene) -> list[int]:
+    """The indices of all pictures, the fused one last."""
+    return [*range(len(scene.sources)), FUSED]
 
 
 def _entropy(scene: Scene, index: int) -> Tensor:
@@ -46,18 +51,17 @@ def _merge_last(shares: Tensor, dim: int) -> Tensor:
 
 def _with_sources(scene: Scene) -> Tensor:
     """The mutual information of the fused picture with every source: (N, B)."""
-    fused = len(scene.sources)
-    return torch.stack([scene.once(_information, index, fused) for index in range(fused)])
+    return torch.stack([scene.once(_information, index, FUSED) for index in range(len(scene.sources))])
 
 
 def _entropies(scene: Scene) -> Tensor:
     """Of all pictures, the fused one last: (N + 1, B)."""
-    return torch.stack([scene.once(_entropy, index) for index in range(len(scene.pictures))])
+    return torch.stack([scene.once(_entropy, index) for index in _all(scene)])
 
 
 def _where_stretchable(scene: Scene, value: Tensor) -> Tensor:
     """Returns (B,) with NaN for scenes with a picture of one level other than 0."""
-    for index in range(len(scene.pictures)):
+    for index in _all(scene):
         flat = (scene.once(histogram, index)[:, 1:] == 1).any(1)
         value = value.masked_fill(flat, torch.nan)
     return value
@@ -78,16 +82,15 @@ def mi(scene: Scene, base: float = 2) -> Tensor:
 
 def _mi_merged(scene: Scene) -> Tensor:
     """Levels 254 and 255 are one."""
-    fused = len(scene.sources)
-    return torch.stack([_information(scene, index, fused, merged=True) for index in range(fused)]).sum(0)
+    each = [_information(scene, index, FUSED, merged=True) for index in range(len(scene.sources))]
+    return torch.stack(each).sum(0)
 
 
 def _mi_overflow(scene: Scene) -> Tensor:
     """Levels 254 and 255 are one in the joint histogram alone, which sums of bytes that stop at 255 make."""
-    fused = len(scene.sources)
     total = mi(scene)
-    for index in range(fused):
-        joint = scene.once(joint_histogram, index, fused)
+    for index in range(len(scene.sources)):
+        joint = scene.once(joint_histogram, index, FUSED)
         total = total + entropy(joint) - entropy(_merge_last(_merge_last(joint, 1), 2))
     return total
 
@@ -129,8 +132,8 @@ def _tsallis(scene: Scene, first: int, second: int, order: float, exchanged: boo
 
 def _tsallis_with_sources(scene: Scene, order: float, exchanged: bool) -> Tensor:
     """The sum over the sources of T_q(X, F): (B,)."""
-    fused = len(scene.sources)
-    return torch.stack([_tsallis(scene, index, fused, order, exchanged) for index in range(fused)]).sum(0)
+    each = [_tsallis(scene, index, FUSED, order, exchanged) for index in range(len(scene.sources))]
+    return torch.stack(each).sum(0)
 
 
 def qte(scene: Scene, exchanged: bool = True) -> Tensor:
@@ -171,14 +174,14 @@ def qncie(scene: Scene) -> Tensor:
     """Non-linear correlation information entropy (Wang, Shen, Jin, 2008).
 
     1 + sum (e/M) log256(e/M) over the eigenvalues e of the M x M matrix of mutual information in base 256 between all
-    M = N + 1 pictures, with ones on its diagonal.
+    M = N + 1 pictures, with ones on its diagonal. Of many sources an eigenvalue may be negative; it counts as 0.
 
     Returns:
-        (B,) in [0, 1]; NaN where a picture is constant other than black.
+        (B,) in [0, 1], of two sources from 0.802; NaN where a picture is constant other than black.
     """
     count = len(scene.pictures)
     matrix = torch.eye(count, dtype=torch.float64, device=scene.fused.device).repeat(len(scene.fused), 1, 1)
-    for x, y in combinations(range(count), 2):
+    for x, y in combinations(_all(scene), 2):
         matrix[:, x, y] = matrix[:, y, x] = scene.once(_information, x, y) / math.log2(LEVELS)
     shares = torch.linalg.eigvalsh(matrix).clamp(min=0) / count
     return _where_stretchable(scene, 1 - entropy(shares) / math.log2(LEVELS))
@@ -192,7 +195,7 @@ def ce(scene: Scene) -> Tensor:
     Returns:
         (B,); 0 where the histograms are equal.
     """
-    fused = scene.once(histogram, len(scene.sources))
+    fused = scene.once(histogram, FUSED)
     total = scene.same(0)
     for index in range(len(scene.sources)):
         shares = scene.once(histogram, index)
@@ -201,13 +204,16 @@ def ce(scene: Scene) -> Tensor:
     return total / len(scene.sources)
 
 
-_EXCHANGED = "the published code exchanges the marginals of each joint histogram, which changes the value completely"
-_CORRECTED = "with each picture's own marginal, as the paper has it"
+_CORRECTED = "with each picture's own histogram, as the paper has it"
+_EXCHANGED = (
+    "the published code takes each picture's histogram for the other's, which changes the value completely; "
+    "{}@corrected is sound"
+)
 
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="MI",
-        title="Mutual information",
+        title="mutual information",
         measure=mi,
         better="higher",
         range="0 to 16 with two sources",
@@ -225,7 +231,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="QMI",
-        title="Normalised mutual information",
+        title="normalised mutual information",
         measure=qmi,
         better="higher",
         range="0 to 2 with two sources",
@@ -234,14 +240,14 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="QTE",
-        title="Normalised Tsallis mutual information",
+        title="normalised Tsallis mutual information",
         measure=qte,
         better="higher",
         range="not bounded",
-        text="order 0.43137, as published, with exchanged marginals",
+        text="order 0.43137, as published, with exchanged histograms",
         source="Cvejic, Canagarajah, Bull, Electron. Lett. 42, 2006; Nava et al., SPIE Newsroom, 2007",
         conventions={"corrected": Convention(partial(qte, exchanged=False), _CORRECTED)},
-        defective=_EXCHANGED,
+        defective=_EXCHANGED.format("QTE"),
     ),
     Metric(
         name="TE",
@@ -249,23 +255,23 @@ METRICS: tuple[Metric, ...] = (
         measure=te,
         better="higher",
         range="not bounded",
-        text="order 1.85, as published, with exchanged marginals",
+        text="order 1.85, as published, with exchanged histograms",
         source="Cvejic, Canagarajah, Bull, Electron. Lett. 42, 2006",
         conventions={"corrected": Convention(partial(te, exchanged=False), _CORRECTED)},
-        defective=_EXCHANGED,
+        defective=_EXCHANGED.format("TE"),
     ),
     Metric(
         name="QNCIE",
-        title="Non-linear correlation information entropy",
+        title="non-linear correlation information entropy",
         measure=qncie,
         better="higher",
-        range="0 to 1",
+        range="0.802 to 1 with two sources",
         text="mutual information in base 256",
         source="Wang, Shen, Jin, in: Image Fusion: Algorithms and Applications, 2008",
     ),
     Metric(
         name="CE",
-        title="Cross entropy",
+        title="cross entropy",
         measure=ce,
         better="lower",
         range="not bounded; 0 if equal",

@@ -15,7 +15,7 @@ def codes(scene: Scene, index: int) -> Tensor:
 
     Args:
         scene: the pictures.
-        index: of `scene.pictures`; the fused picture is the last, -1.
+        index: of `scene.pictures`.
     """
     return scene.pictures[index].flatten(1).long()
 

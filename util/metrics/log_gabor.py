@@ -14,6 +14,8 @@ ORIENTATIONS = tuple(index * pi / 6 for index in range(6))
 WAVELENGTHS = tuple(3 * 2.1**index for index in range(4))
 BANDWIDTH = 0.55
 SPREAD = pi / 7.2
+_REMEMBERED_PIXELS = 1 << 22
+"""The largest pictures whose filters are remembered: they hold 80 bytes per pixel."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,19 @@ class Bank:
         return pairs
 
 
-@lru_cache(maxsize=1)
 def bank(height: int, width: int, device: torch.device) -> Bank:
-    """The filters for pictures of a size; those of the last size are remembered.
+    """The filters for pictures of a size; those of the last size are remembered, unless they are large.
 
     Args:
         height: of the pictures; filters for a single row or column are NaN, since the grid has no spacing there.
         width: of the pictures.
         device: where they are wanted.
     """
+    make = _remembered if height * width <= _REMEMBERED_PIXELS else _make
+    return make(height, width, device)
+
+
+def _make(height: int, width: int, device: torch.device) -> Bank:
     y, x = torch.meshgrid(_frequencies(height, device), _frequencies(width, device), indexing="ij")
     radius = (x * x + y * y).sqrt_()
     radius[height // 2, width // 2] = 1
@@ -74,6 +80,9 @@ def bank(height: int, width: int, device: torch.device) -> Bank:
         angular=tuple((part[:, :half] / 2, _negative(part)[:, :half] / 2) for part in angular),
         noise=torch.stack([_noise(radial, part) for part in angular]),
     )
+
+
+_remembered = lru_cache(maxsize=1)(_make)
 
 
 def _noise(radial: list[Tensor], angular: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from util.metrics.metric import Convention, Metric
-from util.metrics.moments import C2, FUSED, SCALE_WEIGHTS, WINDOW, Moments, mean_over_pixels, window_moments
-from util.metrics.scene import Scene
+from util.metrics.moments import C2, SCALE_WEIGHTS, WINDOW, Moments, mean_over_pixels, window_moments
+from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import uniform
 
 _SIDE = len(WINDOW)
@@ -38,7 +38,7 @@ def mef_ssim(scene: Scene, scales: int = 3) -> Tensor:
         is negative at one of several scales.
     """
     if min(scene.fused.shape[-2:]) / 2 ** (scales - 1) < _SIDE:
-        return scene.same(-math.inf)
+        return scene.same(-torch.inf)
     weights = SCALE_WEIGHTS[:scales]
     moments = window_moments(scene)
     score = scene.same(1)
@@ -112,11 +112,14 @@ METRICS: tuple[Metric, ...] = (
         title="structural similarity for multi-exposure fusion",
         measure=mef_ssim,
         better="higher",
-        range="-1 to 1",
+        range="0 to 1; -inf below 44 pixels",
         text="three scales; patches 11x11; -inf below 44 pixels",
-        source="Ma, Zeng, Wang, IEEE TIP 24, 2015",
+        source="Ma, Zeng, Wang, IEEE Trans. Image Process. 24, 2015",
         conventions={
-            "one_scale": Convention(partial(mef_ssim, scales=1), "the finest scale only; -inf below 11 pixels")
+            "one_scale": Convention(
+                partial(mef_ssim, scales=1), "the finest scale only, -1 to 1; -inf below 11 pixels (MEFB)"
+            )
         },
     ),
 )
+"""The metrics of this family."""

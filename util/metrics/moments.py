@@ -15,8 +15,6 @@ from torch.nn import functional
 from util.metrics.scene import PEAK, Scene
 from util.metrics.windows import Border, average, gaussian
 
-FUSED = -1
-"""The number of the fused picture in `Scene.pictures`; the sources are 0, 1, ..."""
 WINDOW = gaussian(11, 1.5)
 """The window that most of the structural metrics share."""
 C1 = (0.01 * PEAK) ** 2

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from util.metrics.levels import extremes, stretch
 from util.metrics.metric import Convention, Metric
-from util.metrics.scene import PEAK, Scene
+from util.metrics.scene import FUSED, PEAK, Scene
 from util.metrics.windows import average, magnitude, sobel
 
 BLOCK = 16
@@ -76,7 +76,7 @@ def qcv(scene: Scene) -> Tensor:
         (B,), 0 or more; NaN where a picture is constant other than black, or no source has a gradient.
     """
     gain = _mannos_sakrison(scene)
-    fused = scene.once(_stretched, len(scene.sources), 1)
+    fused = scene.once(_stretched, FUSED, 1)
     errors, weights = scene.same(0), scene.same(0)
     for index in range(len(scene.sources)):
         source = scene.once(_stretched, index, 1)
@@ -115,7 +115,7 @@ def qcb(scene: Scene, unit: float = 1) -> Tensor:
         (B,) in [0, 1]; NaN where a picture is constant other than black, or a pixel has no contrast at all.
     """
     gain = _difference_of_gaussians(scene)
-    fused = _masked_contrast(scene.once(_stretched, len(scene.sources), unit), gain)
+    fused = _masked_contrast(scene.once(_stretched, FUSED, unit), gain)
     preserved, weights = torch.zeros_like(fused), torch.zeros_like(fused)
     for index in range(len(scene.sources)):
         source = _masked_contrast(scene.once(_stretched, index, unit), gain)

@@ -33,7 +33,7 @@ class Features(NamedTuple):
 
 
 def qp(scene: Scene) -> Tensor:
-    """Preservation of phase congruency (Zhao, Laganiere & Liu, IJICIC 3, 2007; Kovesi, Videre 1999).
+    """Preservation of phase congruency (Zhao, Laganière, Liu, 2007; features of Kovesi, 1999).
 
     For each of three feature maps, the local correlation of the fused picture's map with that of a source, or with the
     map that takes at each pixel the source of the largest congruency: the largest of those correlations, averaged over
@@ -90,7 +90,8 @@ def phase_congruency(pictures: Sequence[Tensor]) -> list[Features]:
     Returns:
         Of each picture its features.
     """
-    filters = bank(*pictures[0].shape[-2:], pictures[0].device)
+    height, width = pictures[0].shape[-2:]
+    filters = bank(height, width, pictures[0].device)
     sums = [_Sums(picture) for picture in pictures]
     for orientation, angle in enumerate(ORIENTATIONS):
         pairs = filters.filters(orientation)
@@ -176,14 +177,15 @@ def _middle(values: Tensor) -> Tensor:
     return torch.stack([values.kthvalue(lower + 1).values, values.kthvalue(upper + 1).values])
 
 
-METRICS = (
+METRICS: tuple[Metric, ...] = (
     Metric(
         name="QP",
-        title="Phase congruency preservation",
+        title="phase congruency preservation",
         measure=qp,
         better="higher",
-        range="0 to 1",
+        range="about 0 to 1",
         text="4 scales, 6 orientations, correlations in a Gaussian window 11x11 with a border of zeros",
-        source="Zhao, Laganiere & Liu, IJICIC 3, 2007",
+        source="Zhao, Laganière, Liu, Int. J. Innov. Comput. Inf. Control 3, 2007; Kovesi, Videre 1, 1999",
     ),
 )
+"""The metrics of this family."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from util.metrics.metric import Convention, Metric
-from util.metrics.moments import FUSED, Moments, mean_over_pixels, window_moments
-from util.metrics.scene import Scene
+from util.metrics.moments import Moments, mean_over_pixels, window_moments
+from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import extend, magnitude
 
 _FLAT = 1e-10
@@ -51,7 +51,7 @@ def _score(scene: Scene, moments: Moments, weighted: bool) -> Tensor:
     exactly 0: in black ones. Here flat windows that are not black count as much as nothing, and their sources alike.
     """
     if not moments.fit():
-        return scene.same(float("nan"))
+        return scene.same(torch.nan)
     sources = range(len(scene.sources))
     black = (reduce(torch.add, map(moments.mean, sources)) == 0).to(torch.float64) * _BLACK
     variances = [moments.variance(source).clamp(min=_FLAT).add_(black) for source in sources]
@@ -77,7 +77,7 @@ def _prewitt(picture: Tensor) -> Tensor:
     return magnitude(columns[..., 2:] - columns[..., :-2], rows[..., 2:, :] - rows[..., :-2, :])
 
 
-_PAPER = "Piella, Heijmans, ICIP 2003"
+_PAPER = "Piella, Heijmans, ICIP, 2003"
 _WINDOW_TEXT = "Gaussian window 11x11 of sigma 1.5, full windows only, range 255"
 
 METRICS: tuple[Metric, ...] = (
@@ -111,3 +111,4 @@ METRICS: tuple[Metric, ...] = (
         conventions={"squared": Convention(lambda scene: qw_edge(scene).square(), "QW@edge squared (thfylsty)")},
     ),
 )
+"""The metrics of this family."""

@@ -71,7 +71,7 @@ def _mean_over_channels(values: Tensor, fused: Tensor) -> Tensor:
 
 
 def _undefined(fused: Tensor) -> Tensor:
-    return torch.full((len(fused),), float("nan"), dtype=torch.float64, device=fused.device)
+    return torch.full((len(fused),), torch.nan, dtype=torch.float64, device=fused.device)
 
 
 REFERENCE_METRICS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"PSNR": psnr, "SSIM": ssim, "MS_SSIM": ms_ssim}

@@ -10,6 +10,8 @@ from torch import Tensor
 
 LEVELS = 256
 PEAK = 255.0
+FUSED = -1
+"""The index of the fused picture in `Scene.pictures`; the sources have 0, 1, ..."""
 
 T = TypeVar("T")
 

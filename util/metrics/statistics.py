@@ -9,13 +9,13 @@ from torch import Tensor
 
 from util.metrics.levels import entropy, histogram
 from util.metrics.metric import Convention, Metric
-from util.metrics.scene import Scene
+from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import Border, magnitude, sobel
 
 
 def en(scene: Scene) -> Tensor:
     """Entropy of the histogram of 256 levels, in bits (Roberts, van Aardt, Ahmed, 2008): (B,) in [0, 8]."""
-    return entropy(histogram(scene, -1))
+    return entropy(histogram(scene, FUSED))
 
 
 def sd(scene: Scene) -> Tensor:
@@ -89,7 +89,7 @@ def ei(scene: Scene, border: Border = "replicate") -> Tensor:
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="EN",
-        title="Entropy",
+        title="entropy",
         measure=en,
         better="higher",
         range="0 to 8",
@@ -98,7 +98,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="SD",
-        title="Standard deviation",
+        title="standard deviation",
         measure=sd,
         better="higher",
         range="0 to 127.5",
@@ -107,7 +107,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="SF",
-        title="Spatial frequency",
+        title="spatial frequency",
         measure=sf,
         better="higher",
         range="0 to 361",
@@ -122,7 +122,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="AG",
-        title="Average gradient",
+        title="average gradient",
         measure=ag,
         better="higher",
         range="0 to 255",
@@ -142,7 +142,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="EI",
-        title="Edge intensity",
+        title="edge intensity",
         measure=ei,
         better="higher",
         range="0 to 1140",

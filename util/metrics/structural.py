@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from util.metrics.metric import Convention, Measure, Metric
-from util.metrics.moments import (
-    FUSED,
-    WINDOW,
-    mean_over_pixels,
-    multiscale_similarity,
-    scales,
-    window_moments,
-)
-from util.metrics.scene import PEAK, Scene
+from util.metrics.moments import WINDOW, mean_over_pixels, multiscale_similarity, scales, window_moments
+from util.metrics.scene import FUSED, PEAK, Scene
 from util.metrics.windows import Border, uniform
-
-_NAN = float("nan")
 
 
 def ssim(
@@ -43,9 +35,9 @@ def ssim(
     """
     moments = window_moments(scene, weights, border)
     if not moments.fit():
-        return scene.same(_NAN)
+        return scene.same(torch.nan)
     pixels = len(weights) ** 2
-    # A factor of all covariances is the same as its inverse for what is added to them.
+    # In the quotient, n / (n - 1) on all covariances equals (n - 1) / n on C2.
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2 * ((pixels - 1) / pixels if sample else 1)
     return _mean_over_sources(scene, lambda source: mean_over_pixels(moments.similarity(source, FUSED, c1, c2)))
 
@@ -60,7 +52,7 @@ def ms_ssim(scene: Scene) -> Tensor:
     """
     pyramid = list(scales(window_moments(scene)))
     if not pyramid[-1].fit():
-        return scene.same(_NAN)
+        return scene.same(torch.nan)
     return _mean_over_sources(scene, lambda source: multiscale_similarity(pyramid, source, FUSED))
 
 
@@ -73,7 +65,7 @@ def _sum_over_sources(mean: Measure) -> Measure:
 
 
 _skimage = partial(ssim, weights=uniform(7), sample=True)
-_WANG = "Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004"
+_WANG = "Wang, Bovik, Sheikh, Simoncelli, IEEE Trans. Image Process. 13, 2004"
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -109,7 +101,8 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         range="0 to 1",
         text="mean over the sources; five scales, Gaussian window 11x11 of sigma 1.5, range 255",
-        source="Wang, Simoncelli, Bovik, Asilomar 2003",
+        source="Wang, Simoncelli, Bovik, Asilomar Conf., 2003",
         conventions={"sum": Convention(_sum_over_sources(ms_ssim), "sum over the sources")},
     ),
 )
+"""The metrics of this family."""

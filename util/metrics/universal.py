@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from util.metrics.metric import Convention, Metric
-from util.metrics.moments import FUSED, Moments, mean_over_pixels, window_moments
-from util.metrics.scene import Scene
+from util.metrics.moments import Moments, mean_over_pixels, window_moments
+from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import gaussian
 
 _WINDOW = gaussian(7, 1.5)
@@ -35,7 +35,7 @@ def qc(scene: Scene) -> Tensor:
     """
     moments = _moments(scene)
     if not moments.fit():
-        return scene.same(float("nan"))
+        return scene.same(torch.nan)
     shares = scene.once(_covariance_shares)
     quality = _combined(moments, shares)
     quality.masked_fill_(reduce(torch.minimum, shares[1:]) < 0, 1)
@@ -47,7 +47,7 @@ def qc_clipped(scene: Scene) -> Tensor:
     """As `qc`, but as the paper has it: negative shares become 0, and the others share what remains."""
     moments = _moments(scene)
     if not moments.fit():
-        return scene.same(float("nan"))
+        return scene.same(torch.nan)
     shares = _shares([share.clamp(min=0) for share in scene.once(_covariance_shares)])
     return mean_over_pixels(_combined(moments, shares))
 
@@ -63,7 +63,7 @@ def qy(scene: Scene) -> Tensor:
     """
     moments = _moments(scene)
     if not moments.fit():
-        return scene.same(float("nan"))
+        return scene.same(torch.nan)
     sources = range(len(scene.sources))
     pairs = [_similarity(moments, a, b) for a in sources for b in sources if a < b]
     weighted = _combined(moments, _shares([moments.variance(source) for source in sources]))
@@ -113,7 +113,7 @@ METRICS: tuple[Metric, ...] = (
         text="Gaussian window 7x7 of sigma 1.5; as published, 0 or 1 where a share is negative",
         source="Cvejic, Loza, Bull, Canagarajah, Int. J. Inf. Commun. Eng. 2, 2006",
         conventions={"clipped": Convention(qc_clipped, "weights clipped to [0, 1], as in the paper")},
-        defective="where sources contradict each other the value depends on their order; QC@clipped does not",
+        defective="where the sources contradict each other, the value depends on which is first; QC@clipped does not",
     ),
     Metric(
         name="QY",
@@ -125,3 +125,4 @@ METRICS: tuple[Metric, ...] = (
         source="Yang, Zhang, Wang, Liu, Inf. Fusion 9, 2008",
     ),
 )
+"""The metrics of this family."""

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from util.metrics.metric import Metric
-from util.metrics.moments import FUSED, Moments, window_moments
-from util.metrics.scene import PEAK, Scene
+from util.metrics.moments import Moments
+from util.metrics.scene import FUSED, PEAK, Scene
 from util.metrics.windows import average, gaussian
 
 _WINDOWS = tuple(gaussian(size, size / 5) for size in (17, 9, 5, 3))
@@ -57,11 +57,10 @@ def vif(scene: Scene) -> Tensor:
     total = scene.same(0)
     for source in range(len(scene.sources)):
         preserved, original = scene.same(0), scene.same(0)
-        for scale in range(len(_WINDOWS)):
-            if scene.once(_moments, scale).fit():
-                channel = scene.once(_channel, scale, source)
-                preserved += channel.preserved(_NOISE).sum((-2, -1))
-                original += channel.original(_NOISE).sum((-2, -1))
+        for scale in range(len(scene.once(_scales))):
+            channel = scene.once(_channel, scale, source)
+            preserved += channel.preserved(_NOISE).sum((-2, -1))
+            original += channel.original(_NOISE).sum((-2, -1))
         total += preserved / original
     return total
 
@@ -76,10 +75,10 @@ def viff(scene: Scene) -> Tensor:
         (B,) from 0, 1 where all pictures are equal; above where F has more contrast; NaN where a side is below 41
         pixels: a scale is empty.
     """
+    if len(scene.once(_scales)) < len(_VIFF_WEIGHTS):
+        return scene.same(torch.nan)
     total = scene.same(0)
     for scale, weight in enumerate(_VIFF_WEIGHTS):
-        if not scene.once(_moments, scale).fit():
-            return scene.same(float("nan"))
         if weight:
             channel = reduce(_weaker, (scene.once(_channel, scale, source) for source in range(len(scene.sources))))
             preserved = channel.preserved(_VIFF_NOISE).add_(_VIFF_STABLE).sum((-2, -1))
@@ -94,20 +93,22 @@ def _weaker(first: _Channel, second: _Channel) -> _Channel:
     return _Channel(*(torch.where(chosen, b, a) for a, b in zip(first, second, strict=True)))
 
 
-def _moments(scene: Scene, scale: int) -> Moments:
-    """The moments of the pictures at a scale; of the scale before, where its window does not fit them."""
-    window = _WINDOWS[scale]
-    if not scale:
-        return window_moments(scene, window)
-    finer = scene.once(_moments, scale - 1)
-    moments = Moments(finer.pictures, window)
-    if not moments.fit():
-        return moments
-    return Moments([average(picture, window)[..., ::2, ::2].contiguous() for picture in finer.pictures], window)
+def _scales(scene: Scene) -> list[Moments]:
+    """The moments of the pictures at those scales that a window fits into, the finest first."""
+    scales: list[Moments] = []
+    pictures = scene.pictures
+    for window in _WINDOWS:
+        if scales:  # then a larger window has fitted into the pictures: this one does
+            pictures = [average(picture, window)[..., ::2, ::2].contiguous() for picture in pictures]
+        moments = Moments(pictures, window)
+        if not moments.fit():
+            break
+        scales.append(moments)
+    return scales
 
 
 def _channel(scene: Scene, scale: int, source: int) -> _Channel:
-    moments = scene.once(_moments, scale)
+    moments = scene.once(_scales)[scale]
     variance, seen = (functional.threshold(moments.variance(picture), _TINY, 0) for picture in (source, FUSED))
     covariance = moments.covariance(source, FUSED)
     gain = (covariance / (variance + _TINY)).mul_((variance * seen).sign_()).clamp_(min=0)
@@ -122,7 +123,7 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         range="0 upwards",
         text="sum over the sources; pixel domain, four scales, noise variance 2",
-        source="Sheikh, Bovik, IEEE TIP 15, 2006",
+        source="Sheikh, Bovik, IEEE Trans. Image Process. 15, 2006",
     ),
     Metric(
         name="VIFF",
@@ -134,3 +135,4 @@ METRICS: tuple[Metric, ...] = (
         source="Han, Cai, Cao, Xu, Inf. Fusion 14, 2013",
     ),
 )
+"""The metrics of this family."""

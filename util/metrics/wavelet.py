@@ -29,7 +29,7 @@ def _haar(picture: Tensor) -> tuple[Tensor, list[Tensor]]:
 
 
 def qm(scene: Scene) -> Tensor:
-    """Similarity of Haar details at two scales (Wang & Liu, ICSP 2008): Q_1^(2/3) Q_2^(1/3).
+    """Similarity of Haar details at two scales (Wang, Liu, ICSP, 2008): Q_1^(2/3) Q_2^(1/3).
 
     At each scale the closeness sum over bands of exp(-|s_X - s_F|) is averaged over pixels and sources, weighted by the
     energy sum over bands of s_X^2.
@@ -58,14 +58,15 @@ def qm(scene: Scene) -> Tensor:
     return product
 
 
-METRICS = (
+METRICS: tuple[Metric, ...] = (
     Metric(
         name="QM",
-        title="Multi-scale wavelet similarity",
+        title="multi-scale wavelet similarity",
         measure=qm,
         better="higher",
         range="0 to 3",
         text="two levels of Haar's transform, sums over pixels before the quotient, exponents 2/3 and 1/3",
-        source="Wang & Liu, ICSP 2008",
+        source="Wang, Liu, ICSP, 2008",
     ),
 )
+"""The metrics of this family."""

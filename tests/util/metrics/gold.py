@@ -104,22 +104,27 @@ def difference(found, expected):
     return abs(found - expected) / max(abs(expected), 1e-12) if math.isfinite(found - expected) else math.inf
 
 
-def worst(measure, implementation, metric, *sets, of=lambda value: value):
-    """The largest relative difference over the triples that have a reference value, and where it is.
+def differences(measure, columns, *sets):
+    """The relative difference to reference values, the largest of some columns: triple → difference.
 
     Args:
-        measure: scene → (B,).
-        implementation: the first part of a row's name.
-        metric: the second.
+        measure: scene → (B,), which is asked once per triple.
+        columns: (implementation, metric) of the rows.
         sets: of triples; all by default.
-        of: what to do with the measured value before it is compared, such as doubling a mean to a sum.
     """
     if not rows():
         pytest.skip(f"reference values {FOLDER} are not there")
-    found = [
-        (difference(float(of(measure(scene(kind, name)))), rows()[key]), name)
-        for kind, name in triples(*sets)
-        if (key := (kind, name, implementation, metric)) in rows()
-    ]
-    assert found, f"no reference value of {implementation}:{metric}"
-    return max(found)
+    found = {}
+    for kind, name in triples(*sets):
+        expected = [rows()[key] for column in columns if (key := (kind, name, *column)) in rows()]
+        if expected:
+            value = float(measure(scene(kind, name)))
+            found[name] = max(difference(value, each) for each in expected)
+    assert found, f"no reference value of {columns}"
+    return found
+
+
+def worst(measure, implementation, metric, *sets):
+    """The largest of `differences` to one column, and where it is."""
+    found = differences(measure, [(implementation, metric)], *sets)
+    return max((value, name) for name, value in found.items())

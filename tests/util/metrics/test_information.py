@@ -120,6 +120,26 @@ def test_correlation_entropy(count):
     assert measured("QNCIE", *pictures) == pytest.approx(expected, rel=1e-10)
 
 
+def test_negative_eigenvalues_of_the_correlation_matrix_count_as_0():
+    """Five sources that tell nothing about each other, and each almost half of what the fused picture holds."""
+    rows, columns = np.mgrid[:13, :13]
+    sources = [(rows + step * columns) % 13 for step in range(5)]
+    matrix = np.eye(6)
+    matrix[:5, 5] = matrix[5, :5] = math.log2(13) / 8
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    assert eigenvalues[0] < -0.03
+    shares = eigenvalues[eigenvalues > 0] / 6
+    expected = 1 + (shares * np.log2(shares)).sum() / 8
+    assert measured("QNCIE", *sources, 13 * rows + columns) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_correlation_entropy_of_equal_pictures_of_all_levels_is_1(count):
+    picture = np.arange(256).reshape(16, 16)
+    assert measured("QNCIE", *[picture] * (count + 1)) == pytest.approx(1, rel=1e-12)
+    assert measured("QNCIE", *noise(2, 160, 160), np.tile(picture, (10, 10))) >= 1 - math.log(3, 256)
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_cross_entropy_leaves_out_levels_that_the_fused_picture_lacks(count):
     *sources, fused = shapes(count + 1)

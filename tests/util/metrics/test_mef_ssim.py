@@ -64,6 +64,26 @@ def test_one_scale_patch_by_patch(count):
     assert measured("MEF_SSIM@one_scale", *sources, fused) == pytest.approx(score(sources, fused), rel=1e-9)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_sources_that_agree_have_the_largest_exponent(count):
+    """Patches of nearly one structure: the tangent of their consistency is far above 10."""
+    structure, *own = noise(count + 1, 13, 14)
+    sources = [structure // (1 + k) // 2 + each // 16 for k, each in enumerate(own)]
+    fused = sum(sources) // count
+    assert measured("MEF_SSIM@one_scale", *sources, fused) == pytest.approx(score(sources, fused), rel=1e-9)
+
+
+def test_little_structure_is_not_none():
+    """A bright pixel in one source and a dark one in the other almost cancel: the square of what stays is 3e-4."""
+    a, b = np.full((2, 11, 11), 100)
+    a[5, 5], b[5, 5] = 103, 98
+    wrong = np.full_like(a, 100)
+    wrong[5, 5] = 97
+    for fused in (a, wrong):
+        assert measured("MEF_SSIM@one_scale", a, b, fused) == pytest.approx(score([a, b], fused), rel=1e-6)
+    assert measured("MEF_SSIM@one_scale", a, b, wrong) < measured("MEF_SSIM@one_scale", a, b, a) - 1e-3
+
+
 def test_three_scales():
     given = pictures(2, 45, 46)
     expected = 1.0

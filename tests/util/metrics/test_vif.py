@@ -111,6 +111,20 @@ def test_special_pictures():
     assert measured("VIF", a, a, a // 2 + 60) < 2 < measured("VIF", a // 2 + 60, a // 2 + 60, a)
 
 
+def test_viff_of_equal_gains_takes_the_last_source():
+    """No gain at all: a flat source holds nothing, which is preserved; the negative holds much, which is lost."""
+    (a,) = noise(1, 50, 50)
+    grey = np.full_like(a, 128)
+    assert measured("VIFF", 255 - a, grey, a) == pytest.approx(1)
+    assert measured("VIFF", grey, 255 - a, a) < 1e-4
+
+
+def test_a_flat_source_has_no_gain_for_all_rounding_errors():
+    """Otherwise they exceed the small gain of the other source somewhere, whose loss would count there."""
+    (a,) = noise(1, 60, 60)
+    assert measured("VIFF", a, np.full_like(a, 255), 250 + a // 50) == pytest.approx(1, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "fits"),
     [
