@@ -32,6 +32,7 @@ GENERATORS: Mapping[str, Entry] = MappingProxyType(
     {
         "R2GAN_generator": Entry("models.generators.r2gan:R2GANGenerator"),
         "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
+        "SMFNet": Entry("models.generators.smfnet:SMFNetGenerator"),
         "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
         "resnet_6blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 6})),
         "unet_256": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 8})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from util.errors import UserError
 from util.safe_load import load_file
 
 SHOWN = 3
+_PARALLEL = re.compile(r"^(\w+\.)??module\.")
 
 
 def open_weights(path: Path) -> dict[str, Tensor]:
@@ -28,11 +30,17 @@ def open_weights(path: Path) -> dict[str, Tensor]:
 
 
 def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Takes a state dict out of a wrapper {"state_dict": …} and removes the prefix `module.` of data parallelism."""
+    """Takes a state dict out of what people wrap it in.
+
+    That is a wrapper {"state_dict": …}; one state dict for each part of a network, {"part": {…}, …}, whose names become
+    `part.name`; and the prefix `module.` of data parallelism, of the whole network or of every part.
+    """
     inner = state.get("state_dict")
     plain = dict(inner) if isinstance(inner, Mapping) else dict(state)
-    if plain and all(name.startswith("module.") for name in plain):
-        plain = {name.removeprefix("module."): tensor for name, tensor in plain.items()}
+    if all(isinstance(part, Mapping) for part in plain.values()):
+        plain = {f"{part}.{name}": tensor for part, of_part in plain.items() for name, tensor in of_part.items()}
+    if all(_PARALLEL.match(name) for name in plain):
+        plain = {_PARALLEL.sub(r"\1", name): tensor for name, tensor in plain.items()}
     return plain
 
 

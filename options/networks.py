@@ -73,6 +73,22 @@ class IFCNNOptions(GeneratorOptions):
 
 
 @dataclass(frozen=True)
+class SMFNetOptions(GeneratorOptions):
+    """`--netG SMFNet`."""
+
+    stretch: str = option(
+        "none",
+        "of a fused picture: minmax stretches it to the whole range, as the published pictures were",
+        choices=("none", "minmax"),
+    )
+
+    @property
+    def fused_channels(self) -> int:
+        """Luma."""
+        return 1
+
+
+@dataclass(frozen=True)
 class DiscriminatorOptions:
     """What all discriminators share (pixel, basic)."""
 

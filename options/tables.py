@@ -17,12 +17,14 @@ from options.networks import (
     IFCNNOptions,
     NLayersOptions,
     R2GANOptions,
+    SMFNetOptions,
 )
 
 MODELS: dict[str, type[ModelOptions]] = {"pix2pix": Pix2PixOptions, "ifcnn": IFCNNTrainingOptions}
 GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
     "IFCNN": IFCNNOptions,
+    "SMFNet": SMFNetOptions,
     "resnet_9blocks": FamilyOptions,
     "resnet_6blocks": FamilyOptions,
     "unet_256": FamilyOptions,

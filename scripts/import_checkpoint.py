@@ -31,8 +31,9 @@ from util.checkpoint import CheckpointFolder
 from util.errors import UserError, one_line, run_command
 from util.files import write_text
 
-_DESCRIPTION = """Checks that published weights (a state dict, bare or as {"state_dict": …}) fit --netG, and writes them
-to <checkpoints_dir>/<name>/ with the options that their authors tested with. Options given here win."""
+_DESCRIPTION = """Checks that published weights (a state dict, bare, as {"state_dict": …} or one for each part of the
+network) fit --netG, and writes them to <checkpoints_dir>/<name>/ with the options that their authors tested with.
+Options given here win."""
 
 
 @dataclass(frozen=True)

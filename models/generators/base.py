@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -17,10 +18,12 @@ class FusionOutput(NamedTuple):
     Attributes:
         fused: the fused picture, (B, C, H, W), in the range of the generator's `normalisation`.
         reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
+        features: by their kind, one tensor per source, where training compares what a network makes of them.
     """
 
     fused: Tensor
     reconstructions: tuple[Tensor, ...] = ()
+    features: Mapping[str, tuple[Tensor, ...]] = MappingProxyType({})
 
 
 class Normalisation(NamedTuple):

@@ -19,6 +19,18 @@ VARIANTS = [
     ("resnet_6blocks", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
     ("unet_128", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
 ]
+# What a training leaves as it is: IFCNN's conv1, and what SMFNet's published files hold and no one computes with.
+FROZEN = {
+    "IFCNN": ("conv1.",),
+    "SMFNet": (
+        *(f"DIDF_Encoder.baseFeature.{layer}." for layer in ("norm", "conv_after_body", "reduce_channel")),
+        *(
+            f"GraphModel.graph.{layer}."
+            for layer in ("graph.C_ca", "C_cat.2", "C_cat.3", "C_cat.4", "C_cat.5", "C_cls")
+        ),
+        "BaseFuseLayer.reduce_channel.",
+    ),
+}
 
 
 def build(name, **options):
@@ -39,18 +51,18 @@ def pictures(count=2, batch=1, channels=3, size=(32, 32), seed=1):
 def test_training_reaches_every_parameter_with_finite_gradients(name, options):
     net = build(name, **options).train()
     side = max(net.size_divisor, 32)
-    sources = pictures(options.get("num_sources", 2), 2, options.get("input_nc", 3), (side, side))
+    sources = pictures(options.get("num_sources", 2), 2, options.get("input_nc", net.channels), (side, side))
     output = net(sources)
-    channels = options.get("output_nc", 3)
+    channels = options.get("output_nc", net.channels)
     assert output.fused.shape == (2, channels, side, side)
     assert name == "IFCNN" or output.fused.abs().max() <= 1
-    assert len(output.reconstructions) == (len(sources) if name == "R2GAN_generator" else 0)
+    assert len(output.reconstructions) == (len(sources) if name in ("R2GAN_generator", "SMFNet") else 0)
     # Squares of a difference, since the sum of a normalised picture need not depend on a weight.
     loss = sum((picture - 0.3).square().mean() for picture in (output.fused, *output.reconstructions))
     loss.backward()
     for parameter_name, parameter in net.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
-        assert parameter.requires_grad == (parameter_name != "conv1.weight"), "conv1 of IFCNN alone is frozen"
+        assert parameter.requires_grad != parameter_name.startswith(FROZEN.get(name, ("none",))), parameter_name
         assert parameter.grad is None or torch.isfinite(parameter.grad).all(), parameter_name
 
 
@@ -58,8 +70,8 @@ def test_training_reaches_every_parameter_with_finite_gradients(name, options):
 @pytest.mark.parametrize("name", list_generators())
 def test_fuse_takes_any_size(name, size):
     net = build(name).eval()
-    fused = net.fuse(pictures(size=size))
-    assert fused.shape == (1, 3, *size)
+    fused = net.fuse(pictures(channels=net.channels, size=size))
+    assert fused.shape == (1, net.channels, *size)
     assert torch.isfinite(fused).all()
     assert not fused.requires_grad
 
@@ -67,14 +79,15 @@ def test_fuse_takes_any_size(name, size):
 @pytest.mark.parametrize("name", list_generators())
 def test_fuse_is_forward_where_nothing_is_padded(name):
     net = build(name).eval()
-    sources = pictures(size=(net.size_divisor, 2 * net.size_divisor) if net.size_divisor > 4 else (16, 32))
+    size = (net.size_divisor, 2 * net.size_divisor) if net.size_divisor > 4 else (16, 32)
+    sources = pictures(channels=net.channels, size=size)
     torch.testing.assert_close(net.fuse(sources), net(sources).fused.detach())
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS[: len(list_generators()) + len(FAMILY)])
 def test_fuse_does_not_depend_on_the_batch(name, options):
     net = build(name, **options).eval()
-    sources = pictures(batch=3, size=(20, 28))
+    sources = pictures(batch=3, channels=net.channels, size=(20, 28))
     together = net.fuse(sources)
     alone = torch.cat([net.fuse([source[item : item + 1] for source in sources]) for item in range(3)])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
@@ -86,7 +99,7 @@ def test_state_dict_round_trip(name):
     net = build(name).eval()
     other = create_generator(name, **small(name)).eval()
     load_weights(other, net.state_dict(), "memory")
-    sources = pictures()
+    sources = pictures(channels=net.channels)
     assert torch.equal(net.fuse(sources), other.fuse(sources))
 
 
@@ -112,10 +125,11 @@ def test_concatenating_generators_know_their_number_of_sources(name):
         net.fuse(pictures(2))
 
 
-@pytest.mark.parametrize("name", ["R2GAN_generator", "resnet_6blocks", "unet_128", "IFCNN"])
+@pytest.mark.parametrize("name", ["R2GAN_generator", "resnet_6blocks", "unet_128", "IFCNN", "SMFNet"])
 def test_compiles_as_one_graph(name):
     net = build(name, **({"dropout": False} if name in FAMILY else {})).eval()
-    sources = pictures(size=(net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16))
+    size = (net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16)
+    sources = pictures(channels=net.channels, size=size)
     compiled = torch.compile(net, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(sources).fused, net(sources).fused)
     torch._dynamo.reset()

@@ -29,7 +29,7 @@ def two_steps(reference, dtype):
     gan_loss = GANLoss("vanilla")
     rows = []
     for _ in range(2):
-        fused, (rebuilt_first, rebuilt_second) = net_g([first, second])
+        fused, (rebuilt_first, rebuilt_second), _ = net_g([first, second])
 
         net_d.requires_grad_(True)
         optimizer_d.zero_grad()

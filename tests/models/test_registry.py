@@ -14,7 +14,7 @@ from util.errors import UserError
 
 
 def test_names():
-    networks = ["R2GAN_generator", "IFCNN", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+    networks = ["R2GAN_generator", "IFCNN", "SMFNet", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
     assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
     assert {"pix2pix", "ifcnn"} <= set(registry.list_models())
@@ -42,6 +42,7 @@ def test_tables_name_classes_and_fixed_arguments_that_exist():
         (create_generator, "R2GAN_generator", {"num_sources": 0}, "num_sources 0"),
         (create_generator, "IFCNN", {"fusion": "mx"}, "fusion 'mx'.*did you mean max"),
         (create_generator, "IFCNN", {"ifcnn_norm": "image"}, "ifcnn_norm 'image' is not one of: auto, imagenet, none"),
+        (create_generator, "SMFNet", {"stretch": "min"}, "stretch 'min' is not one of: none, minmax"),
         (create_discriminator, "pixels", {}, "discriminator 'pixels'.*did you mean pixel"),
         (create_discriminator, "basic", {"n_layers": 4}, "basic is built with n_layers=3"),
         (create_discriminator, "pixel", {"ngf": 4}, "option of pixel 'ngf'.*did you mean ndf"),

@@ -18,6 +18,17 @@ def same(net, other):
     return all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
 
 
+PARTS = ("model_encoder", "model_decoder", "model1", "model2")
+FORMS = ["plain", "parallel", "wrapped", "both", "in parts", "in parallel parts", "in parallel parts, flat"]
+
+
+def within(state, part, prefix=""):
+    """The state dict of one part, each name with a prefix."""
+    return {
+        prefix + name.removeprefix(f"{part}."): tensor for name, tensor in state.items() if name.startswith(f"{part}.")
+    }
+
+
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -25,11 +36,14 @@ def same(net, other):
         lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
         lambda state: {"state_dict": state, "epoch": 7},
         lambda state: {"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}},
+        lambda state: {part: within(state, part) for part in PARTS},
+        lambda state: {part: within(state, part, "module.") for part in PARTS},
+        lambda state: {f"{part}.{name}": t for part in PARTS for name, t in within(state, part, "module.").items()},
         lambda state: {name: tensor for name, tensor in state.items() if not name.startswith(("model1.", "model2."))},
         lambda state: {name: tensor for name, tensor in state.items() if not name.startswith("model_decoder.")},
         lambda state: {name: tensor for name, tensor in state.items() if "num_batches" not in name},
     ],
-    ids=["plain", "parallel", "wrapped", "both", "no aliases", "aliases alone", "no batch counts"],
+    ids=[*FORMS, "no aliases", "aliases alone", "no batch counts"],
 )
 def test_forms_that_are_accepted(wrap):
     net, other = r2gan(), r2gan()

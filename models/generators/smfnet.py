@@ -1,0 +1,246 @@
+"""SMFNet's generator: base, detail and graph features of infrared and visible luma, fused apart, decoded together."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.choices import check_choice
+from models.generators.base import FusionOutput, Generator, Normalisation
+from models.layers.coupling import AffineCoupling, InverseAffineCoupling
+from models.layers.gradient_dense import GradientDenseBlock
+from models.layers.graph_fusion import GraphFusion
+from models.layers.transposed_attention import (
+    CrossTransposedAttention,
+    DenseTransposedAttention,
+    LocalFeedForward,
+    PointwiseFeedForward,
+    PreNormBlock,
+    TransposedAttention,
+)
+from util.errors import UserError
+
+STRETCHES = ("none", "minmax")
+CHANNELS = 64
+HEADS = 8
+
+
+class SMFNetGenerator(Generator):
+    """Takes two modalities' luma apart into three kinds of features, fuses each its own way, and decodes the sum.
+
+    One encoder for both modalities gives base features (attention between channels) and detail features (a dense block
+    with gradients, cross-attention, a coupling layer); a graph on both modalities' stems gives a third. Bases are fused
+    by an attention layer and details by coupling layers, each on the sum of both modalities', the graph's by a 1x1
+    convolution. The decoder draws the fused picture from the three fused features, and each source from its own three.
+    3,148,818 parameters, of which 498,720 stand in published files alone: they are kept, frozen and unused, so that a
+    file that was read can be written again.
+
+    Args:
+        stretch: "minmax" stretches every fused picture to [0, 1] in `fuse`, as the published pictures were; "none"
+            leaves the sigmoid's values. `forward`, and so training, never stretches.
+    """
+
+    smallest_side = 2  # the coupling layers continue a picture by reflection
+    reach = 27  # of the convolutions; attention takes its weights from the whole picture
+    channels = 1
+
+    def __init__(self, *, stretch: str = "none") -> None:
+        super().__init__()
+        check_choice("stretch", stretch, STRETCHES)
+        self.stretch = stretch
+        self.DIDF_Encoder = _Encoder()
+        self.DIDF_Decoder = _Decoder()
+        self.GraphModel = GraphFusion(CHANNELS)
+        self.BaseFuseLayer = _BaseFusion()
+        self.DetailFuseLayer = _DetailFusion()
+
+    def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
+        """Luma goes in and comes out in [0, 1]."""
+        return Normalisation((0.0,), (1.0,))
+
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Fuses infrared and visible luma, in this order, each (B, 1, H, W) in [0, 1], and rebuilds both.
+
+        Returns:
+            `fused` and two `reconstructions` (B, 1, H, W) in (0, 1); `features` "base", "detail" and "graph", each a
+            pair (B, 64, H, W), infrared first.
+
+        Raises:
+            UserError: not two sources.
+        """
+        features = self._extract(sources)
+        triples = zip(features.base, features.detail, features.graph, strict=True)
+        return FusionOutput(
+            self._decode_fused(features),
+            tuple(self.DIDF_Decoder(base + detail + graph) for base, detail, graph in triples),
+            {"base": features.base, "detail": features.detail, "graph": features.graph},
+        )
+
+    def _fused(self, sources: Sequence[Tensor]) -> Tensor:
+        return self._decode_fused(self._extract(sources))
+
+    @torch.no_grad()
+    def fuse(self, sources: Sequence[Tensor]) -> Tensor:
+        """See `Generator.fuse`; `stretch` is of each whole picture."""
+        fused = super().fuse(sources)
+        return _stretched(fused) if self.stretch == "minmax" else fused
+
+    def _extract(self, sources: Sequence[Tensor]) -> _Features:
+        if len(sources) != 2:
+            raise UserError(f"{len(sources)} sources: SMFNet fuses two, infrared and visible in this order")
+        stems, bases, details = zip(*(self.DIDF_Encoder(source) for source in sources), strict=True)
+        *graphs, graph_fused = self.GraphModel(*stems)
+        return _Features(bases, details, tuple(graphs), graph_fused)
+
+    def _decode_fused(self, features: _Features) -> Tensor:
+        base: Tensor = self.BaseFuseLayer(features.base[0] + features.base[1])
+        detail: Tensor = self.DetailFuseLayer(features.detail[0] + features.detail[1])
+        fused: Tensor = self.DIDF_Decoder(base + detail + features.graph_fused)
+        return fused
+
+    @classmethod
+    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
+        """The published pictures were stretched."""
+        return {"stretch": "minmax"}
+
+
+class _Features(NamedTuple):
+    """What the two modalities are taken apart into, (B, 64, H, W) each; pairs are infrared and visible."""
+
+    base: tuple[Tensor, ...]
+    detail: tuple[Tensor, ...]
+    graph: tuple[Tensor, ...]
+    graph_fused: Tensor
+
+
+class _Encoder(nn.Module):
+    """One modality's luma (B, 1, H, W) → stem, base and detail (B, 64, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        projection = nn.Conv2d(1, CHANNELS, 3, padding=1, bias=False)
+        self.patch_embed = nn.Sequential(OrderedDict(proj=projection))
+        self.encoder_level1 = nn.Sequential(_transformer_block())
+        self.baseFeature = _BaseBranch()
+        self.detailFeature = _DetailBranch()
+        self.GRDB_module = GradientDenseBlock(CHANNELS)
+
+    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        stem = self.encoder_level1(self.patch_embed(luma))
+        return stem, self.baseFeature(stem), self.detailFeature(self.GRDB_module(stem))
+
+
+class _BaseBranch(nn.Module):
+    """A convolution and two stages of attention: (B, 64, H, W) → the same shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_first = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
+        self.layers = nn.Sequential(_BaseStage(), _BaseStage())
+        # In published files, and nothing is computed with them.
+        self.reduce_channel = nn.Conv2d(2 * CHANNELS, CHANNELS, 1, bias=False).requires_grad_(False)
+        self.norm = nn.LayerNorm(CHANNELS).requires_grad_(False)
+        self.conv_after_body = _narrow_convolutions().requires_grad_(False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        base: Tensor = self.layers(self.conv_first(maps))
+        return base
+
+
+class _BaseStage(nn.Module):
+    """x + convolutions(attention(x)), with two pairs of attention blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.residual_group = nn.Sequential(*(nn.Sequential(_transformer_block(), _dense_block()) for _ in range(2)))
+        self.conv = _narrow_convolutions()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        corrected: Tensor = maps + self.conv(self.residual_group(maps))
+        return corrected
+
+
+class _DetailBranch(nn.Module):
+    """Two halves of the channels that attend to each other and are coupled: (B, 64, H, W) → the same shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.TCA = CrossTransposedAttention(CHANNELS // 2, HEADS)
+        self.layer = AffineCoupling(CHANNELS)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        z1, z2 = maps.chunk(2, dim=1)
+        z1, z2 = self.TCA(z2, z1), self.TCA(z1, z2)
+        return torch.cat(self.layer(z1, z2), dim=1)
+
+
+class _BaseFusion(PreNormBlock):
+    """The attention layer that fuses bases: (B, 64, H, W), their sum → the same shape."""
+
+    def __init__(self) -> None:
+        super().__init__(CHANNELS, TransposedAttention(CHANNELS, HEADS), LocalFeedForward(CHANNELS))
+        # In published files, and nothing is computed with it.
+        self.reduce_channel = nn.Conv2d(2 * CHANNELS, CHANNELS, 1, bias=False).requires_grad_(False)
+
+
+class _DetailFusion(nn.Module):
+    """Dense block and two coupling layers: (B, 64, H, W), the sum of details → the same shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(InverseAffineCoupling(CHANNELS), InverseAffineCoupling(CHANNELS))
+        self.GRDB = GradientDenseBlock(CHANNELS)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        fused: Tensor = self.net(self.GRDB(maps))
+        return fused
+
+
+class _Decoder(nn.Module):
+    """The sum of the three kinds of features (B, 64, H, W) → luma (B, 1, H, W) in (0, 1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder_level1 = nn.Sequential(_transformer_block())
+        self.output = nn.Sequential(
+            nn.Conv2d(CHANNELS, CHANNELS // 2, 3, padding=1, bias=False),
+            nn.LeakyReLU(0.01, inplace=True),
+            nn.Conv2d(CHANNELS // 2, CHANNELS // 4, 3, padding=1, bias=False),
+            nn.LeakyReLU(0.01, inplace=True),
+            nn.Conv2d(CHANNELS // 4, 1, 3, padding=1, bias=False),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.sigmoid(self.output(self.encoder_level1(features)))
+
+
+def _transformer_block() -> PreNormBlock:
+    """The block that stem, base branch and decoder are made of."""
+    return PreNormBlock(CHANNELS, TransposedAttention(CHANNELS, HEADS), LocalFeedForward(CHANNELS), name="ffn_leff")
+
+
+def _dense_block() -> PreNormBlock:
+    """The base branch's second kind of attention block."""
+    return PreNormBlock(CHANNELS, DenseTransposedAttention(CHANNELS, HEADS), PointwiseFeedForward(CHANNELS))
+
+
+def _narrow_convolutions() -> nn.Sequential:
+    """3x3, 1x1, 3x3 through a quarter of the channels."""
+    narrow = CHANNELS // 4
+    return nn.Sequential(
+        nn.Conv2d(CHANNELS, narrow, 3, padding=1),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(narrow, narrow, 1),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(narrow, CHANNELS, 3, padding=1),
+    )
+
+
+def _stretched(pictures: Tensor) -> Tensor:
+    """Takes the darkest pixel of each picture (B, 1, H, W) to 0 and the brightest to 1; one of a single grey stays."""
+    low, high = pictures.amin(dim=(1, 2, 3), keepdim=True), pictures.amax(dim=(1, 2, 3), keepdim=True)
+    return torch.where(high > low, (pictures - low) / (high - low), pictures)
