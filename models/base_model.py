@@ -201,7 +201,7 @@ class BaseModel(ABC):
         Returns:
             N sources and the target, each (B, C, H, W).
         """
-        pictures = [*batch["sources"].unbind(1), batch["target"]]
+        pictures = [self.generator.take(picture) for picture in (*batch["sources"].unbind(1), batch["target"])]
         divisor, smallest = self.generator.size_divisor, self.generator.smallest_side
         padded = [pad_to_multiple(picture, divisor, smallest) for picture in pictures]
         *sources, target = [self.to_range(self.engine.to_device(picture)) for picture in padded]

@@ -76,6 +76,11 @@ class PictureFuser:
         self._settings = settings or FusingSettings()
         if 0 < self._settings.tile < generator.size_divisor:
             raise UserError(f"--tile {self._settings.tile}: this network wants {generator.size_divisor} pixels or more")
+        if self._settings.tile > 0 and generator.whole_picture:
+            raise UserError(
+                f"--tile {self._settings.tile}: this network stretches whole pictures; leave --tile out, or say "
+                "--stretch none"
+            )
 
     def plan(self, sources: Sequence[Picture]) -> Plan:
         """Says what fusing the sources of an item takes.
@@ -125,7 +130,8 @@ class PictureFuser:
     def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
         tile, overlap, divisor = self._settings.tile, self._settings.tile_overlap, self._generator.size_divisor
         if tile < 0:
-            tile = USUAL_TILE if shape[0] * shape[1] > TILED_FROM else 0
+            cut = shape[0] * shape[1] > TILED_FROM and not self._generator.whole_picture
+            tile = USUAL_TILE if cut else 0
         if tile == 0:
             return [[Span(0, side, 0)] for side in shape]
         if overlap < 0:

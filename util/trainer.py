@@ -230,7 +230,7 @@ class Trainer:
 
     def _picture(self, tensor: Tensor) -> Any:
         pixels = self.model.from_range(tensor[0].float()) * 255
-        return pixels.round().byte().permute(1, 2, 0).cpu().numpy()
+        return pixels.round().byte().permute(1, 2, 0).expand(-1, -1, 3).cpu().numpy()
 
     def _validate(self, stop: StopSignals) -> float | None:
         last = self.progress.epoch == self.last_epoch

@@ -53,8 +53,8 @@ class Validator:
         for batch in self._loader:
             if stopping():
                 return
-            sources = list(batch["sources"].unbind(1))
-            target = saved_levels(self._runtime.to_device(batch["target"]))
+            sources = [generator.take(source) for source in batch["sources"].unbind(1)]
+            target = saved_levels(self._runtime.to_device(generator.take(batch["target"])))
             fused = fuse(self._runtime, generator, sources)
             pictures = {"": saved_levels(fused, truncate=generator.truncates)}
             if not self._of_average:  # the sources do not change, so once is enough

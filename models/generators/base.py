@@ -69,6 +69,7 @@ class Generator(nn.Module, ABC):
             pictures overlap accordingly.
         channels: of a source; a network with one fuses luma.
         truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
+        whole_picture: what it does to a pixel depends on the whole picture, so that it cannot be cut into tiles.
     """
 
     size_divisor: int = 1
@@ -76,6 +77,18 @@ class Generator(nn.Module, ABC):
     reach: int = 64
     channels: int = 3
     truncates: bool = False
+    whole_picture: bool = False
+
+    def take(self, pictures: Tensor) -> Tensor:
+        """Gives pictures (B, 1 or 3, H, W) as many channels as this network takes: luma where that is one.
+
+        Luma is 0.299 R + 0.587 G + 0.114 B; a single channel is repeated.
+        """
+        if pictures.shape[1] == self.channels:
+            return pictures
+        if self.channels == 1:
+            return (pictures * pictures.new_tensor((0.299, 0.587, 0.114)).view(3, 1, 1)).sum(1, keepdim=True)
+        return pictures.expand(-1, self.channels, -1, -1)
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002  (a hook)
         """How pictures in [0, 1], as they are outside the networks, become the network's input and its output pictures.

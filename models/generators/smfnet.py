@@ -52,6 +52,7 @@ class SMFNetGenerator(Generator):
         super().__init__()
         check_choice("stretch", stretch, STRETCHES)
         self.stretch = stretch
+        self.whole_picture = stretch == "minmax"
         self.DIDF_Encoder = _Encoder()
         self.DIDF_Decoder = _Decoder()
         self.GraphModel = GraphFusion(CHANNELS)

@@ -249,3 +249,17 @@ def test_a_run_folder_that_disappears_is_said(tmp_path, capsys):
     (tmp_path / "c").write_text("a file where a folder should be")
     assert train(*words) == 2
     assert str(tmp_path / "c") in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_network_of_luma_trains_on_coloured_pairs(tmp_path, caplog):
+    write_pairs(tmp_path / "data", 2, 16, 16)
+    words = [
+        *("--dataroot", tmp_path / "data", "--val_dataroot", tmp_path / "data", "--name", "luma"),
+        *("--checkpoints_dir", tmp_path, "--netG", "SMFNet", "--init_type", "xavier", "--init_gain", 1, "--ndf", 4),
+        *("--crop_size", 16, "--batch_size", 2, "--n_epochs", 1, "--n_epochs_decay", 0, "--gpu_ids", "-1"),
+        *("--loggers", "page", "--num_threads", 0),
+    ]
+    assert train(*words) == 0
+    assert "failed" not in caplog.text
+    assert (tmp_path / "luma" / "web" / "index.html").is_file()
+    assert list((tmp_path / "luma" / "web").rglob("*.png"))

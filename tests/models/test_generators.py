@@ -226,3 +226,12 @@ def test_a_network_looks_as_far_as_it_says_and_no_farther(name, options, side):
         rows, columns = source.grad[0].abs().sum(0).nonzero(as_tuple=True)
         farthest = max(farthest, *((part - place).abs().max().item() for part in (rows, columns)))
     assert 0.9 * net.reach - 2 <= farthest <= net.reach
+
+
+def test_a_network_of_luma_takes_coloured_pictures_as_luma():
+    coloured = torch.rand(2, 3, 5, 6)
+    luma = create_generator("SMFNet").take(coloured)
+    assert torch.allclose(luma[:, 0], 0.299 * coloured[:, 0] + 0.587 * coloured[:, 1] + 0.114 * coloured[:, 2])
+    assert create_generator("SMFNet").take(luma) is luma
+    assert create_generator("IFCNN").take(coloured) is coloured
+    assert torch.equal(create_generator("IFCNN").take(luma), luma.repeat(1, 3, 1, 1))

@@ -175,6 +175,16 @@ def test_large_pictures_are_cut_by_themselves(runtime):
     assert network.seen[-1] == [(1, 3, 2100, 2004)] * 2
 
 
+def test_what_needs_the_whole_picture_is_never_cut(runtime):
+    network = Mean()
+    network.whole_picture = True
+    a = np.zeros((2100, 2001, 3), np.uint8)
+    fuse(runtime, network, a, a)
+    assert network.seen == [[(1, 3, 2100, 2004)] * 2]
+    with pytest.raises(UserError, match=r"--tile 512: this network stretches whole pictures"):
+        PictureFuser(runtime, network, FusingSettings(tile=512))
+
+
 def test_items_of_one_plan_are_fused_together_as_alone(runtime):
     items = [[scene(seed, 20, 30), scene(seed + 5, 20, 30)] for seed in range(3)]
     fuser = PictureFuser(runtime, Blur().eval())
