@@ -15,6 +15,7 @@ _DATASETS = MappingProxyType(
         "aligned": "data.stacked_dataset:StackedDataset",
         "sources": "data.sources_dataset:SourcesDataset",
         "pmf": "data.pmf_dataset:PMFDataset",
+        "patches": "data.patches_dataset:PatchesDataset",
     }
 )
 

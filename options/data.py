@@ -17,7 +17,9 @@ PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one 
 class DataOptions:
     """What every dataset needs to know."""
 
-    dataroot: str = option("", "folder of the data; <dataroot>/<phase> is looked for first", metavar="DIR")
+    dataroot: str = option(
+        "", "folder of the data (patches: or the file); <dataroot>/<phase> is looked for first", metavar="DIR"
+    )
     phase: str = option("train", "sub-folder of --dataroot to use: train, val, test, …")
     num_sources: int = option(2, "number of sources per item")
     max_dataset_size: int = option(0, "use no more than this many items; 0 means all")
@@ -87,4 +89,9 @@ class PMFOptions:
     pairs_per_image: int = option(1, "pairs that an epoch makes of each photograph")
 
 
-DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions
+@dataclass(frozen=True)
+class PatchesOptions:
+    """`--dataset_mode patches`: pairs of patches in an HDF5 file, of scripts/make_patches.py or of SMFNet's release."""
+
+
+DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions | PatchesOptions

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.data import AlignedOptions, PMFOptions, SourcesOptions
+from options.data import AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
 from options.fields import option
 from options.models import IFCNNTrainingOptions, ModelOptions, Pix2PixOptions
 from options.networks import (
@@ -37,7 +37,12 @@ DISCRIMINATORS: dict[str, type] = {
     "basic": DiscriminatorOptions,
     "n_layers": NLayersOptions,
 }
-DATASETS: dict[str, type] = {"aligned": AlignedOptions, "sources": SourcesOptions, "pmf": PMFOptions}
+DATASETS: dict[str, type] = {
+    "aligned": AlignedOptions,
+    "sources": SourcesOptions,
+    "pmf": PMFOptions,
+    "patches": PatchesOptions,
+}
 
 
 @dataclass(frozen=True)

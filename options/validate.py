@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
-from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PMFOptions, SourcesOptions
+from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
 from options.models import IFCNNTrainingOptions
 from options.networks import FamilyOptions, GeneratorOptions, IFCNNOptions, NLayersOptions, R2GANOptions
 from options.parser import Parsed
@@ -62,8 +62,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
         raise UserError("--lr_policy plateau watches the validation: add --val_dataroot DIR")
     if training.val_dataroot and not Path(training.val_dataroot).is_dir():
         raise UserError(f"--val_dataroot {training.val_dataroot}: no such folder")
-    if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
-        raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
+    _check_targets(config)
     return _training_notices(config, parsed)
 
 
@@ -183,6 +182,13 @@ def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
             raise UserError(f"--{name} {file}: no such file")
 
 
+def _check_targets(config: TrainConfig) -> None:
+    if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
+        raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
+    if isinstance(config.dataset, PatchesOptions) and config.selection.model != "smfnet":
+        raise UserError("--dataset_mode patches has no targets: it goes with --model smfnet")
+
+
 def _check_watching(watching: WatchingOptions) -> None:
     _within("display_port", watching.display_port, 1 <= watching.display_port <= 65535, "a port from 1 to 65535")
     for name in watching.chosen():
@@ -220,8 +226,9 @@ def _check_data_root(config: TrainConfig | TestConfig) -> None:
         return
     if not config.data.dataroot:
         raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/PMF")
-    if not Path(config.data.dataroot).is_dir():
-        raise UserError(f"--dataroot {config.data.dataroot}: no such folder")
+    root = Path(config.data.dataroot)
+    if not (root.is_dir() or (isinstance(dataset, PatchesOptions) and root.is_file())):
+        raise UserError(f"--dataroot {root}: no such folder{' or file' if isinstance(dataset, PatchesOptions) else ''}")
 
 
 def _at_least(name: str, value: int, least: int) -> None:

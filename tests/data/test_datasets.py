@@ -13,6 +13,7 @@ from data.template_dataset import TemplateDataset
 from data.tensors import to_uint8
 from data.transforms import JointTransform
 from tests.data.helpers import block_map, save
+from tests.data.patch_files import random_pairs, write_ours
 from util.errors import UserError
 
 
@@ -184,6 +185,8 @@ def test_template(pmf_root, astronaut):
 @pytest.mark.parametrize("mode", list_dataset_modes())
 def test_registry(mode, pmf_root):
     root = pmf_root if mode == "pmf" else pmf_root / "images"
+    if mode == "patches":
+        root = write_ours(pmf_root / "patches.h5", random_pairs(4))
     if mode == "aligned":
         for path in list_images(root):
             save(path, np.hstack([read_image(path)] * 3))
@@ -193,8 +196,9 @@ def test_registry(mode, pmf_root):
 
 
 def test_registry_names_the_near_ones():
-    assert list_dataset_modes() == ["aligned", "pmf", "sources"]
-    with pytest.raises(UserError, match=r"'alined' is not one of: aligned, pmf, sources \(did you mean aligned\?\)"):
+    assert list_dataset_modes() == ["aligned", "patches", "pmf", "sources"]
+    wanted = r"aligned, patches, pmf, sources \(did you mean aligned\?\)"
+    with pytest.raises(UserError, match=f"'alined' is not one of: {wanted}"):
         create_dataset("alined", root=".", phase="train")
 
 
