@@ -185,8 +185,8 @@ def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
 def _check_targets(config: TrainConfig) -> None:
     if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
         raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
-    if isinstance(config.dataset, PatchesOptions) and config.selection.model != "smfnet":
-        raise UserError("--dataset_mode patches has no targets: it goes with --model smfnet")
+    if isinstance(config.dataset, PatchesOptions):
+        raise UserError(f"--dataset_mode patches has no targets, which --model {config.selection.model} trains with")
 
 
 def _check_watching(watching: WatchingOptions) -> None:

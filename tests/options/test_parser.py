@@ -182,6 +182,7 @@ def test_a_damaged_options_json_is_named(tmp_path, text):
         ("--num_sources 0", "--num_sources"),
         ("--input_nc 1", "--input_nc"),
         ("--no_with_target", "--no_with_target"),
+        ("--dataset_mode patches", "--dataset_mode patches has no targets, which --model pix2pix trains with"),
         ("--lambda_L1 -1", "--lambda_L1"),
         ("--lambda_L1 inf", "--lambda_L1"),
         ("--lr nan", "--lr"),
