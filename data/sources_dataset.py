@@ -29,7 +29,7 @@ class SourcesDataset(FusionDataset):
         phase: str,
         num_sources: int = 2,
         with_target: bool = False,
-        needs_target: bool = False,
+        training: bool = False,
         layout: str = "auto",
         roles: str = "",
         on_bad_sample: str = "stop",
@@ -43,9 +43,9 @@ class SourcesDataset(FusionDataset):
         Args:
             root: the folder given by --dataroot.
             phase: its sub-folder to use.
-            num_sources: how many panels of stacked pictures are sources; with `needs_target`, of any item.
+            num_sources: how many panels of stacked pictures are sources; in `training`, of any item.
             with_target: every item must have a target; in stacked pictures it is one more panel, the last.
-            needs_target: the items are to train with: as `with_target`, and exactly `num_sources` sources each.
+            training: the items are to train with, so that each has exactly `num_sources` sources.
             layout: `roles`, `scenes`, `suffix`, `stacked` or `auto`.
             roles: the roles to use, separated by commas, in this order; empty for all of them.
             on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
@@ -58,17 +58,17 @@ class SourcesDataset(FusionDataset):
             UserError: see `data.discovery.discover` and `data.inspection.inspect`.
         """
         self.num_sources = num_sources
-        self.with_target = with_target or needs_target
+        self.with_target = with_target
         self.inspection = look_at(
             root,
             phase,
             layout=layout,
             roles=roles,
             num_sources=num_sources,
-            with_target=self.with_target,
+            with_target=with_target,
             on_bad_sample=on_bad_sample,
             files=files,
-            training=needs_target,
+            training=training,
         )
         self.skipped = list(self.inspection.skipped)
         super().__init__(length=len(self.inspection.counts), transform=transform, seed=seed, max_size=max_size)

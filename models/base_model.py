@@ -46,6 +46,8 @@ class OptimizerSettings:
         n_epochs: epochs at the full rate.
         n_epochs_decay: epochs over which it then falls.
         lr_decay_iters: epochs between two steps of the policy "step".
+        lr_decay_factor: what the rate is multiplied by at such a step.
+        lr_min: the rate that no policy goes below.
         clip_grad: largest norm of a network's gradient, which is scaled down to it; 0 is off.
         accumulate: into how many parts a batch is cut, which are computed one after the other.
     """
@@ -56,6 +58,8 @@ class OptimizerSettings:
     n_epochs: int = 100
     n_epochs_decay: int = 100
     lr_decay_iters: int = 50
+    lr_decay_factor: float = 0.1
+    lr_min: float = 0.0
     clip_grad: float = 0.0
     accumulate: int = 1
 
@@ -79,7 +83,11 @@ class BaseModel(ABC):
     Attributes:
         losses: name → newest value, detached, on the device.
         visuals: name → newest pictures (B, C, H, W) in the generator's range, detached.
+        fuses: whether the network is trained to fuse at present, not only to rebuild its sources.
+        uses_all_weights: whether every weight that is trained has a gradient in every step.
     """
+
+    uses_all_weights = True
 
     def __init__(self, engine: Engine, netG: Generator, settings: OptimizerSettings) -> None:
         self.engine = engine
@@ -87,6 +95,7 @@ class BaseModel(ABC):
         self.generator = netG
         self.losses: dict[str, Tensor] = {}
         self.visuals: dict[str, Tensor] = {}
+        self.fuses = True
         self._networks: dict[str, nn.Module] = {}
         self._optimizers: dict[str, Optimizer] = {}
         self._schedulers: dict[str, Any] = {}
@@ -158,6 +167,8 @@ class BaseModel(ABC):
             n_epochs=settings.n_epochs,
             n_epochs_decay=settings.n_epochs_decay,
             lr_decay_iters=settings.lr_decay_iters,
+            lr_decay_factor=settings.lr_decay_factor,
+            lr_min=settings.lr_min,
         )
 
     def update(self, name: str, loss: Callable[[], Tensor]) -> None:
@@ -175,8 +186,13 @@ class BaseModel(ABC):
         else:
             self.engine.backward(loss())
         if self.settings.clip_grad > 0:
-            nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.clip_grad)
+            for part in self.parts_of(name):
+                nn.utils.clip_grad_norm_(part.parameters(), self.settings.clip_grad)
         optimizer.step()
+
+    def parts_of(self, name: str) -> Sequence[nn.Module]:
+        """The parts of a network whose gradient's norm is limited by itself: the network itself, in most procedures."""
+        return [self._networks[name]]
 
     def _backward_in_parts(self, name: str, loss: Callable[[], Tensor]) -> None:
         """Adds up the gradients and the noted terms of all parts, which are computed one after the other."""
@@ -201,11 +217,16 @@ class BaseModel(ABC):
         Returns:
             N sources and the target, each (B, C, H, W).
         """
-        pictures = [self.generator.take(picture) for picture in (*batch["sources"].unbind(1), batch["target"])]
-        divisor, smallest = self.generator.size_divisor, self.generator.smallest_side
-        padded = [pad_to_multiple(picture, divisor, smallest) for picture in pictures]
-        *sources, target = [self.to_range(self.engine.to_device(picture)) for picture in padded]
-        return sources, target
+        return self.take_sources(batch), self._take(batch["target"])
+
+    def take_sources(self, batch: Mapping[str, Any]) -> list[Tensor]:
+        """Takes the sources of a batch alone, as `take_pictures` does: N of (B, C, H, W)."""
+        return [self._take(source) for source in batch["sources"].unbind(1)]
+
+    def _take(self, pictures: Tensor) -> Tensor:
+        generator = self.generator
+        padded = pad_to_multiple(generator.take(pictures), generator.size_divisor, generator.smallest_side)
+        return self.to_range(self.engine.to_device(padded))
 
     def to_range(self, pictures: Tensor) -> Tensor:
         """Takes pictures from [0, 1] into the generator's range."""

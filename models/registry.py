@@ -52,6 +52,7 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
     {
         "pix2pix": Entry("models.pix2pix_model:Pix2PixModel"),
         "ifcnn": Entry("models.ifcnn_model:IFCNNModel"),
+        "smfnet": Entry("models.smfnet_model:SMFNetModel"),
     }
 )
 

@@ -29,31 +29,41 @@ def cosine_factor(epoch: int, epochs: int) -> float:
 
 
 def build_scheduler(
-    optimizer: Optimizer, policy: str, n_epochs: int, n_epochs_decay: int, lr_decay_iters: int
+    optimizer: Optimizer,
+    policy: str,
+    n_epochs: int,
+    n_epochs_decay: int,
+    lr_decay_iters: int,
+    *,
+    lr_decay_factor: float = 0.1,
+    lr_min: float = 0.0,
 ) -> LRScheduler:
     """Builds the schedule of one optimiser; `step()` is called once at the end of each epoch.
 
     Args:
         optimizer: its present learning rates are the ones that the schedule starts from.
-        policy: "linear", see `linear_factor`; "step", times 0.1 every `lr_decay_iters` epochs; "plateau", times 0.2
-            when the quality given to `step(quality)` has not risen by 1 % for more than 5 steps; "cosine", from the
-            learning rate to 0 over all epochs.
+        policy: "linear", see `linear_factor`; "step", times `lr_decay_factor` every `lr_decay_iters` epochs; "plateau",
+            times 0.2 when the quality given to `step(quality)` has not risen by 1 % for more than 5 steps; "cosine",
+            from the learning rate to 0 over all epochs.
         n_epochs: epochs at the first learning rate.
         n_epochs_decay: epochs after them.
         lr_decay_iters: epochs between two steps of "step".
+        lr_decay_factor: what a step of "step" multiplies by.
+        lr_min: the rate that none of them goes below.
 
     Raises:
         UserError: an unknown policy.
     """
     check_choice("lr_policy", policy, POLICIES)
     if policy == "plateau":
-        return ReduceLROnPlateau(optimizer, mode="max", factor=0.2, threshold=0.01, patience=5)
+        return ReduceLROnPlateau(optimizer, mode="max", factor=0.2, threshold=0.01, patience=5, min_lr=lr_min)
     factors: dict[str, Callable[[int], float]] = {
         "linear": lambda epoch: linear_factor(epoch, n_epochs, n_epochs_decay),
-        "step": lambda epoch: 0.1 ** (epoch // lr_decay_iters),
+        "step": lambda epoch: lr_decay_factor ** (epoch // lr_decay_iters),
         "cosine": lambda epoch: cosine_factor(epoch, n_epochs + n_epochs_decay),
     }
-    return LambdaLR(optimizer, factors[policy])
+    lowest = lr_min / optimizer.param_groups[0]["lr"]
+    return LambdaLR(optimizer, lambda epoch: max(factors[policy](epoch), lowest))
 
 
 def restore_scheduler(scheduler: LRScheduler, state: Mapping[str, Any]) -> None:

@@ -16,6 +16,11 @@ class ModelOptions:
         """Whether a discriminator is trained with a gradient penalty, which means single pictures."""
         return False
 
+    @property
+    def needs_target(self) -> bool:
+        """Whether the fused picture is compared with a known one in training, not with its sources."""
+        return True
+
 
 @dataclass(frozen=True)
 class Pix2PixOptions(ModelOptions):
@@ -47,3 +52,20 @@ class IFCNNTrainingOptions(ModelOptions):
         "", "its weights, a file of torchvision's; default torchvision's own copy, downloaded", metavar="FILE"
     )
     conv1_weights: str = option("", "take conv1 from this file instead, such as IFCNN-MAX.pth", metavar="FILE")
+
+
+@dataclass(frozen=True)
+class SMFNetTrainingOptions(ModelOptions):
+    """`--model smfnet`: to rebuild the sources (phase I), then to fuse them (phase II)."""
+
+    fusion_from: int = option(41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt")
+    smf_losses: str = option(
+        "corrected",
+        "term that takes features apart: per sample and with a gradient, or without one, as released",
+        choices=("corrected", "published"),
+    )
+
+    @property
+    def needs_target(self) -> bool:
+        """The sources are all there is."""
+        return False

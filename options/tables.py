@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from options.data import AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
 from options.fields import option
-from options.models import IFCNNTrainingOptions, ModelOptions, Pix2PixOptions
+from options.models import IFCNNTrainingOptions, ModelOptions, Pix2PixOptions, SMFNetTrainingOptions
 from options.networks import (
     DiscriminatorOptions,
     FamilyOptions,
@@ -20,7 +20,11 @@ from options.networks import (
     SMFNetOptions,
 )
 
-MODELS: dict[str, type[ModelOptions]] = {"pix2pix": Pix2PixOptions, "ifcnn": IFCNNTrainingOptions}
+MODELS: dict[str, type[ModelOptions]] = {
+    "pix2pix": Pix2PixOptions,
+    "ifcnn": IFCNNTrainingOptions,
+    "smfnet": SMFNetTrainingOptions,
+}
 GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
     "IFCNN": IFCNNOptions,
@@ -31,7 +35,7 @@ GENERATORS: dict[str, type[GeneratorOptions]] = {
     "unet_128": FamilyOptions,
 }
 # The generator of a training procedure that was made for one; the others take R2GAN's where nothing is said.
-GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN"}
+GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN", "smfnet": "SMFNet"}
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,

@@ -8,8 +8,15 @@ from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
 from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
-from options.models import IFCNNTrainingOptions
-from options.networks import FamilyOptions, GeneratorOptions, IFCNNOptions, NLayersOptions, R2GANOptions
+from options.models import IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.networks import (
+    FamilyOptions,
+    GeneratorOptions,
+    IFCNNOptions,
+    NLayersOptions,
+    R2GANOptions,
+    SMFNetOptions,
+)
 from options.parser import Parsed
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError
@@ -35,6 +42,9 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     for name in ("n_epochs", "n_epochs_decay"):
         _at_least(name, getattr(training, name), 0)
     _at_least("lr_decay_iters", training.lr_decay_iters, 1)
+    factor, lowest = training.lr_decay_factor, training.lr_min
+    _within("lr_decay_factor", factor, 0 < factor <= 1, "a factor above 0 and up to 1, such as 0.5")
+    _within("lr_min", lowest, 0 <= lowest <= training.lr, f"a rate from 0 to that of --lr, {training.lr}")
     _at_least("accumulate", training.accumulate, 1)
     _check_watching(config.watching)
     for name in ("crop_size", "load_size"):
@@ -56,6 +66,8 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
             _within(name, weight, weight >= 0, "a weight of 0 or more")
     if isinstance(config.model, IFCNNTrainingOptions):
         _check_ifcnn(config, config.model)
+    if isinstance(config.model, SMFNetTrainingOptions):
+        _check_smfnet(config, config.model)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -182,7 +194,17 @@ def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
             raise UserError(f"--{name} {file}: no such file")
 
 
+def _check_smfnet(config: TrainConfig, model: SMFNetTrainingOptions) -> None:
+    if not isinstance(config.generator, SMFNetOptions):
+        raise UserError("--model smfnet trains SMFNet only: add --netG SMFNet")
+    if config.data.num_sources != 2:
+        raise UserError(f"--num_sources {config.data.num_sources}: SMFNet fuses two, infrared and visible")
+    _at_least("fusion_from", model.fusion_from, 1)
+
+
 def _check_targets(config: TrainConfig) -> None:
+    if not config.model.needs_target:
+        return
     if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
         raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
     if isinstance(config.dataset, PatchesOptions):

@@ -60,7 +60,7 @@ def build_runtime(config: TrainConfig | TestConfig, place: Place | None = None) 
         config: the options.
         place: which process of a job this is; None is the only one.
     """
-    run = config.run
+    run, trains = config.run, isinstance(config, TrainConfig)
     return Runtime(
         gpu_ids=run.gpu_ids,
         precision=run.precision,
@@ -68,6 +68,7 @@ def build_runtime(config: TrainConfig | TestConfig, place: Place | None = None) 
         channels_last=run.channels_last,
         compile_networks=run.compile,
         sync_bn=config.training.sync_bn if isinstance(config, TrainConfig) else True,
+        all_weights=get_model_class(config.selection.model).uses_all_weights if trains else True,
         place=place,
     )
 
@@ -156,5 +157,5 @@ def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> Any:
         **dataclasses.asdict(config.dataset),
     }
     if isinstance(config, TrainConfig) and isinstance(config.dataset, SourcesOptions):
-        arguments["needs_target"] = True
+        arguments |= {"training": True, "with_target": config.dataset.with_target or config.model.needs_target}
     return create_dataset(config.selection.dataset_mode, **(arguments | changes))

@@ -222,11 +222,15 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
 
 
 def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
-    """Stacked panels, or whatever a training from source folders understands."""
+    """Whatever a training from source folders, or one without targets, understands; stacked panels for the others."""
     common: dict[str, Any] = {"root": root, "phase": "val", "num_sources": config.data.num_sources}
+    needs_target = config.model.needs_target
     if isinstance(config.dataset, SourcesOptions):
-        return create_dataset("sources", **common, **dataclasses.asdict(config.dataset), needs_target=True)
-    return create_dataset("aligned", **common)
+        common |= dataclasses.asdict(config.dataset)
+        common["with_target"] |= needs_target
+    elif needs_target:
+        return create_dataset("aligned", **common)
+    return create_dataset("sources", **common, training=True)
 
 
 def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:

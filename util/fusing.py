@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.generators.base import Generator
+from models.generators.base import Generator, pad_to_multiple
 from util.runtime import Runtime
 
 
@@ -29,6 +29,22 @@ def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, g
     with runtime.autocast():
         fused = generator.fuse(scaled)
     return normalisation.undo(fused.float()).clamp(0, 1)
+
+
+@torch.no_grad()
+def rebuild(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> list[Tensor]:
+    """Rebuilds pictures of any size with a generator that does so; see `fuse`.
+
+    Returns:
+        One (B, C, H, W) in [0, 1] per source.
+    """
+    height, width = sources[0].shape[-2:]
+    normalisation = generator.normalisation()
+    padded = [pad_to_multiple(source, generator.size_divisor, generator.smallest_side) for source in sources]
+    scaled = [normalisation.apply(runtime.to_device(source)) for source in padded]
+    with runtime.autocast():
+        rebuilt = generator(scaled).reconstructions
+    return [normalisation.undo(picture.float()).clamp(0, 1)[..., :height, :width] for picture in rebuilt]
 
 
 def saved_levels(pictures: Tensor, *, truncate: bool = False) -> Tensor:

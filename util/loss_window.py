@@ -14,8 +14,15 @@ from torch import Tensor
 class LossWindow:
     """Sums of the losses since the last record, kept on the device so that a step never waits for it."""
 
-    def __init__(self, sums: dict[str, Tensor] | None = None, steps: int = 0, elapsed: float = 0.0) -> None:
+    def __init__(
+        self,
+        sums: Mapping[str, Tensor] | None = None,
+        steps: int = 0,
+        elapsed: float = 0.0,
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
         self._sums = dict(sums or {})
+        self._counts = dict(dict.fromkeys(self._sums, steps) if counts is None else counts)
         self.steps = steps
         self._started = time.perf_counter() - elapsed
 
@@ -23,6 +30,7 @@ class LossWindow:
         """Adds the losses of one step."""
         for name, value in losses.items():
             self._sums[name] = self._sums[name].to(value.device) + value if name in self._sums else value.clone()
+            self._counts[name] = self._counts.get(name, 0) + 1
         self.steps += 1
 
     def seconds(self) -> float:
@@ -37,8 +45,8 @@ class LossWindow:
         self._started += time.perf_counter() - before
 
     def means(self) -> dict[str, float]:
-        """Name → mean over the steps; waits for the device."""
-        return {name: float(total) / self.steps for name, total in self._sums.items()}
+        """Name → mean over the steps that had it, for phases differ; waits for the device."""
+        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
 
     def not_finite(self) -> list[str]:
         """The names of the losses that were not finite in some step; waits for the device."""
@@ -49,5 +57,6 @@ class LossWindow:
         return {
             "sums": {name: total.cpu() for name, total in self._sums.items()},
             "steps": self.steps,
+            "counts": dict(self._counts),
             "elapsed": self.seconds(),
         }

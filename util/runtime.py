@@ -38,6 +38,8 @@ class Runtime:
         compile_networks: compile the networks that `prepare` gets.
         sync_bn: with several CUDA processes, let batch norm compute its statistics over all of them; the attribute says
             whether it does.
+        all_weights: every weight that is trained has a gradient in every step; several processes need not look for
+            those that have none.
         place: which process of a job this is.
 
     Raises:
@@ -53,6 +55,7 @@ class Runtime:
         channels_last: bool = True,
         compile_networks: bool = False,
         sync_bn: bool = True,
+        all_weights: bool = True,
         place: Place | None = None,
     ) -> None:
         place = place or Place()
@@ -65,7 +68,7 @@ class Runtime:
         if self.world_size == 1:
             self._fabric = Fabric(devices=gpus or 1, **settings)
         else:
-            self._fabric = _join(gpus or place.local_world_size, place, settings)
+            self._fabric = _join(gpus or place.local_world_size, place, all_weights, settings)
         self.device: torch.device = self._fabric.device
         # What is no tensor of the device's travels between the CPUs.
         on_gpus = self.world_size > 1 and self.device.type == "cuda"
@@ -216,7 +219,7 @@ class Runtime:
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 
 
-def _join(devices: list[int] | int, place: Place, settings: Mapping[str, Any]) -> Fabric:
+def _join(devices: list[int] | int, place: Place, all_weights: bool, settings: Mapping[str, Any]) -> Fabric:
     """Waits for the other processes of the job."""
     nodes, rest = divmod(place.world_size, place.local_world_size)
     if rest:
@@ -227,7 +230,10 @@ def _join(devices: list[int] | int, place: Place, settings: Mapping[str, Any]) -
     # the gradient of the first. `share_buffers` does it where they are used.
     backend = "gloo" if sys.platform == "win32" else None  # NCCL, the engine's choice for GPUs, is not there
     strategy = DDPStrategy(
-        cluster_environment=TorchElasticEnvironment(), process_group_backend=backend, broadcast_buffers=False
+        cluster_environment=TorchElasticEnvironment(),
+        process_group_backend=backend,
+        broadcast_buffers=False,
+        find_unused_parameters=not all_weights,
     )
     fabric = Fabric(devices=devices, num_nodes=nodes, strategy=strategy, **settings)
     fabric.launch()

@@ -26,7 +26,7 @@ from util.loggers.events import Kind, Logger, TrainingEvent
 from util.loss_window import LossWindow
 from util.runtime import Runtime
 from util.stop_signals import StopSignals
-from util.validation import Validator
+from util.validation import Validator, quality_of
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Progress:
         epoch: the epoch in work, from 1.
         position: samples of this epoch that are done.
         samples: samples done in all.
-        best_quality: the best validation PSNR so far, in dB.
+        best_quality: the best validation so far, see `util.validation.quality_of`.
     """
 
     epoch: int = 1
@@ -119,7 +119,7 @@ class Trainer:
             self.progress = Progress(**state["progress"])
             self.model.load_state_dict(state["model"])
             changed = differences(state["options"], self.configuration)
-            if {"lr", "beta1", "lr_policy", "lr_decay_iters"} & set(changed):
+            if {"lr", "beta1", "lr_policy", "lr_decay_iters", "lr_decay_factor", "lr_min"} & set(changed):
                 self.model.restart_schedules(finished_epochs=self.progress.epoch - 1)
             if "val_dataroot" in changed:
                 self.progress.best_quality = float("-inf")
@@ -241,15 +241,16 @@ class Trainer:
         self.runtime.share_buffers(generator)
         generator.eval()
         with self._window.stopped_clock():
-            values = self.validator.measure(generator, lambda: stop.requested)
+            values = self.validator.measure(generator, lambda: stop.requested, fuses=self.model.fuses)
         generator.train()
         self._stop_if_asked(stop)  # perhaps in the middle of the measurement, which is then made again
         self._tell("validation", values=values)
-        if values["PSNR"] > self.progress.best_quality:
-            self.progress.best_quality = values["PSNR"]
+        quality = quality_of(values)
+        if quality is not None and quality > self.progress.best_quality:
+            self.progress.best_quality = quality
             if self.runtime.is_main:
                 self.checkpoints.save_networks("best", {"G": self.generator.state_dict()})
-        return values["PSNR"]
+        return quality
 
     def _save(self, label: str | None = None) -> None:
         """Saves the state first, since it alone is enough to go on, then the plain networks."""

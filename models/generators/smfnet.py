@@ -63,8 +63,12 @@ class SMFNetGenerator(Generator):
         """Luma goes in and comes out in [0, 1]."""
         return Normalisation((0.0,), (1.0,))
 
-    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+    def forward(self, sources: Sequence[Tensor], *, train_fusion: bool = True) -> FusionOutput:
         """Fuses infrared and visible luma, in this order, each (B, 1, H, W) in [0, 1], and rebuilds both.
+
+        Args:
+            sources: the two.
+            train_fusion: False computes the fused picture without a gradient.
 
         Returns:
             `fused` and two `reconstructions` (B, 1, H, W) in (0, 1); `features` "base", "detail" and "graph", each a
@@ -75,8 +79,10 @@ class SMFNetGenerator(Generator):
         """
         features = self._extract(sources)
         triples = zip(features.base, features.detail, features.graph, strict=True)
+        with torch.set_grad_enabled(train_fusion and torch.is_grad_enabled()):
+            fused = self._decode_fused(features)
         return FusionOutput(
-            self._decode_fused(features),
+            fused,
             tuple(self.DIDF_Decoder(base + detail + graph) for base, detail, graph in triples),
             {"base": features.base, "detail": features.detail, "graph": features.graph},
         )

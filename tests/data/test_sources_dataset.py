@@ -85,7 +85,9 @@ def test_16_bits_stay(tmp_path):
 
 def test_training(root):
     transform = JointTransform(crop_size=16)
-    dataset = SourcesDataset(root=root, phase="train", num_sources=3, needs_target=True, transform=transform, seed=4)
+    dataset = SourcesDataset(
+        root=root, phase="train", num_sources=3, training=True, with_target=True, transform=transform, seed=4
+    )
     sample = dataset[7, 1]
     assert sample["sources"].shape == (3, 3, 16, 16)
     assert sample["target"].shape == (3, 16, 16)
@@ -97,14 +99,14 @@ def test_training(root):
 
 def test_training_wants_targets_and_a_fixed_number_of_sources(root):
     with pytest.raises(UserError, match=r"item 0 .* has 3 sources, not 2: .*--num_sources"):
-        SourcesDataset(root=root, phase="train", needs_target=True)
-    assert len(SourcesDataset(root=root, phase="train", needs_target=True, roles="A,B")) == 2
+        SourcesDataset(root=root, phase="train", training=True, with_target=True)
+    assert len(SourcesDataset(root=root, phase="train", training=True, with_target=True, roles="A,B")) == 2
     (root / "gt" / "1.png").unlink()
     with pytest.raises(UserError, match=r"item 1: its target is missing"):
-        SourcesDataset(root=root, phase="train", needs_target=True, num_sources=3)
+        SourcesDataset(root=root, phase="train", training=True, with_target=True, num_sources=3)
     (root / "gt" / "0.png").unlink()
     with pytest.raises(UserError, match=r"no item of .* has a target: put them into a folder target"):
-        SourcesDataset(root=root, phase="train", needs_target=True, num_sources=3)
+        SourcesDataset(root=root, phase="train", training=True, with_target=True, num_sources=3)
     assert len(SourcesDataset(root=root, phase="test")) == 2
 
 
@@ -126,7 +128,7 @@ def test_training_skips_what_it_cannot_use(root, astronaut):
     for number in (2, 3):
         for name in ("A", "B", "C", "gt"):
             save(root / name / f"{number}.png", astronaut[:20, :30])
-    options = {"root": root, "phase": "train", "num_sources": 3, "needs_target": True}
+    options = {"root": root, "phase": "train", "num_sources": 3, "training": True, "with_target": True}
     damaged = root / "gt" / "1.png"
     content = bytearray(damaged.read_bytes())
     start = content.index(b"IDAT") + 4
@@ -146,7 +148,7 @@ def test_training_skips_items_of_another_number_of_sources(tmp_path, astronaut):
     scenes = tmp_path
     for name in ("s/1.png", "s/2.png", "s/gt.png", "t/a.png", "t/b.png", "t/c.png", "t/gt.png"):
         save(scenes / name, astronaut[:20, :30])
-    options = {"root": scenes, "phase": "train", "needs_target": True}
+    options = {"root": scenes, "phase": "train", "training": True, "with_target": True}
     with pytest.raises(UserError, match=r"item t .* has 3 sources, not 2: .*--on_bad_sample skip goes on without"):
         SourcesDataset(**options)
     dataset = SourcesDataset(**options, on_bad_sample="skip")

@@ -1,0 +1,85 @@
+"""The terms that SMFNet is trained with, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from kornia.losses import ssim_loss
+from torch import Tensor
+from torch.nn import functional
+
+from models.losses.structure import correlation, gradient_l1, gram_mse, sobel_l1, sobel_magnitude
+
+FORMS = ("corrected", "published")
+SSIM_WINDOW = 11
+
+
+def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The terms of stage I that compare the rebuilt infrared and visible pictures with the sources.
+
+    8 · (1 − SSIM) / 2 + 10 · L1 of Sobel's gradients for both; infrared adds the squared difference of Gram matrices,
+    visible 5 · L1 of the directed gradients.
+
+    Args:
+        rebuilt: infrared and visible, (B, 1, H, W) in [0, 1].
+        sources: the same.
+
+    Returns:
+        Name → weighted term, means over the batch.
+    """
+    terms = {}
+    for name, one, other in zip(("ir", "vi"), rebuilt, sources, strict=True):
+        terms[f"G_SSIM_{name}"] = 8 * ssim_loss(one, other, SSIM_WINDOW)
+        terms[f"G_Sobel_{name}"] = 10 * sobel_l1(one, other)
+    terms["G_Gram_ir"] = gram_mse(rebuilt[0], sources[0])
+    terms["G_gradient_vi"] = 5 * gradient_l1(rebuilt[1], sources[1])
+    return terms
+
+
+def fusion_terms(fused: Tensor, sources: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The terms of stage II that compare the fused picture with the brighter and the steeper source at each pixel.
+
+    L1(fused, max(ir, vi)) + 10 · L1(|∇fused|, max(|∇ir|, |∇vi|))
+
+    Args:
+        fused: (B, 1, H, W) in [0, 1].
+        sources: infrared and visible, the same.
+
+    Returns:
+        Name → weighted term, means over the batch.
+    """
+    brightest = torch.stack(list(sources)).amax(0)
+    steepest = torch.stack([sobel_magnitude(source) for source in sources]).amax(0)
+    return {
+        "G_intensity": functional.l1_loss(fused, brightest),
+        "G_gradient": 10 * functional.l1_loss(sobel_magnitude(fused), steepest),
+    }
+
+
+def decomposition_term(
+    features: Mapping[str, Sequence[Tensor]], kinds: Sequence[str], *, form: str = "corrected"
+) -> Tensor:
+    """Pulls the modalities' bases together and the other kinds of features apart, by their correlation cc.
+
+    2 · Σ cc(kind)² / (1.01 + cc(base)), the mean over the samples.
+
+    Args:
+        features: kind → infrared's and visible's maps, (B, C, H, W).
+        kinds: those that differ from modality to modality: "detail" in stage I, "detail" and "graph" in stage II.
+        form: "corrected", or "published", which does what the release does: one correlation over the whole batch, as a
+            number without a gradient, and detail's in place of the graph's.
+
+    Returns:
+        A scalar.
+    """
+    if form == "published":
+        whole = {kind: _as_number(*features[kind]) for kind in ("base", "detail")}
+        return 2 * len(kinds) * whole["detail"] ** 2 / (1.01 + whole["base"])
+    apart = torch.stack([correlation(*features[kind]) ** 2 for kind in kinds]).sum(0)
+    return (2 * apart / (1.01 + correlation(*features["base"]))).mean()
+
+
+def _as_number(one: Tensor, other: Tensor) -> Tensor:
+    """The correlation over the whole batch, which nothing can be learned from."""
+    return correlation(one.detach()[None], other.detach()[None]).squeeze(0)

@@ -1,0 +1,93 @@
+"""SMFNet's training: first to rebuild the sources, then to fuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.choices import check_choice
+from models.generators.base import FusionOutput
+from models.generators.smfnet import SMFNetGenerator
+from models.losses.smfnet import FORMS, decomposition_term, fusion_terms, reconstruction_terms
+
+
+class SMFNetModel(BaseModel):
+    """Trains SMFNet in two phases, without targets: the sources are all there is.
+
+    Phase I:  loss = how far the rebuilt sources are from the sources + decomposition of bases and details
+    Phase II: loss = how far the fused picture is from the brighter and the steeper source + decomposition of all three
+
+    The terms and their weights are in `models.losses.smfnet`. In phase I the layers that fuse bases and details rest.
+
+    The release has one Adam per part of the network. With the same settings for all of them that is one Adam for the
+    network, since it treats each weight by itself, and leaves those alone that a phase does not use; but the gradient's
+    norm is limited part by part, as there.
+
+    Args:
+        engine: the machine.
+        netG: the generator.
+        netD: not used here: `needs_discriminator` says no, so none is made.
+        settings: how networks are updated.
+        fusion_from: first epoch of phase II, from 1.
+        smf_losses: form of the decomposition term, see `models.losses.smfnet.decomposition_term`.
+
+    Raises:
+        UserError: an unknown form.
+    """
+
+    uses_all_weights = False
+
+    def __init__(
+        self,
+        engine: Engine,
+        netG: SMFNetGenerator,
+        netD: nn.Module | None,
+        settings: OptimizerSettings,
+        *,
+        fusion_from: int = 41,
+        smf_losses: str = "corrected",
+    ) -> None:
+        del netD
+        super().__init__(engine, netG, settings)
+        check_choice("smf_losses", smf_losses, FORMS)
+        self.fusion_from, self.smf_losses = fusion_from, smf_losses
+        self.netG = self.add_network("G", netG)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Decides the phase."""
+        self.fuses = epoch >= self.fusion_from
+
+    def set_input(self, batch: Mapping[str, Any]) -> None:
+        """Takes a batch: "sources" (B, 2, C, H, W) in [0, 1], infrared and visible."""
+        self.sources = self.take_sources(batch)
+
+    def forward(self) -> None:
+        """Rebuilds the sources and fuses them."""
+        self.output: FusionOutput = self.netG(self.sources, train_fusion=self.fuses)
+
+    def optimize_parameters(self) -> None:
+        """One update of the generator."""
+        self.update("G", self._loss_G)
+        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
+        if self.fuses:
+            self.visuals["fused"] = self.output.fused.detach()
+        for number, rebuilt in enumerate(self.output.reconstructions, start=1):
+            self.visuals[f"reconstruction_{number}"] = rebuilt.detach()
+
+    def _loss_G(self) -> Tensor:
+        output, sources = self.output, self.sources
+        if self.fuses:
+            terms = fusion_terms(output.fused, sources)
+        else:
+            terms = reconstruction_terms(output.reconstructions, sources)
+        kinds = ("detail", "graph") if self.fuses else ("detail",)
+        terms["G_decomposition"] = decomposition_term(output.features, kinds, form=self.smf_losses)
+        self.losses = {name: term.detach() for name, term in terms.items()}
+        return sum(terms.values(), start=self.sources[0].new_zeros(()))
+
+    def parts_of(self, name: str) -> Sequence[nn.Module]:
+        """The five parts, each with its own limit of the gradient's norm."""
+        return list(self.networks[name].children())
