@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,13 +18,13 @@ from tqdm import tqdm
 
 from data.image_io import write_image
 from options.strict import StrictParser
+from scripts.benchmarks.processes import run_measured
 from util.errors import UserError
 from util.loggers.files import read_records
 
-ROOT = Path(__file__).resolve().parents[2]
 _DESCRIPTION = """Trains for a few steps with train.py itself, on pictures of noise, once per way of training, in
 turns, and prints samples per second (the median over the turns), its ratio to the first way, and the most memory that a
-process took. What follows -- goes to train.py in every way, such as: -- --netG unet_128 --crop_size 128"""
+process took. What follows -- goes to train.py in every way, such as: -- --model smfnet"""
 
 _LEAST = {"turns": 1, "steps": 3, "batch_size": 1, "side": 1}  # with fewer steps there is no record but the first
 
@@ -60,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
         ways = _ways(port)
         turns = [(turn, way) for turn in range(options.turns) for way in ways]
         for turn, way in tqdm(turns, unit="training"):
-            _train(Path(folder), f"{way.name} {turn}", way, [*_common_words(Path(folder), options), *more])
+            words = [*_common_words(Path(folder), options), *_network_words(more, options.ngf), *more]
+            _train(Path(folder), f"{way.name} {turn}", way, words)
     _print_table(ways)
     return 0
 
@@ -73,7 +72,9 @@ def _build_parser() -> StrictParser:
     parser.add_argument("--steps", type=int, default=12, help="steps per training, the first third not measured")
     parser.add_argument("--batch_size", type=int, default=8, help="samples per step (default: 8)")
     parser.add_argument("--side", type=int, default=128, help="sides of the crops, in pixels (default: 128)")
-    parser.add_argument("--ngf", type=int, default=16, help="filters of the generator's first layer (default: 16)")
+    parser.add_argument(
+        "--ngf", type=int, default=16, help="filters of the default generator's first layer (default: 16)"
+    )
     return parser
 
 
@@ -94,26 +95,24 @@ def _common_words(folder: Path, options: argparse.Namespace) -> list[str]:
     record = options.batch_size * max(1, options.steps // 3)
     return [
         *("--dataroot", str(folder / "data"), "--checkpoints_dir", str(folder), "--num_threads", "0"),
-        *("--batch_size", str(options.batch_size), "--crop_size", str(options.side), "--ngf", str(options.ngf)),
+        *("--batch_size", str(options.batch_size), "--crop_size", str(options.side)),
         *("--n_epochs", str(options.steps), "--n_epochs_decay", "0", "--print_freq", str(record)),
         *("--save_latest_freq", "1000000000", "--save_epoch_freq", "1000000000"),
     ]
 
 
+def _network_words(more: Sequence[str], ngf: int) -> list[str]:
+    """The default network is made smaller; another that was asked for is taken as it is."""
+    return [] if {"--netG", "--model"} & set(more) else ["--ngf", str(ngf)]
+
+
 def _train(folder: Path, name: str, way: Way, common: Sequence[str]) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "--name", name, *common, *way.words]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        message = process.stderr.read() if process.stderr else ""
-        # Of the children that have ended, so it is measured per training.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        last = message.strip().splitlines()[-1] if message.strip() else "no message"
-        raise UserError(f"{way.name}: train.py ended with {process.returncode}: {last}")
+    command = [sys.executable, "train.py", "--name", name, *common, *way.words]
+    _, megabytes = run_measured(f"{way.name}: train.py", command)
     records = [record for record in read_records(folder / name / "metrics.jsonl") if record["kind"] == "losses"]
     # The first record holds what happens once: memory found, kernels chosen, networks compiled.
     way.speeds.append(statistics.fmean(float(record["samples_per_s"]) for record in records[1:]))
-    way.megabytes = max(way.megabytes, usage.ru_maxrss / 1024)
+    way.megabytes = max(way.megabytes, megabytes)
 
 
 def _write_noise(folder: Path, count: int, side: int) -> None:

@@ -30,3 +30,40 @@ def test_what_train_py_says_is_handed_on(capsys):
 def test_a_number_that_measures_nothing_is_refused(capsys, option, value):
     assert run_command(benchmark.main, ["train", f"--{option}", str(value)]) == 2
     assert f"--{option} {value}: must be at least" in capsys.readouterr().err
+
+
+def test_networks_that_fuse_are_compared_in_one_table(capsys):
+    words = [
+        "test",
+        "--netG",
+        "IFCNN",
+        "SMFNet",
+        "--precision",
+        "32",
+        "--width",
+        "33",
+        "--height",
+        "21",
+        "--turns",
+        "1",
+    ]
+    assert run_command(benchmark.main, words) == 0
+    size, head, *rows = capsys.readouterr().out.splitlines()
+    assert size == "a pair of 33x21"
+    assert head.split() == ["network", "precision", "seconds", "ratio", "MB"]
+    assert [row.split()[:2] for row in rows] == [["IFCNN", "32"], ["SMFNet", "32"]]
+    assert rows[0].split()[3] == "1.00"
+    assert all(float(row.split()[4]) > 100 for row in rows)
+
+
+def test_a_network_that_is_not_there_is_named(capsys):
+    assert run_command(benchmark.main, ["test", "--netG", "SMFnet"]) == 2
+    assert "SMFNet" in capsys.readouterr().err
+
+
+def test_another_network_is_trained_at_its_own_size(monkeypatch, capsys):
+    ways = training._ways
+    monkeypatch.setattr(training, "_ways", lambda port: [ways(port)[0]])
+    words = ["train", "--turns", "1", "--steps", "3", "--side", "16", "--batch_size", "1", "--", "--gpu_ids", "-1"]
+    assert run_command(benchmark.main, [*words, "--model", "smfnet", "--init_type", "xavier", "--init_gain", "1"]) == 0
+    assert float(capsys.readouterr().out.splitlines()[1].split()[-3]) > 0

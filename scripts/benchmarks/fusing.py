@@ -1,0 +1,104 @@
+"""Speed and memory of fusing, network by network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+
+import torch
+from tqdm import tqdm
+
+from models import create_generator, list_generators
+from models.choices import check_choice
+from options.strict import StrictParser
+from scripts.benchmarks.processes import run_measured
+from util.errors import UserError
+from util.fusing import fuse
+from util.runtime import Runtime
+
+_DESCRIPTION = """Fuses a pair of noise pictures with each network, at its default options and with its initial weights,
+in each precision, in turns and each time in a process of its own, and prints seconds per pair (the median over the
+turns), the ratio to the first row, and the most memory: of the GPU where one is used, else of the process, with torch
+itself."""
+
+_LEAST = {"width": 1, "height": 1, "turns": 1, "threads": 1}
+_SOURCES = 2
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; see --help."""
+    options = _build_parser().parse_strict(argv)
+    for name, least in _LEAST.items():
+        if getattr(options, name) < least:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
+    for netG in options.netG:
+        check_choice("netG", netG, list_generators())
+    rows = [(netG, precision) for netG in options.netG for precision in options.precision]
+    seconds: dict[tuple[str, str], list[float]] = {row: [] for row in rows}
+    megabytes = dict.fromkeys(rows, 0.0)
+    for row in tqdm(rows * options.turns, unit="pair"):
+        took, peak = _in_a_process(row, options)
+        seconds[row].append(took)
+        megabytes[row] = max(megabytes[row], peak)
+    _print_table(options, seconds, megabytes)
+    return 0
+
+
+def _build_parser() -> StrictParser:
+    parser = StrictParser(prog="benchmark.py test", description=_DESCRIPTION)
+    add = parser.add_argument
+    networks = ["R2GAN_generator", "IFCNN", "SMFNet"]
+    add("--netG", nargs="+", metavar="NAME", default=networks, help=f"the networks (default: {' '.join(networks)})")
+    add("--precision", nargs="+", choices=("32", "bf16"), default=["32", "bf16"], help="default: both")
+    add("--width", type=int, metavar="N", default=640, help="of the pictures, in pixels (default: 640)")
+    add("--height", type=int, metavar="N", default=480, help="of the pictures, in pixels (default: 480)")
+    add("--threads", type=int, metavar="N", default=torch.get_num_threads(), help="on the CPU (default: %(default)s)")
+    add("--turns", type=int, metavar="N", default=3, help="how often everything is measured (default: 3)")
+    return parser
+
+
+def _in_a_process(row: tuple[str, str], options: argparse.Namespace) -> tuple[float, float]:
+    """Seconds and MB of a process that has done nothing else."""
+    words = [*row, str(options.width), str(options.height), str(options.threads)]
+    command = [sys.executable, "-m", "scripts.benchmarks.fusing", *words]
+    printed, of_process = run_measured(" ".join(row), command)
+    seconds, of_gpu = json.loads(printed.strip().splitlines()[-1])
+    return seconds, of_gpu or of_process
+
+
+def _fuse_once(netG: str, precision: str, width: int, height: int, threads: int) -> tuple[float, float]:
+    """Fuses a small pair, which finds kernels, then one of the size asked for; its seconds, and MB of the GPU or 0."""
+    torch.set_num_threads(threads)
+    with Runtime(precision=precision) as runtime:
+        generator = create_generator(netG).eval()
+        runtime.place(generator)
+        on_gpu = runtime.device.type == "cuda"
+        for size in ((64, 64), (height, width)):
+            sources = [torch.rand(1, generator.channels, *size) for _ in range(_SOURCES)]
+            if on_gpu:
+                torch.cuda.reset_peak_memory_stats()
+                torch.cuda.synchronize()
+            started = time.perf_counter()
+            fuse(runtime, generator, sources).cpu()  # waits for the device
+            took = time.perf_counter() - started
+        peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else 0.0
+    return took, peak
+
+
+def _print_table(
+    options: argparse.Namespace, seconds: dict[tuple[str, str], list[float]], megabytes: dict[tuple[str, str], float]
+) -> None:
+    first = statistics.median(next(iter(seconds.values())))
+    print(f"a pair of {options.width}x{options.height}")
+    print(f"{'network':<20}{'precision':>10}{'seconds':>10}{'ratio':>8}{'MB':>8}")
+    for (netG, precision), turns in seconds.items():
+        took = statistics.median(turns)
+        print(f"{netG:<20}{precision:>10}{took:>10.2f}{took / first:>8.2f}{megabytes[netG, precision]:>8.0f}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(_fuse_once(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))))

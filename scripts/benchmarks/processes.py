@@ -1,0 +1,37 @@
+"""Processes of which time and memory are measured."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from util.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_measured(name: str, command: Sequence[str]) -> tuple[str, float]:
+    """Runs a command from the project's folder.
+
+    Args:
+        name: what it is called where it fails.
+        command: the program and its arguments.
+
+    Returns:
+        What it printed, and the most resident memory that it had, in MB.
+
+    Raises:
+        UserError: it failed; its last line says why.
+    """
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        message = process.stderr.read() if process.stderr else ""
+        printed = process.stdout.read() if process.stdout else ""
+        # Of the children that have ended, so it is measured per process.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = message.strip().splitlines()[-1] if message.strip() else "no message"
+        raise UserError(f"{name}: ended with {process.returncode}: {last}")
+    return printed, usage.ru_maxrss / 1024
