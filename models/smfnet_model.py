@@ -70,6 +70,7 @@ class SMFNetModel(BaseModel):
 
     def optimize_parameters(self) -> None:
         """One update of the generator."""
+        self.losses = {}  # the phases have other terms
         self.update("G", self._loss_G)
         self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
         if self.fuses:
@@ -85,7 +86,7 @@ class SMFNetModel(BaseModel):
             terms = reconstruction_terms(output.reconstructions, sources)
         kinds = ("detail", "graph") if self.fuses else ("detail",)
         terms["G_decomposition"] = decomposition_term(output.features, kinds, form=self.smf_losses)
-        self.losses = {name: term.detach() for name, term in terms.items()}
+        self.losses |= {name: term.detach() for name, term in terms.items()}
         return sum(terms.values(), start=self.sources[0].new_zeros(()))
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:

@@ -24,6 +24,7 @@ from util.files import with_extension
 
 MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
+SSIM_WINDOW = 11  # of SMFNet's loss
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -140,12 +141,15 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
         ]
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
-    return notices + _ifcnn_notices(config, parsed)
-
-
-def _ifcnn_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
-    notices, model, generator = [], config.model, config.generator
     last = config.training.n_epochs + config.training.n_epochs_decay
+    if isinstance(config.model, SMFNetTrainingOptions) and config.model.fusion_from > last:
+        first = config.model.fusion_from
+        notices.append(f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}")
+    return notices + _ifcnn_notices(config, parsed, last)
+
+
+def _ifcnn_notices(config: TrainConfig, parsed: Parsed, last: int) -> list[str]:
+    notices, model, generator = [], config.model, config.generator
     if isinstance(model, IFCNNTrainingOptions) and isinstance(generator, IFCNNOptions):
         if model.perceptual_from > last:
             notices.append(f"--perceptual_from {model.perceptual_from}: stage II begins after the last epoch, {last}")
@@ -200,6 +204,8 @@ def _check_smfnet(config: TrainConfig, model: SMFNetTrainingOptions) -> None:
     if config.data.num_sources != 2:
         raise UserError(f"--num_sources {config.data.num_sources}: SMFNet fuses two, infrared and visible")
     _at_least("fusion_from", model.fusion_from, 1)
+    if "crop" in config.augmentation.preprocess:
+        _at_least("crop_size", config.augmentation.crop_size, SSIM_WINDOW)
 
 
 def _check_targets(config: TrainConfig) -> None:

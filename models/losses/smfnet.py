@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.losses.structure import correlation, gradient_l1, gram_mse, sobel_l1, sobel_magnitude
+from util.errors import UserError
 
 FORMS = ("corrected", "published")
 SSIM_WINDOW = 11
@@ -27,7 +28,13 @@ def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -
 
     Returns:
         Name → weighted term, means over the batch.
+
+    Raises:
+        UserError: pictures that the window of SSIM does not fit into.
     """
+    height, width = sources[0].shape[-2:]
+    if min(height, width) < SSIM_WINDOW:
+        raise UserError(f"pictures of {width}x{height}: SMFNet's loss compares windows of {SSIM_WINDOW}x{SSIM_WINDOW}")
     terms = {}
     for name, one, other in zip(("ir", "vi"), rebuilt, sources, strict=True):
         terms[f"G_SSIM_{name}"] = 8 * ssim_loss(one, other, SSIM_WINDOW)

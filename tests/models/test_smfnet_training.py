@@ -204,6 +204,7 @@ def test_known_targets_are_validated_against_where_there_are_any(words, tmp_path
         (["--netG", "unet_128"], "--netG SMFNet"),
         (["--num_sources", 3], "--num_sources 3"),
         (["--fusion_from", 0], "--fusion_from 0"),
+        (["--crop_size", 10], "--crop_size 10: wanted 11 or more"),
         (["--lr_policy", "step", "--lr_decay_factor", 0], "--lr_decay_factor 0"),
         (["--lr_min", 1], "--lr_min 1"),
         (["--smf_losses", "printed"], "--smf_losses"),
@@ -218,6 +219,27 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(words, tmp_pa
     message = capsys.readouterr().err.splitlines()[-1]
     assert said in message
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_in_parts_records_the_terms_of_its_phase_alone(words, tmp_path):
+    assert train(*words, "--name", "run", "--batch_size", 2, "--accumulate", 2) == 0
+    by_epoch = {record["epoch"]: record for record in curve(tmp_path / "run") if record["kind"] == "losses"}
+    assert "G_SSIM_ir" in by_epoch[2]
+    assert "G_SSIM_ir" not in by_epoch[4]
+    assert "G_intensity" in by_epoch[4]
+
+
+def test_a_phase_that_never_comes_is_pointed_out(words, caplog, capsys):
+    assert train(*words, "--name", "run", "--n_epochs", 1) == 0
+    assert "--fusion_from 3: phase II, which trains to fuse, begins after the last epoch, 1" in (
+        caplog.text + capsys.readouterr().err
+    )
+
+
+def test_patches_that_the_window_of_the_loss_does_not_fit_into_are_named():
+    small = [torch.rand(1, 1, 10, 30)] * 2
+    with pytest.raises(UserError, match=r"30x10: .* 11x11"):
+        reconstruction_terms(small, small)
 
 
 def test_two_processes_train_in_both_phases(words, tmp_path):
