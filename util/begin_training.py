@@ -49,7 +49,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
         _check_run_folder(config, checkpoints)
     if runtime.sync_bn and config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         raise UserError("--gan_mode wgangp with --norm batch on several GPUs: add --no_sync_bn, or take another --norm")
-    sampler, loader = _build_loader(config, runtime)
+    sampler, loader = build_loader(config, runtime)
     validator = _build_validator(config, runtime)
     model = build_model(config, runtime)
     _check_crop_size(config, model)
@@ -86,7 +86,12 @@ def _goes_on(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
     return config.training.continue_train and checkpoints.has_state()
 
 
-def _build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, SampleLoader]:
+def build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, SampleLoader]:
+    """The training batches of this process, and the order of their samples.
+
+    Raises:
+        UserError: data that cannot be used.
+    """
     training, augmentation = config.training, config.augmentation
     batch_size = runtime.share_of(training.batch_size, training.accumulate)
     if runtime.world_size > 1:

@@ -67,3 +67,17 @@ def test_another_network_is_trained_at_its_own_size(monkeypatch, capsys):
     words = ["train", "--turns", "1", "--steps", "3", "--side", "16", "--batch_size", "1", "--", "--gpu_ids", "-1"]
     assert run_command(benchmark.main, [*words, "--model", "smfnet", "--init_type", "xavier", "--init_gain", "1"]) == 0
     assert float(capsys.readouterr().out.splitlines()[1].split()[-3]) > 0
+
+
+def test_samples_are_made_with_several_numbers_of_threads(capsys):
+    words = ["data", "--samples", "4", "--threads", "0", "1", "--turns", "1"]
+    assert run_command(benchmark.main, words) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["threads", "samples/s", "ms", "ratio"]
+    assert [row.split()[0] for row in rows] == ["0", "1"]
+    assert rows[0].split()[3] == "1.00"
+
+
+def test_samples_of_a_folder_that_is_not_there_are_not_measured(capsys):
+    assert run_command(benchmark.main, ["data", "--", "--dataroot", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
