@@ -66,7 +66,7 @@ class SMFNetModel(BaseModel):
 
     def forward(self) -> None:
         """Rebuilds the sources and fuses them."""
-        self.output: FusionOutput = self.netG(self.sources, train_fusion=self.fuses)
+        self.output: FusionOutput = self.netG(self.sources, trained="fused" if self.fuses else "rebuilt")
 
     def optimize_parameters(self) -> None:
         """One update of the generator."""
