@@ -69,6 +69,9 @@ class SMFNetTrainingOptions(ModelOptions):
     """`--model smfnet`: to rebuild the sources (phase I), then to fuse them (phase II)."""
 
     fusion_from: int = option(41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt")
+    lambda_ssim: float = option(
+        0.0, "weight of a term of phase II that the release has not: of the structure of both sources, such as 100"
+    )
     smf_losses: str = option(
         "corrected",
         "term that takes features apart: per sample and with a gradient, or without one, as released",

@@ -64,6 +64,22 @@ def fusion_terms(fused: Tensor, sources: Sequence[Tensor]) -> dict[str, Tensor]:
     }
 
 
+def structure_term(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """Σ (1 − SSIM(fused, source)) / 2 over both sources; not in the release.
+
+    Its loss takes the brightest and the steepest of each place, at whatever cost to the structure of the other source:
+    even the picture that it asks for is less like the sources than their plain average, in SSIM.
+
+    Args:
+        fused: (B, 1, H, W) in [0, 1].
+        sources: infrared and visible, the same.
+
+    Returns:
+        A scalar in [0, 2], the mean over the batch.
+    """
+    return torch.stack([ssim_loss(fused, source, SSIM_WINDOW) for source in sources]).sum()
+
+
 def decomposition_term(
     features: Mapping[str, Sequence[Tensor]], kinds: Sequence[str], *, form: str = "corrected"
 ) -> Tensor:

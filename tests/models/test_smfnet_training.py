@@ -98,6 +98,14 @@ def test_what_only_fusing_needs_rests_in_phase_one():
     assert "fused" in model.visuals
 
 
+def test_the_term_of_structure_belongs_to_phase_two():
+    model = model_of(build(), precision="32", lambda_ssim=100.0)
+    moved_by_an_epoch(model, 1)
+    assert "G_SSIM" not in model.losses
+    moved_by_an_epoch(model, 2)
+    assert 0 < model.losses["G_SSIM"] < 200
+
+
 def test_each_part_has_its_own_limit_of_the_gradient():
     model = model_of(build(), precision="32", fusion_from=1)
     model.begin_epoch(1)
@@ -209,6 +217,7 @@ def test_known_targets_are_validated_against_where_there_are_any(words, tmp_path
         (["--val_dataroot", "FILE"], "wanted a folder of pictures"),
         (["--val_dataroot", "CROWDED"], "--val_roles"),
         (["--smf_losses", "printed"], "--smf_losses"),
+        (["--lambda_ssim", -1], "--lambda_ssim -1.0"),
         (["--model", "pix2pix", "--netG", "SMFNet"], "target"),
     ],
 )
