@@ -8,10 +8,11 @@ from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
 from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
-from options.models import IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.models import GSGIFTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
 from options.networks import (
     FamilyOptions,
     GeneratorOptions,
+    GSGIFOptions,
     IFCNNOptions,
     NLayersOptions,
     R2GANOptions,
@@ -61,13 +62,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     _within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
     _within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
     _within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
-    for name, weight in vars(config.model).items():
-        if name.startswith("lambda_"):
-            _within(name, weight, weight >= 0, "a weight of 0 or more")
-    if isinstance(config.model, IFCNNTrainingOptions):
-        _check_ifcnn(config, config.model)
-    if isinstance(config.model, SMFNetTrainingOptions):
-        _check_smfnet(config, config.model)
+    _check_model(config)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -179,8 +174,20 @@ def check_generator(options: GeneratorOptions) -> None:
             if number != 3:
                 raise UserError(f"--{channels} {number}: pictures are fused as RGB, wanted 3")
         _within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
-    if isinstance(options, R2GANOptions):
+    if isinstance(options, R2GANOptions | GSGIFOptions):
         _within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
+
+
+def _check_model(config: TrainConfig) -> None:
+    for name, weight in vars(config.model).items():
+        if name.startswith("lambda_"):
+            _within(name, weight, weight >= 0, "a weight of 0 or more")
+    if isinstance(config.model, IFCNNTrainingOptions):
+        _check_ifcnn(config, config.model)
+    if isinstance(config.model, SMFNetTrainingOptions):
+        _check_smfnet(config, config.model)
+    if isinstance(config.model, GSGIFTrainingOptions):
+        _check_gsgif(config, config.model)
 
 
 def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
@@ -200,6 +207,17 @@ def _check_smfnet(config: TrainConfig, model: SMFNetTrainingOptions) -> None:
     if config.data.num_sources != 2:
         raise UserError(f"--num_sources {config.data.num_sources}: SMFNet fuses two, infrared and visible")
     _at_least("fusion_from", model.fusion_from, 1)
+
+
+def _check_gsgif(config: TrainConfig, model: GSGIFTrainingOptions) -> None:
+    if not isinstance(config.generator, GSGIFOptions):
+        raise UserError("--model gsgif trains GSGIF_generator only: add --netG GSGIF_generator")
+    stages = model.feature_stages
+    if not stages or len(set(stages)) < len(stages) or not set(stages) <= set(range(4)):
+        given = " ".join(map(str, stages))
+        raise UserError(f"--feature_stages {given}: wanted different stages of 0 to 3, such as 0 1 2 3")
+    if not (model.lambda_L1 or model.lambda_GAN or model.lambda_feat_fused):
+        raise UserError("--lambda_L1 0 --lambda_GAN 0: nothing trains the decoder; wanted one of them above 0")
 
 
 def _check_targets(config: TrainConfig) -> None:

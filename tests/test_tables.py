@@ -14,10 +14,12 @@ from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice
+from models.generators.gsgif import SKIPS
 from models.generators.ifcnn import FUSIONS, IFCNN_NORMS
 from models.generators.r2gan import DECODERS
 from models.generators.smfnet import STRETCHES
 from models.init import INIT_TYPES
+from models.layers import source_fusion
 from models.layers.norm import NORMS
 from models.losses.gan import GAN_MODES
 from models.losses.perceptual import BACKBONES
@@ -27,7 +29,7 @@ from options import tables
 from options.commands import parse_train
 from options.data import AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions
-from options.networks import FamilyOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
+from options.networks import FamilyOptions, GSGIFOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
 from options.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,6 +84,7 @@ def test_choices_are_the_same():
     assert (choices(IFCNNOptions, "fusion"), choices(IFCNNOptions, "ifcnn_norm")) == (FUSIONS, IFCNN_NORMS)
     assert choices(IFCNNTrainingOptions, "backbone") == BACKBONES
     assert choices(R2GANOptions, "decoders") == DECODERS
+    assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)

@@ -107,6 +107,11 @@ def test_options_without_effect_are_accepted_and_said():
         ("--netG R2GAN", ["--netG 'R2GAN'", "did you mean R2GAN_generator?"]),
         ("--norm bach", ["--norm", "did you mean batch?"]),
         ("--sigma 1 2", ["--sigma belongs to --dataset_mode pmf"]),
+        ("--fusion max", ["--fusion belongs to --netG GSGIF_generator or --netG IFCNN, which is not selected"]),
+        ("--model gsgif --fusion sum", ["--fusion 'sum' is not one of: mean, max, saliency"]),
+        ("--netG IFCNN --fusion saliency", ["--fusion 'saliency' is not one of: max, sum, mean"]),
+        ("--lambda_feat 1", ["--lambda_feat belongs to --model gsgif, which is not selected"]),
+        ("--model gsgif --feature_stages all", ["--feature_stages"]),
         ("--lr fast", ["--lr", "fast"]),
         ("--name", ["--name"]),
         ("stray", ["stray"]),
@@ -252,3 +257,10 @@ def test_a_procedure_made_for_one_network_brings_it():
     assert train("--dataroot x --model ifcnn").selection.netG == "IFCNN"
     assert train("--dataroot x --model ifcnn --netG R2GAN_generator").selection.netG == "R2GAN_generator"
     assert train("--dataroot x").selection.netG == "R2GAN_generator"
+
+
+def test_what_travels_with_a_checkpoint_does_not_fit_every_other_network():
+    recorded = {"netG": "IFCNN", "fusion": "sum"}
+    assert parse_test([], recorded)[0].generator.fusion == "sum"
+    assert parse_test(["--netG", "GSGIF_generator"], recorded)[0].generator.fusion == "mean"
+    assert parse_test(["--netG", "GSGIF_generator"], recorded | {"fusion": "max"})[0].generator.fusion == "max"
