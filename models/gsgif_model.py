@@ -55,7 +55,7 @@ class GSGIFModel(Pix2PixModel):
         lambda_L1: float = 100.0,
         lambda_GAN: float = 1.0,
         lambda_gp: float = 10.0,
-        lambda_feat: float = 10.0,
+        lambda_feat: float = 1.0,
         lambda_feat_fused: float = 0.0,
         feature_stages: Sequence[int] = (0, 1, 2, 3),
     ) -> None:

@@ -42,7 +42,7 @@ class GSGIFTrainingOptions(Pix2PixOptions):
     """`--model gsgif`: a GAN whose fused features are drawn to those of the target."""
 
     lambda_L1: float = option(100.0, "weight of the L1 term of the fused picture")
-    lambda_feat: float = option(10.0, "weight of the L1 terms between the sources' fused features and the target's")
+    lambda_feat: float = option(1.0, "weight of the L1 terms between the sources' fused features and the target's")
     lambda_feat_fused: float = option(
         0.0, "weight of the L1 terms between the features of the fused picture and the target's; 0 leaves them out"
     )
