@@ -25,7 +25,7 @@ MAY_CHANGE = frozenset(
     {*OF_ONE_CALL, "n_epochs", "n_epochs_decay", "gpu_ids", "compile", "num_threads"}
     | {"save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"}
 )
-FOLDERS = ("dataroot", "val_dataroot", "images", "maps")
+FOLDERS = ("dataroot", "val_dataroot", "images", "maps", "saliency_maps", "saliency_model")
 
 
 def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:

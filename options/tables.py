@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.data import AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
+from options.data import AlignedOptions, PatchesOptions, PMFOptions, SaliencyOptions, SourcesOptions
 from options.fields import option
 from options.models import (
     GSGIFTrainingOptions,
@@ -54,6 +54,7 @@ DATASETS: dict[str, type] = {
     "aligned": AlignedOptions,
     "sources": SourcesOptions,
     "pmf": PMFOptions,
+    "saliency": SaliencyOptions,
     "patches": PatchesOptions,
 }
 

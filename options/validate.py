@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
-from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
+from options.data import (
+    PMF_RECIPE_OPTIONS,
+    SALIENCY_OWN_OPTIONS,
+    AlignedOptions,
+    PatchesOptions,
+    PMFOptions,
+    SaliencyOptions,
+    SourcesOptions,
+)
 from options.models import GSGIFTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
 from options.networks import (
     FamilyOptions,
@@ -70,6 +79,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     if training.val_dataroot and not Path(training.val_dataroot).is_dir():
         raise UserError(f"--val_dataroot {training.val_dataroot}: no such folder")
     _check_targets(config)
+    _check_any_number(config)
     return _training_notices(config, parsed)
 
 
@@ -127,15 +137,21 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
             "add --preprocess resize_and_crop to resize them"
         )
     if isinstance(config.dataset, PMFOptions):
-        chosen = config.dataset.recipe
-        notices += [
-            f"--{name} has no effect with --recipe {chosen}: it belongs to --recipe {owner}"
-            for name, owner in PMF_RECIPE_OPTIONS.items()
-            if name in parsed.given and owner != chosen
-        ]
+        notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
+    if isinstance(config.dataset, SaliencyOptions):
+        notices += _without_effect(parsed, "saliency", config.dataset.saliency, SALIENCY_OWN_OPTIONS)
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
     return notices + _ifcnn_notices(config, parsed)
+
+
+def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[str, str]) -> list[str]:
+    """Options that were given although they belong to another value of `option` than the chosen one."""
+    return [
+        f"--{name} has no effect with --{option} {chosen}: it belongs to --{option} {owner}"
+        for name, owner in owners.items()
+        if name in parsed.given and owner != chosen
+    ]
 
 
 def _ifcnn_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -229,6 +245,17 @@ def _check_targets(config: TrainConfig) -> None:
         raise UserError(f"--dataset_mode patches has no targets, which --model {config.selection.model} trains with")
 
 
+def _check_any_number(config: TrainConfig) -> None:
+    """--num_sources_max is for networks that fuse whatever number of sources a batch has."""
+    if not (isinstance(config.dataset, SaliencyOptions) and config.dataset.num_sources_max):
+        return
+    netG, generator = config.selection.netG, config.generator
+    if isinstance(generator, R2GANOptions) and generator.decoders == "separate":
+        raise UserError("--num_sources_max: --decoders separate are for one number of sources; add --decoders shared")
+    if type(generator) is FamilyOptions or isinstance(generator, SMFNetOptions):  # resnet_*, unet_* concatenate them
+        raise UserError(f"--num_sources_max: --netG {netG} fuses one number of sources; leave it out")
+
+
 def _check_watching(watching: WatchingOptions) -> None:
     _within("display_port", watching.display_port, 1 <= watching.display_port <= 65535, "a port from 1 to 65535")
     for name in watching.chosen():
@@ -251,7 +278,7 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]
     if len(set(ids)) < len(ids) and -1 not in ids:
         raise UserError(f"--gpu_ids {config.run.gpu_ids}: a GPU is named twice")
-    if isinstance(config.dataset, PMFOptions):
+    if isinstance(config.dataset, PMFOptions | SaliencyOptions):
         pairs = config.dataset.pairs_per_image
         _within("pairs_per_image", pairs, 1 <= pairs <= 10_000, "1 to 10000")
     if isinstance(config.dataset, PMFOptions) and not 0 < config.dataset.sigma[0] <= config.dataset.sigma[1]:
@@ -261,6 +288,8 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
 def _check_data_root(config: TrainConfig | TestConfig) -> None:
     dataset = config.dataset
     if isinstance(dataset, PMFOptions) and dataset.images and dataset.maps:
+        return
+    if isinstance(dataset, SaliencyOptions) and dataset.images:
         return
     if isinstance(config, TestConfig) and config.testing.sources:
         return

@@ -202,6 +202,10 @@ def test_a_damaged_options_json_is_named(tmp_path, text):
         ("--phase ..", "--phase"),
         ("--dataset_mode pmf --pairs_per_image 99999999999", "--pairs_per_image"),
         ("--dataset_mode pmf --sigma 3 2", "--sigma"),
+        ("--dataset_mode saliency --pairs_per_image 0", "--pairs_per_image"),
+        ("--dataset_mode saliency --num_sources_max 4 --netG unet_128", "--num_sources_max: --netG unet_128"),
+        ("--dataset_mode saliency --num_sources_max 4 --decoders separate", "--num_sources_max: --decoders separate"),
+        ("--dataset_mode saliency --dataroot /no/where", "/no/where"),
         ("--dataroot /no/where", "/no/where"),
         ("--val_dataroot /no/where", "/no/where"),
     ],
@@ -218,6 +222,16 @@ def test_values_out_of_range_are_named(tmp_path, text, named):
 def test_a_load_size_without_resizing_is_said(tmp_path):
     config, parsed = parse_train(["--dataroot", str(tmp_path), "--load_size", "286"])
     assert any("--load_size" in notice for notice in validate_train(config, parsed))
+
+
+def test_saliency_options_without_effect_are_said(tmp_path):
+    words = ["--images", str(tmp_path), "--dataset_mode", "saliency", "--saliency_maps", "maps"]
+    config, parsed = parse_train(words)
+    assert [notice for notice in validate_train(config, parsed) if "saliency" in notice] == [
+        "--saliency_maps has no effect with --saliency spectral: it belongs to --saliency maps"
+    ]
+    config, parsed = parse_train([*words, "--saliency", "maps"])
+    assert not [notice for notice in validate_train(config, parsed) if "saliency" in notice]
 
 
 @pytest.mark.parametrize("command", ["train.py", "test.py"])
