@@ -27,8 +27,6 @@ class SaliencyDataset(FusionDataset):
         phase: str,
         images: str | Path | None = None,
         saliency: str = "spectral",
-        saliency_maps: str | Path | None = None,
-        saliency_model: str | Path | None = None,
         num_sources: int = 2,
         num_sources_max: int = 0,
         pairs_per_image: int = 1,
@@ -42,9 +40,7 @@ class SaliencyDataset(FusionDataset):
             root: the folder given by --dataroot, which holds them in phase/images, images, phase or itself.
             phase: its sub-folder to use.
             images: folder of the photographs where it is elsewhere; None or empty otherwise.
-            saliency: `spectral`, `fine`, `gradient`, `maps` or `model`.
-            saliency_maps: folder of the maps; None or empty with another `saliency`.
-            saliency_model: file of the model; None or empty with another `saliency`.
+            saliency: `spectral`, `fine`, `gradient`, or the path of a folder of maps or of a model's file.
             num_sources: how many sources to make.
             num_sources_max: in training, each batch has num_sources to num_sources_max of them; 0: always num_sources.
             pairs_per_image: how many samples an epoch makes of each photograph.
@@ -56,12 +52,7 @@ class SaliencyDataset(FusionDataset):
             UserError: a value out of range, a missing or empty folder, a photograph without a map, a file that is no
                 model.
         """
-        self.recipe = SaliencyRecipe(
-            saliency=saliency,
-            saliency_maps=Path(saliency_maps) if saliency_maps else None,
-            saliency_model=Path(saliency_model) if saliency_model else None,
-            num_sources=num_sources,
-        )
+        self.recipe = SaliencyRecipe(saliency=saliency, num_sources=num_sources)
         if num_sources_max and not num_sources <= num_sources_max <= MOST_SOURCES:
             raise UserError(
                 f"--num_sources_max {num_sources_max}: wanted {num_sources} (--num_sources) to {MOST_SOURCES}, or 0"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,12 +19,9 @@ from data.saliency.model import check_model, predict_saliency
 from data.saliency.operators import OPERATORS, SaliencyMap
 from data.synthesis.saliency import distribute
 from util.errors import UserError
+from util.suggest import suggest
 
 Picture = npt.NDArray[np.uint8]
-SALIENCIES = (*OPERATORS, "maps", "model")
-OWN_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --saliency that it belongs to
-    {"saliency_maps": "maps", "saliency_model": "model"}
-)
 MOST_SOURCES = 16
 
 
@@ -34,9 +30,9 @@ class SaliencyRecipe:
     """How sources are made of a photograph by its saliency (see `data.synthesis.saliency`).
 
     Attributes:
-        saliency: an operator of `data.saliency.operators`, `maps` or `model`.
-        saliency_maps: with `maps`: their folder; the stems are those of the photographs.
-        saliency_model: with `model`: its file, see `data.saliency.model`.
+        saliency: the name of an operator of `data.saliency.operators`; otherwise the path of a folder of maps, whose
+            stems are those of the photographs, or of a model's file, see `data.saliency.model`. A folder or file named
+            like an operator is written ./spectral.
         num_sources: how many sources to make.
     """
 
@@ -44,30 +40,44 @@ class SaliencyRecipe:
     version: ClassVar[int] = 1
 
     saliency: str = "spectral"
-    saliency_maps: Path | None = None
-    saliency_model: Path | None = None
     num_sources: int = 2
 
     def __post_init__(self) -> None:
-        if self.saliency not in SALIENCIES:
-            raise UserError(f"--saliency {self.saliency!r} is not one of: {', '.join(SALIENCIES)}")
         if not 2 <= self.num_sources <= MOST_SOURCES:
             raise UserError(f"--num_sources must be 2 to {MOST_SOURCES}, not {self.num_sources}")
-        for name, owner in OWN_OPTIONS.items():
-            if owner == self.saliency and getattr(self, name) is None:
-                raise UserError(f"--saliency {owner} needs --{name}")
-        if self.saliency == "model":
-            check_model(self._model)
+        if self.model is not None:
+            check_model(self.model)
+        elif self.saliency not in OPERATORS and self.maps is None:
+            raise UserError(
+                f"--saliency {self.saliency!r} is not one of: {', '.join(OPERATORS)}"
+                f"{suggest(self.saliency, OPERATORS)}, nor a folder of saliency maps or a model's file"
+            )
+
+    @property
+    def maps(self) -> Path | None:
+        """The folder of the maps, where `saliency` is one."""
+        return Path(self.saliency) if self._is_path and Path(self.saliency).is_dir() else None
+
+    @property
+    def model(self) -> Path | None:
+        """The model's file, where `saliency` is one."""
+        return Path(self.saliency) if self._is_path and Path(self.saliency).is_file() else None
+
+    @property
+    def _is_path(self) -> bool:
+        return self.saliency not in ("", *OPERATORS)  # Path("") would be the current folder
 
     def settings(self) -> dict[str, Any]:
         """What decides the pixels."""
-        found: dict[str, Any] = {"saliency": self.saliency, "num_sources": self.num_sources}
-        if self.saliency == "model":
-            found["saliency_model"] = f"SHA-256 {hashlib.sha256(self._model.read_bytes()).hexdigest()[:16]}"
-        return found
+        saliency = self.saliency
+        if self.maps is not None:
+            saliency = "from maps"
+        elif self.model is not None:
+            saliency = f"from a model (SHA-256 {hashlib.sha256(self.model.read_bytes()).hexdigest()[:16]})"
+        return {"saliency": saliency, "num_sources": self.num_sources}
 
     def find(self, images_dir: Path) -> tuple[Sequence[Found], Sequence[str]]:
-        """Finds photographs and, with `maps`, the map of each.
+        """Finds photographs and, with a folder of maps, the map of each.
 
         Returns:
             (stem, photograph[, map]) in natural order, and one line for each photograph without a map.
@@ -75,12 +85,12 @@ class SaliencyRecipe:
         Raises:
             UserError: a folder that is missing or holds nothing of the kind, or two files with one stem.
         """
-        if self.saliency_maps is not None and self.saliency == "maps":
-            return find_maps(images_dir, self.saliency_maps, IMAGE_EXTENSIONS)
+        if self.maps is not None:
+            return find_maps(images_dir, self.maps, IMAGE_EXTENSIONS)
         return list(find_photographs(images_dir).items()), []
 
     def check(self, files: Sequence[Path]) -> None:
-        """Looks at a photograph and, with `maps`, its map without decoding them.
+        """Looks at a photograph and its map, where it has one, without decoding them.
 
         Raises:
             UserError: a file that cannot be read.
@@ -97,7 +107,7 @@ class SaliencyRecipe:
         """Reads a photograph and finds its saliency.
 
         Args:
-            files: the photograph and, with `maps`, its map.
+            files: the photograph and, with a folder of maps, its map.
 
         Returns:
             The photograph, `uint8` (H, W, 3) RGB, and its saliency, `float32` (H, W) in [0, 1].
@@ -106,13 +116,8 @@ class SaliencyRecipe:
             UserError: a file that cannot be read, or a model that cannot be applied.
         """
         photo = read_image(files[0], bits=8)
-        if self.saliency == "maps":
+        if self.saliency in OPERATORS:
+            return photo, OPERATORS[self.saliency](photo)
+        if len(files) > 1:
             return photo, read_saliency(files[1], *photo.shape[:2])
-        if self.saliency == "model":
-            return photo, predict_saliency(self._model, photo)
-        return photo, OPERATORS[self.saliency](photo)
-
-    @property
-    def _model(self) -> Path:
-        assert self.saliency_model is not None, "with --saliency model there is one, see __post_init__"
-        return self.saliency_model
+        return photo, predict_saliency(Path(self.saliency), photo)

@@ -11,9 +11,7 @@ from options.fields import option
 PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --recipe that it has an effect on
     {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
 )
-SALIENCY_OWN_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --saliency that it belongs to
-    {"saliency_maps": "maps", "saliency_model": "model"}
-)
+SALIENCY_OPERATORS = ("spectral", "fine", "gradient")  # any other --saliency is a path
 
 
 @dataclass(frozen=True)
@@ -101,11 +99,10 @@ class SaliencyOptions:
     )
     saliency: str = option(
         "spectral",
-        "where the saliency comes from: spectral residual, fine-grained, gradient energy, a folder of maps, a model",
-        choices=("spectral", "fine", "gradient", "maps", "model"),
+        "where the saliency comes from: spectral residual, fine-grained, gradient energy; a folder of grey maps with "
+        "the photographs' stems; a model, which is a TorchScript file, or an ONNX file named .onnx",
+        metavar="|".join((*SALIENCY_OPERATORS, "DIR", "FILE")),
     )
-    saliency_maps: str = option("", "maps: their folder; grey pictures with the photographs' stems", metavar="DIR")
-    saliency_model: str = option("", "model: a TorchScript file, or an ONNX file named .onnx", metavar="FILE")
     num_sources_max: int = option(
         0, "draw the number of sources for each training batch, from --num_sources to this; 0 draws nothing"
     )

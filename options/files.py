@@ -10,7 +10,7 @@ from typing import Any
 
 from options import tables
 from options.commands import TestConfig, TrainConfig, asks_to_continue, peek_run_folder, train_groups
-from options.data import DataOptions
+from options.data import SALIENCY_OPERATORS, DataOptions
 from options.parser import default_of
 from util.errors import UserError
 
@@ -25,7 +25,7 @@ MAY_CHANGE = frozenset(
     {*OF_ONE_CALL, "n_epochs", "n_epochs_decay", "gpu_ids", "compile", "num_threads"}
     | {"save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"}
 )
-FOLDERS = ("dataroot", "val_dataroot", "images", "maps", "saliency_maps", "saliency_model")
+PATHS = ("dataroot", "val_dataroot", "images", "maps", "saliency")
 
 
 def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
@@ -59,10 +59,22 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
         earlier = before.get(group, {})
         for name, new in options.items():
             old: Any = tuple(earlier[name]) if isinstance(earlier.get(name), list) else earlier.get(name, new)
-            same = old == new or (name in FOLDERS and old and new and Path(old).resolve() == Path(new).resolve())
+            same = old == new or (
+                are_paths(name, old, new) and old and new and Path(old).resolve() == Path(new).resolve()
+            )
             if not same and group != "watching" and name not in MAY_CHANGE:
                 found[name] = (old, new)
     return found
+
+
+def are_paths(name: str, *values: Any) -> bool:
+    """Whether values of an option are all paths: one place has many spellings, and on another machine it is elsewhere.
+
+    Args:
+        name: of the option.
+        values: its values; of --saliency the names of operators are no paths.
+    """
+    return name in PATHS and not (name == "saliency" and {*values} & {*SALIENCY_OPERATORS})
 
 
 def to_dict(config: TrainConfig | TestConfig) -> dict[str, dict[str, Any]]:

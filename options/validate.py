@@ -10,7 +10,6 @@ from pathlib import Path
 from options.commands import TestConfig, TrainConfig
 from options.data import (
     PMF_RECIPE_OPTIONS,
-    SALIENCY_OWN_OPTIONS,
     AlignedOptions,
     PatchesOptions,
     PMFOptions,
@@ -138,8 +137,6 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
         )
     if isinstance(config.dataset, PMFOptions):
         notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
-    if isinstance(config.dataset, SaliencyOptions):
-        notices += _without_effect(parsed, "saliency", config.dataset.saliency, SALIENCY_OWN_OPTIONS)
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
     return notices + _ifcnn_notices(config, parsed)

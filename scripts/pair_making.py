@@ -68,7 +68,7 @@ def check_work_options(options: argparse.Namespace, folders: Sequence[str]) -> N
     if options.workers < 1:
         raise UserError(f"--workers must be at least 1, not {options.workers}")
     for name in folders:
-        if options.out.resolve() == vars(options)[name].resolve():
+        if options.out.resolve() == Path(vars(options)[name]).resolve():
             raise UserError(f"--out {options.out} is the folder of --{name}: the pairs need a folder of their own")
 
 

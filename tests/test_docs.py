@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from options.commands import parse_test, parse_train
-from scripts import compare, evaluate, make_patches, make_pmf, make_saliency
+from scripts import compare, evaluate, make_patches, make_pmf, make_saliency_pairs
 from scripts.benchmarks import fusing, metrics, training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,7 +15,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PAGES += [ROOT / "datasets" / "README.md", ROOT / "checkpoints" / "README.md"]
 PARSERS = {
     f"scripts/{module.__name__.split('.')[-1]}.py": module._build_parser
-    for module in (compare, evaluate, make_patches, make_pmf, make_saliency)
+    for module in (compare, evaluate, make_patches, make_pmf, make_saliency_pairs)
 }
 PLACEHOLDER = re.compile(r"[A-Z]+|…|\[.*\]")
 

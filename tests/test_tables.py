@@ -10,7 +10,7 @@ import pytest
 
 from data.pmf_recipe import RECIPES
 from data.registry import _DATASETS
-from data.saliency_recipe import OWN_OPTIONS, SALIENCIES
+from data.saliency.operators import OPERATORS
 from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
@@ -28,7 +28,7 @@ from models.registry import DISCRIMINATORS, GENERATORS, MODELS
 from models.schedules import POLICIES
 from options import tables
 from options.commands import parse_train
-from options.data import SALIENCY_OWN_OPTIONS, AugmentationOptions, PMFOptions, SaliencyOptions
+from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions
 from options.networks import FamilyOptions, GSGIFOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
 from options.training import TrainingOptions
@@ -89,7 +89,7 @@ def test_choices_are_the_same():
     assert choices(SMFNetOptions, "stretch") == STRETCHES
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
-    assert (choices(SaliencyOptions, "saliency"), SALIENCY_OWN_OPTIONS) == (SALIENCIES, OWN_OPTIONS)
+    assert tuple(OPERATORS) == SALIENCY_OPERATORS
     for name in choices(TrainingOptions, "lr_policy"):
         check_choice("lr_policy", name, POLICIES)
 

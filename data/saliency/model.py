@@ -43,15 +43,15 @@ def predict_saliency(model: Path, photo: npt.NDArray[np.uint8]) -> SaliencyMap:
         raise
     except Exception as error:  # a model may fail in any way
         raise UserError(
-            f"--saliency_model {model} cannot be applied to a photograph of {width}x{height}: {_last_line(error)}"
+            f"--saliency {model} cannot be applied to a photograph of {width}x{height}: {_last_line(error)}"
         ) from error
     if found.shape not in ((1, 1, height, width), (1, height, width)):
         raise UserError(
-            f"--saliency_model {model} gives {found.shape} for a photograph of {width}x{height}, "
+            f"--saliency {model} gives {found.shape} for a photograph of {width}x{height}, "
             f"wanted (1, 1, {height}, {width}) or (1, {height}, {width})"
         )
     if not (found.min() >= -_TOLERANCE and found.max() <= 1 + _TOLERANCE):  # NaN is neither
-        raise UserError(f"--saliency_model {model} gives values from {found.min()} to {found.max()}, wanted 0 to 1")
+        raise UserError(f"--saliency {model} gives values from {found.min()} to {found.max()}, wanted 0 to 1")
     return np.clip(found.reshape(height, width), 0, 1, dtype=np.float32)
 
 
@@ -65,7 +65,7 @@ def _open_model(path: Path, process: int) -> _Predict:
     """Opens a model once in each process: what a forked one inherits is its parent's, with threads that it lacks."""
     del process
     if not path.is_file():
-        raise UserError(f"--saliency_model {path}: no such file")
+        raise UserError(f"--saliency {path}: no such file")
     return _open_onnx(path) if path.suffix.lower() == ".onnx" else _open_torchscript(path)
 
 
@@ -75,9 +75,9 @@ def _open_onnx(path: Path) -> _Predict:
         network = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
         outputs = network.getUnconnectedOutLayersNames()
     except (cv2.error, OSError) as error:
-        raise UserError(f"--saliency_model {path} is no ONNX model that OpenCV can open") from error
+        raise UserError(f"--saliency {path} is no ONNX model that OpenCV can open") from error
     if len(outputs) != 1:
-        raise UserError(f"--saliency_model {path} has {len(outputs)} outputs, wanted one, the saliency map")
+        raise UserError(f"--saliency {path} has {len(outputs)} outputs, wanted one, the saliency map")
 
     def predict(planes: npt.NDArray[np.float32]) -> npt.NDArray:
         network.setInput(planes)
@@ -95,7 +95,7 @@ def _open_torchscript(path: Path) -> _Predict:
             module = torch.jit.load(path, map_location="cpu").eval()
     except Exception as error:  # a damaged file can fail anywhere
         raise UserError(
-            f"--saliency_model {path} is no model that torch.jit.save wrote (ONNX models are named .onnx)"
+            f"--saliency {path} is no model that torch.jit.save wrote (ONNX models are named .onnx)"
         ) from error
 
     def predict(planes: npt.NDArray[np.float32]) -> npt.NDArray:
@@ -108,7 +108,7 @@ def _open_torchscript(path: Path) -> _Predict:
         finally:
             torch.set_num_threads(threads)
         if not isinstance(found, torch.Tensor):
-            raise UserError(f"--saliency_model {path} gives a {type(found).__name__}, wanted one tensor")
+            raise UserError(f"--saliency {path} gives a {type(found).__name__}, wanted one tensor")
         return found.float().numpy()
 
     return predict

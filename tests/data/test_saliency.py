@@ -168,7 +168,7 @@ def test_an_onnx_model(tmp_path, photo):
 )
 def test_a_model_that_gives_something_else(tmp_path, photo, module, message):
     path = script(tmp_path / "model.pt", module)
-    with pytest.raises(UserError, match=rf"--saliency_model .*model\.pt.*{message}") as caught:
+    with pytest.raises(UserError, match=rf"--saliency .*model\.pt.*{message}") as caught:
         predict_saliency(path, photo)
     assert "\n" not in str(caught.value)
 
@@ -181,21 +181,21 @@ def test_a_file_that_is_no_model(tmp_path, content, name):
         path.write_bytes(content)
     else:  # a state dict, and a module with its classes, which only unpickling would open
         torch.save({"weight": torch.zeros(2)} if content == "weights" else Brightness(), path)
-    with pytest.raises(UserError, match=rf"--saliency_model .*{name} is no ") as caught:
+    with pytest.raises(UserError, match=rf"--saliency .*{name} is no ") as caught:
         check_model(path)
     assert "\n" not in str(caught.value)
 
 
 def test_no_such_model_and_several_outputs(tmp_path):
-    with pytest.raises(UserError, match=r"--saliency_model .*none\.pt: no such file"):
+    with pytest.raises(UserError, match=r"--saliency .*none\.pt: no such file"):
         check_model(tmp_path / "none.pt")
     with pytest.raises(UserError, match="has 2 outputs, wanted one"):
         check_model(write_mean_of_channels(tmp_path / "model.onnx", outputs=2))
 
 
 def test_torch_is_loaded_for_a_model_only():
-    """So that make_saliency.py starts at once."""
-    code = "import sys, data.saliency_recipe, scripts.make_saliency; assert 'torch' not in sys.modules"
+    """So that make_saliency_pairs.py starts at once."""
+    code = "import sys, data.saliency_recipe, scripts.make_saliency_pairs; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -203,12 +203,16 @@ def test_torch_is_loaded_for_a_model_only():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"saliency": "spectrum"}, "--saliency 'spectrum' is not one of: spectral, fine, gradient, maps, model"),
+        (
+            {"saliency": "spectrum"},
+            r"--saliency 'spectrum' is not one of: spectral, fine, gradient \(did you mean spectral\?\), "
+            "nor a folder of saliency maps or a model's file",
+        ),
+        ({"saliency": ""}, "--saliency '' is not one of"),
+        ({"saliency": "no.pt"}, r"--saliency 'no\.pt' is not one of"),
+        ({"saliency": __file__}, "--saliency .* is no model"),
         ({"num_sources": 1}, "--num_sources must be 2 to 16, not 1"),
         ({"num_sources": 17}, "--num_sources must be 2 to 16, not 17"),
-        ({"saliency": "maps"}, "--saliency maps needs --saliency_maps"),
-        ({"saliency": "model"}, "--saliency model needs --saliency_model"),
-        ({"saliency": "model", "saliency_model": Path("no.pt")}, r"--saliency_model no\.pt: no such file"),
     ],
 )
 def test_bad_values(values, message):
@@ -222,7 +226,7 @@ def test_photographs_and_their_maps(tmp_path):
         save(tmp_path / "maps" / f"{name}.tif", np.full((10, 15), 99, np.uint8))
     photos = [tmp_path / "photos" / f"{name}.jpg" for name in ("a", "b9", "b10")]
     assert SaliencyRecipe().find(tmp_path / "photos") == (list(zip(("a", "b9", "b10"), photos, strict=True)), [])
-    recipe = SaliencyRecipe(saliency="maps", saliency_maps=tmp_path / "maps")
+    recipe = SaliencyRecipe(saliency=str(tmp_path / "maps"))
     found, missing = recipe.find(tmp_path / "photos")
     assert [files[2].name for files in found] == ["a.tif", "b9.tif", "b10.tif"]
     assert missing == []

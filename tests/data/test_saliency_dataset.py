@@ -41,17 +41,16 @@ def test_a_sample_at_native_size(root):
 
 @pytest.mark.parametrize("saliency", ["spectral", "fine", "gradient", "maps", "model"])
 def test_a_sample_depends_on_its_key_only(root, tmp_path, saliency):
-    extra = {"saliency_maps": root} if saliency == "maps" else {}
     if saliency == "maps":
         for path in list_images(root):
             save(tmp_path / "grey" / path.name, read_image(path)[::2, ::2, 0])
-        extra = {"saliency_maps": tmp_path / "grey"}
+        saliency = str(tmp_path / "grey")
     if saliency == "model":
-        extra = {"saliency_model": script(tmp_path / "model.pt", Brightness())}
+        saliency = str(script(tmp_path / "model.pt", Brightness()))
 
     def make(seed=3):
         transform = JointTransform(crop_size=40)
-        return SaliencyDataset(root=root, phase="train", saliency=saliency, transform=transform, seed=seed, **extra)
+        return SaliencyDataset(root=root, phase="train", saliency=saliency, transform=transform, seed=seed)
 
     dataset = make()
     first = dataset[4, 2]
@@ -96,7 +95,7 @@ def test_bad_folders(root, tmp_path):
         SaliencyDataset(root=tmp_path / "empty", phase="train")
     save(tmp_path / "maps" / "img2.png", np.zeros((6, 8), np.uint8))
     with pytest.raises(UserError, match=r"img1\.png has no map: expected .*maps/img1\.png"):
-        SaliencyDataset(root=root, phase="train", saliency="maps", saliency_maps=tmp_path / "maps")
+        SaliencyDataset(root=root, phase="train", saliency=str(tmp_path / "maps"))
     (root / "img2.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"img2\.png: the file is empty"):
         SaliencyDataset(root=root, phase="train")[1]
@@ -106,8 +105,6 @@ def test_bad_folders(root, tmp_path):
     ("values", "message"),
     [
         ({"saliency": "none"}, "--saliency 'none'"),
-        ({"saliency": "maps", "saliency_maps": ""}, "--saliency maps needs --saliency_maps"),
-        ({"saliency": "model", "saliency_model": "no.onnx"}, r"--saliency_model no\.onnx: no such file"),
         ({"num_sources": 1}, "--num_sources must be 2 to 16"),
         ({"num_sources": 3, "num_sources_max": 2}, r"--num_sources_max 2: wanted 3 \(--num_sources\) to 16, or 0"),
         ({"num_sources_max": 17}, "--num_sources_max 17"),
@@ -175,7 +172,7 @@ def test_all_processes_draw_the_same_number(root):
 def test_every_process_opens_the_model_itself(root, tmp_path, name):
     path = tmp_path / name
     write_mean_of_channels(path) if name.endswith("onnx") else script(path, Brightness())
-    dataset = SaliencyDataset(root=root, phase="train", saliency="model", saliency_model=path)
+    dataset = SaliencyDataset(root=root, phase="train", saliency=str(path))
     first = dataset[0]  # the model is open here when the workers are forked
     batches = list(create_loader(dataset, batch_size=2, num_threads=2))
     assert torch.equal(batches[0]["sources"][0], first["sources"])
@@ -188,7 +185,7 @@ def test_every_process_opens_the_model_itself(root, tmp_path, name):
 def test_a_model_is_opened_once_in_a_process(root, tmp_path, monkeypatch):
     path = script(tmp_path / "model.pt", Brightness())
     _open_model.cache_clear()
-    dataset = SaliencyDataset(root=root, phase="train", saliency="model", saliency_model=path)
+    dataset = SaliencyDataset(root=root, phase="train", saliency=str(path))
     [dataset[index] for index in range(4)]
     assert _open_model.cache_info().misses == 1
     monkeypatch.setattr("os.getpid", lambda: -5)

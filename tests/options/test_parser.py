@@ -224,16 +224,6 @@ def test_a_load_size_without_resizing_is_said(tmp_path):
     assert any("--load_size" in notice for notice in validate_train(config, parsed))
 
 
-def test_saliency_options_without_effect_are_said(tmp_path):
-    words = ["--images", str(tmp_path), "--dataset_mode", "saliency", "--saliency_maps", "maps"]
-    config, parsed = parse_train(words)
-    assert [notice for notice in validate_train(config, parsed) if "saliency" in notice] == [
-        "--saliency_maps has no effect with --saliency spectral: it belongs to --saliency maps"
-    ]
-    config, parsed = parse_train([*words, "--saliency", "maps"])
-    assert not [notice for notice in validate_train(config, parsed) if "saliency" in notice]
-
-
 @pytest.mark.parametrize("command", ["train.py", "test.py"])
 def test_help_answers_without_torch(command):
     code = (

@@ -14,7 +14,7 @@ from data.pair_files import pair_rng
 from data.saliency.operators import spectral
 from data.synthesis.saliency import distribute
 from scripts import pair_making
-from scripts.make_saliency import main
+from scripts.make_saliency_pairs import main
 from tests.data.helpers import save
 from tests.data.onnx_files import write_mean_of_channels
 from util.errors import run_command
@@ -85,7 +85,7 @@ def test_pairs_are_made_and_kept(source, run):
 def test_same_pixels_whatever_the_workers_and_the_other_photographs(source, run):
     several = ["--pairs_per_image", 2, "--saliency", "fine"]
     assert run(*arguments(source, "one"), *several)[0] == 0
-    command = [sys.executable, "scripts/make_saliency.py", *arguments(source, "two"), *several]
+    command = [sys.executable, "scripts/make_saliency_pairs.py", *arguments(source, "two"), *several]
     command += ["--workers", 2, "--holdout", 2]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,19 +101,27 @@ def test_same_pixels_whatever_the_workers_and_the_other_photographs(source, run)
 
 
 def test_maps_and_models(source, run):
-    by_maps = ["--saliency", "maps", "--saliency_maps", source / "maps"]
-    assert run(*arguments(source, "mapped"), *by_maps)[0] == 0
+    assert run(*arguments(source, "mapped"), "--saliency", source / "maps")[0] == 0
     model = write_mean_of_channels(source / "model.onnx")
-    by_model = ["--saliency", "model", "--saliency_model", model]
+    by_model = ["--saliency", model]
     assert run(*arguments(source, "model"), *by_model)[0] == 0
     records = {name: json.loads((source / name / "saliency.json").read_text()) for name in ("mapped", "model")}
-    assert records["mapped"]["saliency"] == "maps"
-    assert records["model"]["saliency_model"].startswith("SHA-256 ")
+    assert records["mapped"]["saliency"] == "from maps"
+    assert records["model"]["saliency"].startswith("from a model (SHA-256 ")
     before = files(source / "model")
     assert before["p1_stacked.png"] != files(source / "mapped")["p1_stacked.png"]
     model.write_bytes(model.read_bytes() + b"\x1a\x00")  # another model of the same name, with an empty field more
-    assert_bad_input(run(*arguments(source, "model"), *by_model), "saliency_model SHA-256")
+    assert_bad_input(run(*arguments(source, "model"), *by_model), "saliency from a model (SHA-256")
     assert files(source / "model") == before
+
+
+def test_a_folder_named_like_an_operator_is_written_as_a_path(source, run, monkeypatch):
+    (source / "maps").rename(source / "fine")
+    monkeypatch.chdir(source)
+    for name, wanted in (("fine", "fine"), ("./fine", "from maps")):
+        assert run(*arguments(source, wanted), "--saliency", name)[0] == 0
+        assert json.loads((source / wanted / "saliency.json").read_text())["saliency"] == wanted
+    assert_bad_input(run(*arguments(source, "fine"), "--saliency", "./fine"), "--out", "is the folder of --saliency")
 
 
 def test_going_on_with_other_settings_is_refused(source, run):
@@ -127,13 +135,13 @@ def test_going_on_with_other_settings_is_refused(source, run):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["--saliency", "spectrl"], "spectral"),
-        (["--saliency", "maps"], "--saliency maps needs --saliency_maps"),
-        (["--saliency", "model"], "--saliency model needs --saliency_model"),
-        (["--saliency_maps", "maps"], "--saliency_maps belongs to --saliency maps"),
-        (["--saliency_model", "model.pt"], "--saliency_model belongs to --saliency model"),
-        (["--saliency", "model", "--saliency_model", "none.pt"], "none.pt: no such file"),
-        (["--saliency", "maps", "--saliency_maps", "none"], "no such folder: none"),
+        (
+            ["--saliency", "spectrl"],
+            "--saliency 'spectrl' is not one of: spectral, fine, gradient (did you mean spectral?), nor a folder of",
+        ),
+        (["--saliency", "none.pt"], "--saliency 'none.pt'"),
+        (["--saliency="], "--saliency ''"),
+        (["--saliency", __file__], f"--saliency {__file__} is no model"),
         (["--num_sources", 1], "--num_sources"),
         (["--pairs_per_image", 0], "--pairs_per_image"),
         (["--holdout", 1], "--holdout"),
@@ -151,8 +159,8 @@ def test_bad_folders(source, run):
     assert_bad_input(run("--images", source / "images"), "either --out DIR")
     assert_bad_input(run(*arguments(source, "images")), "--out", "is the folder of --images")
     (source / "maps" / "p3.png").unlink()
-    by_maps = ["--saliency", "maps", "--saliency_maps", source / "maps"]
-    assert_bad_input(run(*arguments(source, "maps"), *by_maps), "is the folder of --saliency_maps")
+    by_maps = ["--saliency", source / "maps"]
+    assert_bad_input(run(*arguments(source, "maps"), *by_maps), "is the folder of --saliency:")
     assert_bad_input(run(*arguments(source), *by_maps), "p3.png has no map")
     assert run(*arguments(source), *by_maps, "--on_bad_sample", "skip")[0] == 3
     (source / "images" / "p11.png").write_bytes(b"")

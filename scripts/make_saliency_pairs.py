@@ -15,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.image_io import write_image
 from data.pair_files import Found, PairPlan, pair_rng
-from data.saliency_recipe import OWN_OPTIONS, SALIENCIES, SaliencyRecipe
+from data.saliency.operators import OPERATORS
+from data.saliency_recipe import SaliencyRecipe
 from data.synthesis.saliency import distribute
-from options.strict import StrictParser, choice
+from options.strict import StrictParser
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import EXIT_DONE, UserError, run_command
 
@@ -42,26 +43,24 @@ def main(argv: Sequence[str]) -> int:
         write_image(options.preview, _draw_sheet(recipe, found, options.seed))
         print(f"{options.preview}: target, saliency, masks and sources of {min(len(found), _PREVIEW_ROWS)} photographs")
         return EXIT_DONE
-    check_work_options(options, ["images", *(["saliency_maps"] if recipe.saliency == "maps" else [])])
+    check_work_options(options, ["images", *(["saliency"] if recipe.maps else [])])
     plan = PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
     return make_pairs(plan, *recipe.find(options.images), options)
 
 
 def _build_parser() -> StrictParser:
-    parser = StrictParser(prog="make_saliency.py", description=_DESCRIPTION)
+    parser = StrictParser(prog="make_saliency_pairs.py", description=_DESCRIPTION)
     add = parser.add_argument
     add_folder(parser, "--images", "folder of the photographs")
     add("--out", metavar="DIR", type=Path, help="folder for the pairs")
     add("--preview", metavar="FILE.png", type=Path, help="draw a sheet of a dozen photographs instead of making pairs")
     add(
         "--saliency",
-        type=choice("--saliency", SALIENCIES),
-        metavar="|".join(SALIENCIES),
-        default=SALIENCIES[0],
-        help="where the saliency comes from: spectral residual, fine-grained, gradient energy, maps, a model",
+        metavar="|".join((*OPERATORS, "DIR", "FILE")),
+        default=SaliencyRecipe.saliency,
+        help="where the saliency comes from: spectral residual, fine-grained, gradient energy; a folder of grey maps "
+        "with the photographs' stems; a model, which is a TorchScript file, or an ONNX file named .onnx",
     )
-    add("--saliency_maps", metavar="DIR", type=Path, help="maps: their folder; grey pictures, same stems")
-    add("--saliency_model", metavar="FILE", type=Path, help="model: a TorchScript file, or an ONNX file named .onnx")
     add_work_options(parser)
     return parser
 
@@ -69,11 +68,7 @@ def _build_parser() -> StrictParser:
 def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
     if (options.out is None) == (options.preview is None):
         raise UserError("wanted either --out DIR, to make pairs, or --preview FILE.png, to see a dozen")
-    given = {name: getattr(options, name) for name in OWN_OPTIONS}
-    for name, owner in OWN_OPTIONS.items():
-        if given[name] is not None and owner != options.saliency:
-            raise UserError(f"--{name} belongs to --saliency {owner} and has no effect with {options.saliency}")
-    return SaliencyRecipe(saliency=options.saliency, num_sources=options.num_sources, **given)
+    return SaliencyRecipe(saliency=options.saliency, num_sources=options.num_sources)
 
 
 def _draw_sheet(recipe: SaliencyRecipe, found: Sequence[Found], seed: int) -> _Picture:
