@@ -11,7 +11,13 @@ from models.base_model import BaseModel, Engine, OptimizerSettings
 from models.choices import check_choice
 from models.generators.base import FusionOutput
 from models.generators.smfnet import SMFNetGenerator
-from models.losses.smfnet import FORMS, decomposition_term, fusion_terms, reconstruction_terms
+from models.losses.smfnet import (
+    FORMS,
+    decomposition_term,
+    fusion_terms,
+    reconstruction_terms,
+    structure_term,
+)
 
 
 class SMFNetModel(BaseModel):
@@ -19,6 +25,7 @@ class SMFNetModel(BaseModel):
 
     Phase I:  loss = how far the rebuilt sources are from the sources + decomposition of bases and details
     Phase II: loss = how far the fused picture is from the brighter and the steeper source + decomposition of all three
+              + lambda_ssim · how far its structure is from that of both sources, which is ours
 
     The terms and their weights are in `models.losses.smfnet`. In phase I the layers that fuse bases and details rest.
 
@@ -32,6 +39,7 @@ class SMFNetModel(BaseModel):
         netD: not used here: `needs_discriminator` says no, so none is made.
         settings: how networks are updated.
         fusion_from: first epoch of phase II, from 1.
+        lambda_ssim: see `models.losses.smfnet.structure_term`; 0 leaves the term out, as the release does.
         smf_losses: form of the decomposition term, see `models.losses.smfnet.decomposition_term`.
 
     Raises:
@@ -48,12 +56,13 @@ class SMFNetModel(BaseModel):
         settings: OptimizerSettings,
         *,
         fusion_from: int = 41,
+        lambda_ssim: float = 0.0,
         smf_losses: str = "corrected",
     ) -> None:
         del netD
         super().__init__(engine, netG, settings)
         check_choice("smf_losses", smf_losses, FORMS)
-        self.fusion_from, self.smf_losses = fusion_from, smf_losses
+        self.fusion_from, self.lambda_ssim, self.smf_losses = fusion_from, lambda_ssim, smf_losses
         self.netG = self.add_network("G", netG)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -66,10 +75,11 @@ class SMFNetModel(BaseModel):
 
     def forward(self) -> None:
         """Rebuilds the sources and fuses them."""
-        self.output: FusionOutput = self.netG(self.sources, train_fusion=self.fuses)
+        self.output: FusionOutput = self.netG(self.sources, trained="fused" if self.fuses else "rebuilt")
 
     def optimize_parameters(self) -> None:
         """One update of the generator."""
+        self.losses = {}  # the phases have other terms
         self.update("G", self._loss_G)
         self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
         if self.fuses:
@@ -81,11 +91,13 @@ class SMFNetModel(BaseModel):
         output, sources = self.output, self.sources
         if self.fuses:
             terms = fusion_terms(output.fused, sources)
+            if self.lambda_ssim > 0:
+                terms["G_SSIM"] = self.lambda_ssim * structure_term(output.fused, sources)
         else:
             terms = reconstruction_terms(output.reconstructions, sources)
         kinds = ("detail", "graph") if self.fuses else ("detail",)
         terms["G_decomposition"] = decomposition_term(output.features, kinds, form=self.smf_losses)
-        self.losses = {name: term.detach() for name, term in terms.items()}
+        self.losses |= {name: term.detach() for name, term in terms.items()}
         return sum(terms.values(), start=self.sources[0].new_zeros(()))
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:

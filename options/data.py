@@ -46,7 +46,9 @@ class AugmentationOptions:
 class AlignedOptions:
     """`--dataset_mode aligned`: stacked panels, one wide picture per item."""
 
-    with_target: bool = option(True, "the last panel is the target (always so in training), not one more source")
+    with_target: bool = option(
+        True, "the last panel is the target (always so where training needs one), not one more source"
+    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class SourcesOptions:
         choices=("auto", "roles", "scenes", "suffix", "stacked"),
     )
     roles: str = option("", "which sources to use, and in which order, such as ir,vi", metavar="NAMES")
-    with_target: bool = option(False, "stacked panels: the last one is the target (always so in training)")
+    with_target: bool = option(False, "stacked panels: the last one is the target (always so where training needs one)")
     on_bad_sample: str = option(
         "stop",
         "a sample that cannot be used: stop, or skip it, list it at the end and exit with status 3",

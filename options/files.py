@@ -55,10 +55,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
         Option → the value then and now.
     """
     found = {}
+    groups = {"selection": tables.Selection, **train_groups(tables.Selection(**now["selection"]))}
     for group, options in now.items():
-        earlier = before.get(group, {})
+        # A run that was begun before there was an option had its default.
+        earlier = {entry.name: entry.default for entry in dataclasses.fields(groups[group])} | before.get(group, {})
         for name, new in options.items():
-            old: Any = tuple(earlier[name]) if isinstance(earlier.get(name), list) else earlier.get(name, new)
+            old: Any = tuple(earlier[name]) if isinstance(earlier[name], list) else earlier[name]
             same = old == new or (
                 are_paths(name, old, new) and old and new and Path(old).resolve() == Path(new).resolve()
             )

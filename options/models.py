@@ -17,6 +17,11 @@ class ModelOptions:
         return False
 
     @property
+    def may_have_discriminator(self) -> bool:
+        """Whether there are options under which it trains one."""
+        return False
+
+    @property
     def needs_target(self) -> bool:
         """Whether the fused picture is compared with a known one in training, not with its sources."""
         return True
@@ -30,6 +35,11 @@ class Pix2PixOptions(ModelOptions):
     lambda_L1: float = option(100.0, "weight of the L1 terms: fused picture and, where there are any, reconstructions")
     lambda_GAN: float = option(1.0, "weight of the GAN term; 0 trains without a discriminator")
     lambda_gp: float = option(10.0, "weight of the gradient penalty of --gan_mode wgangp")
+
+    @property
+    def may_have_discriminator(self) -> bool:
+        """Unless its term has no weight."""
+        return True
 
     @property
     def penalises_gradient(self) -> bool:
@@ -73,6 +83,9 @@ class SMFNetTrainingOptions(ModelOptions):
     """`--model smfnet`: to rebuild the sources (phase I), then to fuse them (phase II)."""
 
     fusion_from: int = option(41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt")
+    lambda_ssim: float = option(
+        0.0, "weight of a term of phase II that the release has not: of the structure of both sources, such as 100"
+    )
     smf_losses: str = option(
         "corrected",
         "term that takes features apart: per sample and with a gradient, or without one, as released",

@@ -36,6 +36,9 @@ class TrainingOptions:
     val_dataroot: str = option(
         "", "folder of validation items, with a target where training needs one; the best epoch is kept", metavar="DIR"
     )
+    val_roles: str = option(
+        "", "which folders of --val_dataroot are the sources, in this order, such as ir,vi; default: as --roles says"
+    )
     val_freq: int = option(1, "epochs between two validations")
     save_epoch_freq: int = option(5, "epochs between two numbered checkpoints")
     save_latest_freq: int = option(5000, "samples between two savings of the latest state")

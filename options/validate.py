@@ -27,12 +27,14 @@ from options.networks import (
     SMFNetOptions,
 )
 from options.parser import Parsed
+from options.training import TrainingOptions
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError
 from util.files import with_extension
 
 MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
+SSIM_WINDOW = 11  # of SMFNet's loss
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -51,6 +53,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     for name in ("n_epochs", "n_epochs_decay"):
         _at_least(name, getattr(training, name), 0)
     _at_least("lr_decay_iters", training.lr_decay_iters, 1)
+    _within("lr", training.lr, training.lr > 0, "a rate above 0, such as 0.0002")
     factor, lowest = training.lr_decay_factor, training.lr_min
     _within("lr_decay_factor", factor, 0 < factor <= 1, "a factor above 0 and up to 1, such as 0.5")
     _within("lr_min", lowest, 0 <= lowest <= training.lr, f"a rate from 0 to that of --lr, {training.lr}")
@@ -66,7 +69,6 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
         _within("n_layers", config.discriminator.n_layers, 1 <= config.discriminator.n_layers <= 10, "1 to 10")
     if training.n_epochs + training.n_epochs_decay < 1:
         raise UserError("--n_epochs 0 --n_epochs_decay 0: wanted at least one epoch in all")
-    _within("lr", training.lr, training.lr > 0, "a rate above 0, such as 0.0002")
     _within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
     _within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
     _within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
@@ -76,7 +78,8 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     if training.lr_policy == "plateau" and not training.val_dataroot:
         raise UserError("--lr_policy plateau watches the validation: add --val_dataroot DIR")
     if training.val_dataroot and not Path(training.val_dataroot).is_dir():
-        raise UserError(f"--val_dataroot {training.val_dataroot}: no such folder")
+        missing = "wanted a folder of pictures" if Path(training.val_dataroot).is_file() else "no such folder"
+        raise UserError(f"--val_dataroot {training.val_dataroot}: {missing}")
     _check_targets(config)
     _check_any_number(config)
     return _training_notices(config, parsed)
@@ -139,7 +142,14 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
         notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
-    return notices + _ifcnn_notices(config, parsed)
+    last = config.training.n_epochs + config.training.n_epochs_decay
+    of_steps = dict.fromkeys(("lr_decay_iters", "lr_decay_factor"), "step")
+    notices += _without_effect(parsed, "lr_policy", config.training.lr_policy, of_steps)
+    if "netD" in parsed.given and not config.model.may_have_discriminator:
+        notices.append(f"--netD has no effect with --model {config.selection.model}, which trains no discriminator")
+    if isinstance(config.model, SMFNetTrainingOptions):
+        notices += _smfnet_notices(config.model, config.training, last)
+    return notices + _ifcnn_notices(config, parsed, last)
 
 
 def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[str, str]) -> list[str]:
@@ -151,9 +161,21 @@ def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[st
     ]
 
 
-def _ifcnn_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
+def _smfnet_notices(model: SMFNetTrainingOptions, training: TrainingOptions, last: int) -> list[str]:
+    notices = []
+    if model.fusion_from > last:
+        first = model.fusion_from
+        notices.append(f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}")
+    if training.init_type in ("normal", "kaiming"):
+        notices.append(
+            f"--init_type {training.init_type}: SMFNet hardly learns from this start; better --init_type xavier "
+            "--init_gain 1, as in options/recipes/smfnet.yaml"
+        )
+    return notices
+
+
+def _ifcnn_notices(config: TrainConfig, parsed: Parsed, last: int) -> list[str]:
     notices, model, generator = [], config.model, config.generator
-    last = config.training.n_epochs + config.training.n_epochs_decay
     if isinstance(model, IFCNNTrainingOptions) and isinstance(generator, IFCNNOptions):
         if model.perceptual_from > last:
             notices.append(f"--perceptual_from {model.perceptual_from}: stage II begins after the last epoch, {last}")
@@ -220,6 +242,8 @@ def _check_smfnet(config: TrainConfig, model: SMFNetTrainingOptions) -> None:
     if config.data.num_sources != 2:
         raise UserError(f"--num_sources {config.data.num_sources}: SMFNet fuses two, infrared and visible")
     _at_least("fusion_from", model.fusion_from, 1)
+    if "crop" in config.augmentation.preprocess:
+        _at_least("crop_size", config.augmentation.crop_size, SSIM_WINDOW)
 
 
 def _check_gsgif(config: TrainConfig, model: GSGIFTrainingOptions) -> None:

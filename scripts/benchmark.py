@@ -8,16 +8,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts.benchmarks import fusing, metrics, training
+from scripts.benchmarks import data, fusing, metrics, training
 from util.errors import UserError, run_command
 from util.suggest import suggest
 
-_WHAT = {"train": training.main, "test": fusing.main, "metrics": metrics.main}
-_USAGE = """usage: benchmark.py train|test|metrics [options]
+_WHAT = {"train": training.main, "test": fusing.main, "metrics": metrics.main, "data": data.main}
+_USAGE = """usage: benchmark.py train|test|metrics|data [options]
 
   train     ways of training: precision, processes, watchers
   test      seconds and memory of fusing a pair, network by network
   metrics   seconds per picture of every metric, and of all together
+  data      training samples per second
 
 benchmark.py train --help, and so on, list the options of each."""
 

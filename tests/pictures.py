@@ -36,6 +36,15 @@ def write_pairs(folder: Path, count: int, height: int = 48, width: int = 64, *, 
     return folder
 
 
+def write_sources(folder: Path, count: int, height: int = 48, width: int = 64) -> tuple[Path, Path]:
+    """Writes `count` scenes, each in two unlike pictures, into `folder`/ir and /vi and returns both."""
+    roles = folder / "ir", folder / "vi"
+    for number in range(count):
+        for role, seed in zip(roles, (number, 100 + number), strict=True):
+            write_image(role / f"{number:02d}.png", scene(seed, height, width))
+    return roles
+
+
 def write_photographs(folder: Path, count: int, height: int = 48, width: int = 64) -> Path:
     """Writes `count` scenes with label maps of three regions into `folder`/images and /maps and returns it."""
     for number in range(count):

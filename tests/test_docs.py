@@ -8,7 +8,7 @@ import pytest
 
 from options.commands import parse_test, parse_train
 from scripts import compare, evaluate, make_patches, make_pmf, make_saliency_pairs
-from scripts.benchmarks import fusing, metrics, training
+from scripts.benchmarks import data, fusing, metrics, training
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,7 +47,7 @@ def test_a_command_of_the_documentation_is_understood(words):
     elif program == "test.py":
         parse_test(arguments)
     elif program == "scripts/benchmark.py":
-        module = {"train": training, "test": fusing, "metrics": metrics}[arguments[0]]
+        module = {"train": training, "test": fusing, "metrics": metrics, "data": data}[arguments[0]]
         module._build_parser().parse_strict(arguments[1 : arguments.index("--") if "--" in arguments else None])
     elif program in PARSERS:
         PARSERS[program]().parse_strict(arguments)

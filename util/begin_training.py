@@ -17,7 +17,7 @@ from data.sampler import EpochSampler
 from data.transforms import JointTransform
 from models.base_model import BaseModel
 from options.commands import TrainConfig
-from options.data import SourcesOptions
+from options.data import PatchesOptions, SourcesOptions
 from options.files import are_paths, describe, differences, read_options, to_dict, to_json
 from util.assembly import build_dataset, build_model
 from util.checkpoint import CheckpointFolder
@@ -49,7 +49,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
         _check_run_folder(config, checkpoints)
     if runtime.sync_bn and config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         raise UserError("--gan_mode wgangp with --norm batch on several GPUs: add --no_sync_bn, or take another --norm")
-    sampler, loader = _build_loader(config, runtime)
+    sampler, loader = build_loader(config, runtime)
     validator = _build_validator(config, runtime)
     model = build_model(config, runtime)
     _check_crop_size(config, model)
@@ -86,7 +86,12 @@ def _goes_on(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
     return config.training.continue_train and checkpoints.has_state()
 
 
-def _build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, SampleLoader]:
+def build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, SampleLoader]:
+    """The training batches of this process, and the order of their samples.
+
+    Raises:
+        UserError: data that cannot be used.
+    """
     training, augmentation = config.training, config.augmentation
     batch_size = runtime.share_of(training.batch_size, training.accumulate)
     if runtime.world_size > 1:
@@ -213,25 +218,30 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
         return None
     try:
         dataset = _validation_set(config, Path(root))
-        for index in range(len(dataset)):
-            dataset[index]  # a picture that cannot be used must not end the training at its first validation
+        # A picture that cannot be used must not end the training at its first validation.
+        targets = sum("target" in dataset[index] for index in range(len(dataset)))
     except UserError as error:
-        raise UserError(f"--val_dataroot {root}: {error}") from error
+        raise UserError(f"--val_dataroot {root}: {str(error).replace('--roles', '--val_roles')}") from error
     log.info("%d validation items from %s", len(dataset), root)
+    if 0 < targets < len(dataset):
+        log.warning("Only %d of them have a target: all are measured against their sources.", targets)
     mine = range(runtime.rank, len(dataset), runtime.world_size)
-    return Validator(runtime, create_loader(dataset, sampler=mine, batch_size=1))
+    return Validator(runtime, create_loader(dataset, sampler=mine, batch_size=1), with_target=targets == len(dataset))
 
 
 def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
-    """Whatever a training from source folders, or one without targets, understands; stacked panels for the others."""
+    """Whatever a training from source folders, or from patches of such, understands; stacked panels for the others."""
     common: dict[str, Any] = {"root": root, "phase": "val", "num_sources": config.data.num_sources}
-    needs_target = config.model.needs_target
+    needs_target, roles = config.model.needs_target, config.training.val_roles
     if isinstance(config.dataset, SourcesOptions):
         common |= dataclasses.asdict(config.dataset)
         common["with_target"] |= needs_target
-    elif needs_target:
-        return create_dataset("aligned", **common)
-    return create_dataset("sources", **common, training=True)
+        common["roles"] = roles or config.dataset.roles
+        return create_dataset("sources", **common, training=True)
+    if isinstance(config.dataset, PatchesOptions):
+        return create_dataset("sources", **common, roles=roles, training=True)
+    with_target = needs_target or getattr(config.dataset, "with_target", True)
+    return create_dataset("aligned", **common, with_target=with_target)
 
 
 def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:

@@ -39,13 +39,15 @@ class Progress:
         epoch: the epoch in work, from 1.
         position: samples of this epoch that are done.
         samples: samples done in all.
-        best_quality: the best validation so far, see `util.validation.quality_of`.
+        best_quality: the best validation so far.
+        best_metric: the metric that it is of, see `util.validation.quality_of`.
     """
 
     epoch: int = 1
     position: int = 0
     samples: int = 0
     best_quality: float = float("-inf")
+    best_metric: str = ""
 
 
 class Trainer:
@@ -121,7 +123,7 @@ class Trainer:
             changed = differences(state["options"], self.configuration)
             if {"lr", "beta1", "lr_policy", "lr_decay_iters", "lr_decay_factor", "lr_min"} & set(changed):
                 self.model.restart_schedules(finished_epochs=self.progress.epoch - 1)
-            if "val_dataroot" in changed:
+            if {"val_dataroot", "val_roles"} & set(changed):
                 self.progress.best_quality = float("-inf")
             self._resume_process(state["processes"])
             if self._averaged is not None and "averaged" in state:
@@ -245,9 +247,12 @@ class Trainer:
         generator.train()
         self._stop_if_asked(stop)  # perhaps in the middle of the measurement, which is then made again
         self._tell("validation", values=values)
-        quality = quality_of(values)
-        if quality is not None and quality > self.progress.best_quality:
-            self.progress.best_quality = quality
+        found = quality_of(values)
+        if found is None:
+            return None
+        progress, (metric, quality) = self.progress, found
+        if metric != progress.best_metric or quality > progress.best_quality:
+            progress.best_metric, progress.best_quality = metric, quality
             if self.runtime.is_main:
                 self.checkpoints.save_networks("best", {"G": self.generator.state_dict()})
         return quality

@@ -23,12 +23,14 @@ class Validator:
 
     Args:
         runtime: the machine, whose processes each measure a part of the items.
-        loader: this process's items: batches of one with "sources" (1, N, C, H, W) and, where it is known,
-            "target" (1, C, H, W) in [0, 1]. Process r of W has the items r, r + W, r + 2W …
+        loader: this process's items: batches of one with "sources" (1, N, C, H, W) and "target" (1, C, H, W) in
+            [0, 1]. Process r of W has the items r, r + W, r + 2W …
+        with_target: fused pictures are measured against the target, which need not be there otherwise.
     """
 
-    def __init__(self, runtime: Runtime, loader: DataLoader) -> None:
+    def __init__(self, runtime: Runtime, loader: DataLoader, *, with_target: bool = True) -> None:
         self._runtime = runtime
+        self._with_target = with_target
         self._loader = loader
         self._of_average: dict[str, float] = {}
 
@@ -62,9 +64,9 @@ class Validator:
                 return
             sources = [generator.take(source) for source in batch["sources"].unbind(1)]
             levels = [saved_levels(self._runtime.to_device(source)) for source in sources]
-            target = batch.get("target")
-            if target is not None:
-                target = saved_levels(self._runtime.to_device(generator.take(target)))
+            target = None
+            if self._with_target:
+                target = saved_levels(self._runtime.to_device(generator.take(batch["target"])))
             fused = fuse(self._runtime, generator, sources)
             pictures = {"": saved_levels(fused, truncate=generator.truncates)}
             if not self._of_average:  # the sources do not change, so once is enough
@@ -91,13 +93,13 @@ class Validator:
             }
 
 
-def quality_of(values: Mapping[str, float]) -> float | None:
+def quality_of(values: Mapping[str, float]) -> tuple[str, float] | None:
     """The one value of a measurement that the best epoch is chosen by: PSNR where a target is known, else Qabf.
 
     Returns:
-        It, the higher the better; None for rebuilt sources, which say nothing of the fused picture.
+        Its name and itself, the higher the better; None for rebuilt sources, which say nothing of the fused picture.
     """
-    return next((values[name] for name in (AGAINST_TARGET[0], AGAINST_SOURCES[0]) if name in values), None)
+    return next(((name, values[name]) for name in (AGAINST_TARGET[0], AGAINST_SOURCES[0]) if name in values), None)
 
 
 def _measure(sources: Sequence[Tensor], fused: Tensor, target: Tensor | None) -> Iterator[tuple[str, float]]:

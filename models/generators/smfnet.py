@@ -63,12 +63,12 @@ class SMFNetGenerator(Generator):
         """Luma goes in and comes out in [0, 1]."""
         return Normalisation((0.0,), (1.0,))
 
-    def forward(self, sources: Sequence[Tensor], *, train_fusion: bool = True) -> FusionOutput:
+    def forward(self, sources: Sequence[Tensor], *, trained: str = "all") -> FusionOutput:
         """Fuses infrared and visible luma, in this order, each (B, 1, H, W) in [0, 1], and rebuilds both.
 
         Args:
             sources: the two.
-            train_fusion: False computes the fused picture without a gradient.
+            trained: "fused" or "rebuilt" computes the other pictures without a gradient.
 
         Returns:
             `fused` and two `reconstructions` (B, 1, H, W) in (0, 1); `features` "base", "detail" and "graph", each a
@@ -78,12 +78,15 @@ class SMFNetGenerator(Generator):
             UserError: not two sources.
         """
         features = self._extract(sources)
-        triples = zip(features.base, features.detail, features.graph, strict=True)
-        with torch.set_grad_enabled(train_fusion and torch.is_grad_enabled()):
+        learns = torch.is_grad_enabled()
+        with torch.set_grad_enabled(learns and trained != "rebuilt"):
             fused = self._decode_fused(features)
+        with torch.set_grad_enabled(learns and trained != "fused"):
+            triples = zip(features.base, features.detail, features.graph, strict=True)
+            rebuilt = tuple(self.DIDF_Decoder(base + detail + graph) for base, detail, graph in triples)
         return FusionOutput(
             fused,
-            tuple(self.DIDF_Decoder(base + detail + graph) for base, detail, graph in triples),
+            rebuilt,
             {"base": features.base, "detail": features.detail, "graph": features.graph},
         )
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.losses.structure import correlation, gradient_l1, gram_mse, sobel_l1, sobel_magnitude
+from util.errors import UserError
 
 FORMS = ("corrected", "published")
 SSIM_WINDOW = 11
@@ -27,7 +28,13 @@ def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -
 
     Returns:
         Name → weighted term, means over the batch.
+
+    Raises:
+        UserError: pictures that the window of SSIM does not fit into.
     """
+    height, width = sources[0].shape[-2:]
+    if min(height, width) < SSIM_WINDOW:
+        raise UserError(f"pictures of {width}x{height}: SMFNet's loss compares windows of {SSIM_WINDOW}x{SSIM_WINDOW}")
     terms = {}
     for name, one, other in zip(("ir", "vi"), rebuilt, sources, strict=True):
         terms[f"G_SSIM_{name}"] = 8 * ssim_loss(one, other, SSIM_WINDOW)
@@ -55,6 +62,22 @@ def fusion_terms(fused: Tensor, sources: Sequence[Tensor]) -> dict[str, Tensor]:
         "G_intensity": functional.l1_loss(fused, brightest),
         "G_gradient": 10 * functional.l1_loss(sobel_magnitude(fused), steepest),
     }
+
+
+def structure_term(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """Σ (1 − SSIM(fused, source)) / 2 over both sources; not in the release.
+
+    Its loss takes the brightest and the steepest of each place, at whatever cost to the structure of the other source:
+    even the picture that it asks for is less like the sources than their plain average, in SSIM.
+
+    Args:
+        fused: (B, 1, H, W) in [0, 1].
+        sources: infrared and visible, the same.
+
+    Returns:
+        A scalar in [0, 2], the mean over the batch.
+    """
+    return torch.stack([ssim_loss(fused, source, SSIM_WINDOW) for source in sources]).sum()
 
 
 def decomposition_term(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,13 +26,14 @@ def run_measured(name: str, command: Sequence[str]) -> tuple[str, float]:
     Raises:
         UserError: it failed; its last line says why.
     """
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        message = process.stderr.read() if process.stderr else ""
-        printed = process.stdout.read() if process.stdout else ""
-        # Of the children that have ended, so it is measured per process.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        last = message.strip().splitlines()[-1] if message.strip() else "no message"
-        raise UserError(f"{name}: ended with {process.returncode}: {last}")
-    return printed, usage.ru_maxrss / 1024
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
+        with subprocess.Popen(command, cwd=ROOT, stdout=printed, stderr=said) as process:
+            # Of the children that have ended, so it is measured per process.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        for file in (printed, said):
+            file.seek(0)
+        if process.returncode:
+            last = [line for line in said.read().splitlines() if line.strip()][-1:] or ["no message"]
+            raise UserError(f"{name}: ended with {process.returncode}: {last[0]}")
+        return printed.read(), usage.ru_maxrss / 1024

@@ -103,7 +103,8 @@ def _common_words(folder: Path, options: argparse.Namespace) -> list[str]:
 
 def _network_words(more: Sequence[str], ngf: int) -> list[str]:
     """The default network is made smaller; another that was asked for is taken as it is."""
-    return [] if {"--netG", "--model"} & set(more) else ["--ngf", str(ngf)]
+    chosen = {word.split("=", 1)[0] for word in more}
+    return [] if {"--netG", "--model", "--config"} & chosen else ["--ngf", str(ngf)]
 
 
 def _train(folder: Path, name: str, way: Way, common: Sequence[str]) -> None:

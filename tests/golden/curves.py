@@ -12,7 +12,8 @@ import torch
 
 import train as train_command
 from options.commands import parse_train
-from tests.pictures import write_pairs, write_photographs
+from scripts import make_patches
+from tests.pictures import write_pairs, write_photographs, write_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 CURVES = Path(__file__).parent / "curves"
@@ -27,6 +28,7 @@ SMALL_NETWORK = {
     "pix2pix": ["--ngf", "8", "--ndf", "8"],
     "gsgif": ["--ngf", "8", "--ndf", "8"],
     "ifcnn": ["--train_conv1"],  # small as it is; without the weights of a ResNet
+    "smfnet": ["--crop_size", "16", "--n_epochs", "2", "--fusion_from", "2"],  # ten steps in each of its phases
 }
 
 
@@ -40,6 +42,11 @@ def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
     if selection.dataset_mode in ("pmf", "saliency"):
         write_photographs(folder / "data", STEPS, 40, 44)
         recipe_words = ["--pairs_per_image", "2"]
+    elif selection.dataset_mode == "patches":
+        roles = write_sources(folder / "pictures", STEPS, 40, 44)
+        cut = ["--sources", *roles, "--out", folder / "data" / "patches.h5", "--size", 32, "--min_contrast", 0]
+        assert make_patches.main([str(word) for word in cut]) == 0
+        recipe_words = []
     else:
         write_pairs(folder / "data", 2 * STEPS, 40, 44)
         recipe_words = []

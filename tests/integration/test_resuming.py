@@ -134,3 +134,14 @@ def test_an_option_that_a_run_was_begun_without_knowing_does_not_keep_it_from_go
     del options["generator"]["decoders"], options["training"]["accumulate"]
     path.write_text(json.dumps(options))
     assert train("--checkpoints_dir", tmp_path, "--name", "run", "--continue_train", "--n_epochs", 2) == 0
+
+
+def test_an_option_that_a_run_was_begun_without_knowing_had_its_default(words, tmp_path, capsys):
+    assert train(*words, "--name", "run", "--n_epochs", 1) == 0
+    path = tmp_path / "run" / "options.json"
+    options = json.loads(path.read_text())
+    del options["training"]["lr_min"]
+    path.write_text(json.dumps(options))
+    more = ["--checkpoints_dir", tmp_path, "--name", "run", "--continue_train", "--n_epochs", 2, "--lr_min", 1e-5]
+    assert train(*more) == 2
+    assert "--lr_min 0.0 (now 1e-05)" in capsys.readouterr().err

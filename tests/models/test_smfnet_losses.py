@@ -7,7 +7,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from models.generators.smfnet import SMFNetGenerator
-from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms
+from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms, structure_term
 from models.losses.structure import correlation, gram_mse, sobel_l1, sobel_magnitude
 from tests.models.reference import load_reference, part
 from tests.models.test_smfnet import build, pictures
@@ -65,7 +65,7 @@ def test_sobel_at_an_edge_and_at_the_border():
 
 
 def test_the_directed_gradients_see_what_their_magnitudes_do_not():
-    rising = torch.linspace(0, 1, 9).expand(1, 1, 9, 9)
+    rising = torch.linspace(0, 1, 13).expand(1, 1, 13, 13)
     terms = reconstruction_terms([rising, rising.flip(3)], [rising, rising])
     inner = (slice(None), slice(None), slice(1, -1), slice(1, -1))
     assert torch.allclose(sobel_magnitude(rising)[inner], sobel_magnitude(rising.flip(3))[inner])
@@ -133,3 +133,19 @@ def test_with_the_published_form_the_encoder_learns_from_the_pictures_alone():
     alone = encoder_gradient(None)
     assert torch.equal(encoder_gradient("published"), alone)
     assert (encoder_gradient("corrected") - alone).norm() > 1e-3 * alone.norm()
+
+
+def test_the_structure_term_is_the_reconstructions_ssim_of_the_fused_picture_to_both():
+    ir, vi = pictures(size=(32, 40))
+    fused = (ir + vi) / 2
+    terms = reconstruction_terms([fused, fused], [ir, vi])
+    assert structure_term(fused, [ir, vi]).item() == pytest.approx((terms["G_SSIM_ir"] + terms["G_SSIM_vi"]).item() / 8)
+    assert structure_term(ir, [ir, ir]) == 0
+
+
+def test_what_the_released_loss_asks_for_is_less_like_the_sources_than_their_average():
+    """So that a network trained with it cannot surpass averaging in SSIM, and `structure_term` is there."""
+    ir, vi = pictures(size=(64, 64))
+    brightest = torch.maximum(ir, vi)
+    assert fusion_terms(brightest, [ir, vi])["G_intensity"] == 0
+    assert structure_term(brightest, [ir, vi]) > structure_term((ir + vi) / 2, [ir, vi])

@@ -10,7 +10,7 @@ from models.losses.smfnet import decomposition_term, fusion_terms, reconstructio
 from models.smfnet_model import SMFNetModel
 from tests.integration.commands import curve, fuse, train
 from tests.models.test_smfnet import build, pictures
-from tests.pictures import scene
+from tests.pictures import scene, stacked, write_pairs, write_sources
 from util.errors import UserError
 from util.runtime import Runtime
 from util.trainer import Trainer
@@ -98,6 +98,14 @@ def test_what_only_fusing_needs_rests_in_phase_one():
     assert "fused" in model.visuals
 
 
+def test_the_term_of_structure_belongs_to_phase_two():
+    model = model_of(build(), precision="32", lambda_ssim=100.0)
+    moved_by_an_epoch(model, 1)
+    assert "G_SSIM" not in model.losses
+    moved_by_an_epoch(model, 2)
+    assert 0 < model.losses["G_SSIM"] < 200
+
+
 def test_each_part_has_its_own_limit_of_the_gradient():
     model = model_of(build(), precision="32", fusion_from=1)
     model.begin_epoch(1)
@@ -117,9 +125,7 @@ def test_an_unknown_form_of_the_losses_is_named():
 def training(root):
     """Four epochs of three steps; phase II begins with the third."""
     for place, count in (("data", 3), ("val", 1)):
-        for number in range(count):
-            for role, seed in (("ir", 10), ("vi", 20)):
-                write_image(root / place / role / f"{number}.png", scene(seed + number, 20, 24))
+        write_sources(root / place, count, 20, 24)
     words = ["--model", "smfnet", "--dataset_mode", "sources", "--dataroot", root / "data", "--checkpoints_dir", root]
     words += ["--val_dataroot", root / "val", "--gpu_ids", "-1", "--num_threads", 0, "--display_id", 0]
     words += ["--init_type", "xavier", "--init_gain", 1, "--clip_grad", 0.01, "--beta1", 0.9, "--ema", 0.9]
@@ -183,7 +189,7 @@ def test_validation_measures_what_the_phase_trains_and_the_result_fuses(whole, t
     root = whole.parent
     words = ["--dataroot", root / "val", "--checkpoints_dir", root, "--results_dir", tmp_path / "results"]
     assert fuse(*words, "--name", "run", "--epoch", "best") == 0
-    assert (tmp_path / "results" / "run" / "test_best" / "fused" / "0.png").is_file()
+    assert (tmp_path / "results" / "run" / "test_best" / "fused" / "00.png").is_file()
 
 
 def test_nothing_is_called_best_before_it_fuses(words, tmp_path):
@@ -192,7 +198,7 @@ def test_nothing_is_called_best_before_it_fuses(words, tmp_path):
 
 
 def test_known_targets_are_validated_against_where_there_are_any(words, tmp_path):
-    write_image(tmp_path / "val" / "target" / "0.png", scene(3, 20, 24))
+    write_image(tmp_path / "val" / "target" / "00.png", scene(3, 20, 24))
     assert train(*words, "--name", "run", "--n_epochs", 3) == 0
     last = curve(tmp_path / "run")[-1]
     assert {"PSNR", "SSIM", "PSNR_average"} <= set(last)
@@ -204,13 +210,24 @@ def test_known_targets_are_validated_against_where_there_are_any(words, tmp_path
         (["--netG", "unet_128"], "--netG SMFNet"),
         (["--num_sources", 3], "--num_sources 3"),
         (["--fusion_from", 0], "--fusion_from 0"),
+        (["--crop_size", 10], "--crop_size 10: wanted 11 or more"),
         (["--lr_policy", "step", "--lr_decay_factor", 0], "--lr_decay_factor 0"),
         (["--lr_min", 1], "--lr_min 1"),
+        (["--lr", -1], "--lr -1.0"),
+        (["--val_dataroot", "FILE"], "wanted a folder of pictures"),
+        (["--val_dataroot", "CROWDED"], "--val_roles"),
         (["--smf_losses", "printed"], "--smf_losses"),
+        (["--lambda_ssim", -1], "--lambda_ssim -1.0"),
         (["--model", "pix2pix", "--netG", "SMFNet"], "target"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before_anything_is_written(words, tmp_path, capsys, more, said):
+    if "FILE" in more:
+        more = ["--val_dataroot", tmp_path / "val" / "ir" / "00.png"]
+    if "CROWDED" in more:
+        write_image(tmp_path / "crowded" / "labels" / "00.png", scene(0, 20, 24))
+        write_sources(tmp_path / "crowded", 1, 20, 24)
+        more = ["--val_dataroot", tmp_path / "crowded"]
     if "pix2pix" in more:
         at = words.index("--fusion_from")
         words = words[:at] + words[at + 2 :]
@@ -218,6 +235,27 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(words, tmp_pa
     message = capsys.readouterr().err.splitlines()[-1]
     assert said in message
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_in_parts_records_the_terms_of_its_phase_alone(words, tmp_path):
+    assert train(*words, "--name", "run", "--batch_size", 2, "--accumulate", 2) == 0
+    by_epoch = {record["epoch"]: record for record in curve(tmp_path / "run") if record["kind"] == "losses"}
+    assert "G_SSIM_ir" in by_epoch[2]
+    assert "G_SSIM_ir" not in by_epoch[4]
+    assert "G_intensity" in by_epoch[4]
+
+
+def test_a_phase_that_never_comes_is_pointed_out(words, caplog, capsys):
+    assert train(*words, "--name", "run", "--n_epochs", 1) == 0
+    assert "--fusion_from 3: phase II, which trains to fuse, begins after the last epoch, 1" in (
+        caplog.text + capsys.readouterr().err
+    )
+
+
+def test_patches_that_the_window_of_the_loss_does_not_fit_into_are_named():
+    small = [torch.rand(1, 1, 10, 30)] * 2
+    with pytest.raises(UserError, match=r"30x10: .* 11x11"):
+        reconstruction_terms(small, small)
 
 
 def test_two_processes_train_in_both_phases(words, tmp_path):
@@ -235,3 +273,52 @@ def test_pictures_of_one_batch_are_independent():
         for i in range(2)
     ]
     torch.testing.assert_close(decomposition_term(features, ("detail",)), torch.stack(alone).mean())
+
+
+def test_targets_of_some_items_only_are_left_out_of_validation(words, tmp_path, caplog):
+    write_sources(tmp_path / "val", 2, 20, 24)
+    write_image(tmp_path / "val" / "target" / "00.png", scene(3, 20, 24))
+    assert train(*words, "--name", "run", "--n_epochs", 1, "--fusion_from", 1) == 0
+    assert "Only 1 of them have a target" in caplog.text
+    last = curve(tmp_path / "run")[-1]
+    assert "PSNR" not in last
+    assert "Qabf" in last
+
+
+def test_the_sources_of_a_validation_set_are_chosen_among_its_folders(words, tmp_path):
+    write_image(tmp_path / "val" / "labels" / "00.png", scene(0, 20, 24))
+    assert train(*words, "--name", "run", "--n_epochs", 1, "--fusion_from", 1, "--val_roles", "ir,vi") == 0
+    assert "Qabf" in curve(tmp_path / "run")[-1]
+
+
+@pytest.mark.parametrize("with_target", [True, False])
+def test_panels_are_validated_as_they_are_trained_on(words, tmp_path, with_target):
+    """A | C | B is never halved, though its width is even."""
+    data = write_pairs(tmp_path / "panels", 2, 20, 24, with_target=with_target)
+    words = [word if word != "sources" else "aligned" for word in words]
+    words += ["--dataroot", data, "--val_dataroot", data, "--n_epochs", 1, "--fusion_from", 1]
+    assert stacked(0, 20, 24).shape[1] % 2 == 0
+    assert train(*words, "--name", "run", "--with_target" if with_target else "--no_with_target") == 0
+    assert ("PSNR" if with_target else "Qabf") in curve(tmp_path / "run")[-1]
+
+
+def test_only_what_a_phase_trains_has_a_gradient():
+    net, sources = build(), pictures()
+    for trained, learns in (("all", (True, True)), ("fused", (True, False)), ("rebuilt", (False, True))):
+        output = net(sources, trained=trained)
+        assert (output.fused.requires_grad, output.reconstructions[0].requires_grad) == learns
+
+
+def test_a_plateau_is_not_watched_for_before_there_is_a_fused_picture(words, tmp_path):
+    assert train(*words, "--name", "run", "--lr_policy", "plateau", "--precision", "bf16") == 0
+    state = torch.load(tmp_path / "run" / "latest_state.pth", weights_only=True)
+    assert state["model"]["schedulers"]["G"]["last_epoch"] == 2, "of four epochs two are of phase II"
+
+
+def test_what_has_no_effect_or_a_bad_start_is_pointed_out(words, capsys):
+    more = ["--n_epochs", 1, "--max_dataset_size", 1, "--init_type", "normal", "--init_gain", 0.02]
+    more += ["--lr_decay_factor", 0.5, "--netD", "basic"]
+    assert train(*words, "--name", "run", *more) == 0
+    said = capsys.readouterr().err
+    for part in ("--init_type normal: SMFNet", "--lr_decay_factor has no effect", "--netD has no effect"):
+        assert part in said

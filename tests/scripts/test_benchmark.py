@@ -1,10 +1,12 @@
 import json
+import sys
 
 import pytest
 
 from scripts import benchmark
 from scripts.benchmarks import training
-from util.errors import run_command
+from scripts.benchmarks.processes import run_measured
+from util.errors import UserError, run_command
 
 
 def test_ways_of_training_are_compared_in_one_table(monkeypatch, capsys):
@@ -65,5 +67,28 @@ def test_another_network_is_trained_at_its_own_size(monkeypatch, capsys):
     ways = training._ways
     monkeypatch.setattr(training, "_ways", lambda port: [ways(port)[0]])
     words = ["train", "--turns", "1", "--steps", "3", "--side", "16", "--batch_size", "1", "--", "--gpu_ids", "-1"]
-    assert run_command(benchmark.main, [*words, "--model", "smfnet", "--init_type", "xavier", "--init_gain", "1"]) == 0
+    assert run_command(benchmark.main, [*words, "--model=smfnet", "--init_type", "xavier", "--init_gain", "1"]) == 0
     assert float(capsys.readouterr().out.splitlines()[1].split()[-3]) > 0
+
+
+def test_samples_are_made_with_several_numbers_of_threads(capsys):
+    words = ["data", "--samples", "4", "--threads", "0", "1", "--turns", "1"]
+    assert run_command(benchmark.main, words) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["threads", "samples/s", "ms", "ratio"]
+    assert [row.split()[0] for row in rows] == ["0", "1"]
+    assert rows[0].split()[3] == "1.00"
+
+
+def test_samples_of_a_folder_that_is_not_there_are_not_measured(capsys):
+    assert run_command(benchmark.main, ["data", "--", "--dataroot", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_process_that_says_much_is_not_waited_for_in_vain():
+    code = "import sys; print('x' * 200_000); sys.stderr.write('y' * 200_000)"
+    printed, megabytes = run_measured("talk", [sys.executable, "-c", code])
+    assert len(printed) == 200_001
+    assert megabytes > 1
+    with pytest.raises(UserError, match=r"^talk: ended with 3: no message$"):
+        run_measured("talk", [sys.executable, "-c", "raise SystemExit(3)"])
