@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from util.errors import UserError
+from util.processes import last_line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +33,5 @@ def run_measured(name: str, command: Sequence[str]) -> tuple[str, float]:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        last = message.strip().splitlines()[-1] if message.strip() else "no message"
-        raise UserError(f"{name}: ended with {process.returncode}: {last}")
+        raise UserError(f"{name}: ended with {process.returncode}: {last_line(message)}")
     return printed, usage.ru_maxrss / 1024
