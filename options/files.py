@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,15 @@ def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
     return _checked_values(path, found)
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str] = MAY_CHANGE
+) -> dict[str, tuple[Any, Any]]:
     """The options of a run that are not what they were, as far as they change what is trained.
 
     Args:
         before: group → option → value, as from `read_options` or `to_dict`.
         now: the same of today.
+        may_change: options that are not looked at, beside those of watching.
 
     Returns:
         Option → the value then and now.
@@ -64,7 +67,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
             same = old == new or (
                 are_paths(name, old, new) and old and new and Path(old).resolve() == Path(new).resolve()
             )
-            if not same and group != "watching" and name not in MAY_CHANGE:
+            if not same and group != "watching" and name not in may_change:
                 found[name] = (old, new)
     return found
 
@@ -113,15 +116,18 @@ def travelling_options(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    content = read_options(path)
     try:
-        found = {name: value for group in TRAVELLING_GROUPS for name, value in content[group].items()}
-        found |= {name: content["data"][name] for name in TRAVELLING_OPTIONS}
+        found = take_travelling(read_options(path))
     except (KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not an options.json as train.py writes it ({error!r})") from error
-    for name in STAY_BEHIND:
-        found.pop(name, None)
     return _checked_values(path, found, tables.Selection, DataOptions)
+
+
+def take_travelling(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What test.py takes over of the options of a training, group → option → value, as option → value."""
+    found = {name: value for group in TRAVELLING_GROUPS for name, value in content[group].items()}
+    found |= {name: content["data"][name] for name in TRAVELLING_OPTIONS}
+    return {name: value for name, value in found.items() if name not in STAY_BEHIND}
 
 
 def read_options(path: Path) -> dict[str, Any]:
