@@ -199,9 +199,8 @@ def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple
         notices = validate_train(config, parsed)
         folder = Path(config.run.checkpoints_dir) / config.run.name
         run = Run(seed, folder, config.training.n_epochs + config.training.n_epochs_decay)
-        begun = read_options(run.options_file) if run.options_file.is_file() else {}
-        changed = differences(begun, to_dict(config), _MAY_CHANGE)
-        if changed:
+        begun = run.options_file.is_file()
+        if begun and (changed := differences(read_options(run.options_file), to_dict(config), _MAY_CHANGE)):
             listed = ", ".join(f"--{name} {old} (now {new})" for name, (old, new) in sorted(changed.items()))
             raise UserError(f"{folder} was begun with {listed}: another recipe needs another --name")
         runs.append(run)
