@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,29 @@ from data.tensors import to_tensor
 from data.transforms import JointTransform
 
 Sample = dict[str, Any]
+
+
+class SampleKey(NamedTuple):
+    """Which draw of which sample is wanted.
+
+    Attributes:
+        epoch: in every epoch a sample is drawn anew.
+        item: index of the sample.
+        batch: in training, the number within the epoch of the batch that the sample is for, whose samples must be alike
+            where they are stacked; None elsewhere.
+    """
+
+    epoch: int
+    item: int
+    batch: int | None = None
+
+
+Key = int | tuple[int, int] | SampleKey  # what a dataset is asked for; an index alone means epoch 0
+
+
+def as_key(key: Key) -> SampleKey:
+    """Returns a key in full."""
+    return SampleKey(*key) if isinstance(key, tuple) else SampleKey(0, key)
 
 
 @dataclass(frozen=True)
@@ -39,7 +62,8 @@ class FusionDataset(Dataset, ABC):
     """A list of samples, each with the sources of one scene.
 
     `dataset[epoch, index]` draws the sample anew in every epoch; `dataset[index]` is that of epoch 0. What is drawn
-    depends on (seed, epoch, index) only, not on the worker nor on what was drawn before.
+    depends on (seed, epoch, index) only, not on the worker nor on what was drawn before; what the samples of a
+    training's batch have in common, on (seed, epoch, batch), see `make_pictures_in_batch`.
 
     Attributes:
         skipped: a line on each sample that was left out because it cannot be used.
@@ -72,6 +96,20 @@ class FusionDataset(Dataset, ABC):
             UserError: a file that cannot be used.
         """
 
+    def make_pictures_in_batch(self, index: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> Pictures:
+        """Makes the sample of an index for a training's batch, as `make_pictures` unless a dataset says otherwise.
+
+        Args:
+            index: 0 … len(self) − 1.
+            rng: as there.
+            batch_rng: a generator of this (seed, epoch, batch) alone: equal for all samples of a batch.
+
+        Raises:
+            UserError: a file that cannot be used.
+        """
+        del batch_rng
+        return self.make_pictures(index, rng)
+
     def description(self) -> list[str]:
         """Lines for the user: how what was found is understood, where that is not plain from the options."""
         return []
@@ -79,16 +117,17 @@ class FusionDataset(Dataset, ABC):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        return pack_sample(self.pictures(index, epoch))
+    def __getitem__(self, key: Key) -> Sample:
+        epoch, index, batch = as_key(key)
+        return pack_sample(self.pictures(index, epoch, batch))
 
-    def pictures(self, index: int, epoch: int = 0) -> Pictures:
+    def pictures(self, index: int, epoch: int = 0, batch: int | None = None) -> Pictures:
         """The pictures of a sample before they become tensors.
 
         Args:
             index: 0 … len(self) − 1, or negative from the end.
             epoch: whose draw of the sample is wanted.
+            batch: the training's batch that it is for, see `SampleKey`.
 
         Raises:
             IndexError: there is no such sample.
@@ -97,7 +136,11 @@ class FusionDataset(Dataset, ABC):
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         index %= len(self)
-        return self.make_pictures(index, np.random.default_rng([self.seed, epoch, index]))
+        rng = np.random.default_rng([self.seed, epoch, index])
+        if batch is None:
+            return self.make_pictures(index, rng)
+        # A seed is filled up with zeros: without the last number this would be the generator of a sample.
+        return self.make_pictures_in_batch(index, rng, np.random.default_rng([self.seed, epoch, batch, 1]))
 
 
 def pack_sample(pictures: Pictures) -> Sample:

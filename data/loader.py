@@ -12,7 +12,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from data.base_dataset import FusionDataset, Sample
+from data.base_dataset import FusionDataset, Key, Sample
 from util.errors import UserError
 
 
@@ -32,7 +32,7 @@ class _FailingSoftly(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> Sample | _Failure:
+    def __getitem__(self, key: Key) -> Sample | _Failure:
         try:
             return self.dataset[key]
         except UserError as error:

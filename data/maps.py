@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -88,8 +89,27 @@ def check_same_size(image_path: Path, image_size: tuple[int, ...], map_path: Pat
         )
 
 
-def find_maps(images_dir: str | Path, maps_dir: str | Path) -> tuple[list[tuple[str, Path, Path]], list[str]]:
+def find_photographs(images_dir: str | Path) -> dict[str, Path]:
+    """Finds the photographs of a folder.
+
+    Returns:
+        Stem → photograph, in natural order.
+
+    Raises:
+        UserError: the folder is missing or holds no pictures, or two with one stem.
+    """
+    return _by_stem(Path(images_dir), list_images(images_dir), "pictures")
+
+
+def find_maps(
+    images_dir: str | Path, maps_dir: str | Path, extensions: Sequence[str] = MAP_EXTENSIONS
+) -> tuple[list[tuple[str, Path, Path]], list[str]]:
     """Finds the map of each photograph: the file with the same stem.
+
+    Args:
+        images_dir: folder of the photographs.
+        maps_dir: folder of their maps.
+        extensions: which files of it are maps, in lower case, with dot.
 
     Returns:
         (stem, photograph, map) in natural order, and one line for each photograph without a map.
@@ -97,11 +117,12 @@ def find_maps(images_dir: str | Path, maps_dir: str | Path) -> tuple[list[tuple[
     Raises:
         UserError: a folder that is missing or holds nothing of the kind, or two files with one stem.
     """
-    images = _by_stem(Path(images_dir), list_images(images_dir), "pictures")
-    maps = _by_stem(Path(maps_dir), list_files(Path(maps_dir), MAP_EXTENSIONS), "maps (.png, .jpg, .mat)")
+    images = find_photographs(images_dir)
+    maps = _by_stem(Path(maps_dir), list_files(Path(maps_dir), extensions), f"maps ({', '.join(extensions)})")
+    wanted = f"{', '.join(extensions[:-1])} or {extensions[-1]}"
     pairs = [(stem, path, maps[stem]) for stem, path in images.items() if stem in maps]
     missing = [
-        f"photograph {path} has no map: expected {Path(maps_dir) / stem}.png, .jpg or .mat"
+        f"photograph {path} has no map: expected {Path(maps_dir) / stem}{wanted}"
         for stem, path in images.items()
         if stem not in maps
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.base_dataset import FusionDataset, Pictures, Sample
+from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
 from data.patch_files import PatchFile, find_patch_file
 from data.transforms import JointTransform
 from util.errors import UserError
@@ -55,7 +55,7 @@ class PatchesDataset(FusionDataset):
             transform = dataclasses.replace(transform, preprocess="none")
         super().__init__(length=len(self.file), transform=transform, seed=seed, max_size=max_size)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
+    def __getitem__(self, key: Key) -> Sample:
         """Makes a sample.
 
         Returns:
@@ -65,7 +65,7 @@ class PatchesDataset(FusionDataset):
             IndexError: there is no such sample.
             UserError: a pair that cannot be used.
         """
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+        epoch, index, _ = as_key(key)
         index = range(len(self))[index]
         planes = list(self.file.read(index))
         if self.transform is not None:

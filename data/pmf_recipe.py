@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from data.image_io import MAX_PIXELS, read_image
-from data.maps import check_same_size, read_map, read_map_picture
+from data.image_io import MAX_PIXELS, probe_image, read_image
+from data.maps import check_same_size, probe_map, read_map, read_map_picture
 from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS, published_pair, realistic_sources
 from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources
 from data.transforms import JointTransform, resize_map, resize_picture
@@ -44,6 +44,9 @@ class PMFRecipe:
         kernel_radius: rgbd: smallest and largest radius of the blur's kernel in pixels.
         sigma_rule: rgbd: `opencv` or `printed`, how the blur's sigma follows from the radius.
     """
+
+    record: ClassVar[str] = "pmf.json"
+    version: ClassVar[int] = 1
 
     recipe: str = "realistic"
     size: int | None = None
@@ -77,12 +80,24 @@ class PMFRecipe:
 
     def settings(self) -> dict[str, Any]:
         """What decides the pixels: the attributes without those that belong to another recipe."""
-        return {
-            name: value for name, value in asdict(self).items() if OWN_OPTIONS.get(name, self.recipe) == self.recipe
-        }
+        own = {name: value for name, value in asdict(self).items() if OWN_OPTIONS.get(name, self.recipe) == self.recipe}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}
 
-    def make(self, image_path: Path, map_path: Path, rng: np.random.Generator) -> list[Picture]:
-        """Reads a photograph and its map and renders one pair at full size; see `read` and `render`."""
+    def check(self, files: Sequence[Path]) -> None:
+        """Looks at a photograph and its map, the two `files`, without decoding pictures.
+
+        Raises:
+            UserError: what `read` raises, but for damage that only decoding shows.
+        """
+        image_path, map_path = files
+        header, map_size = probe_image(image_path), probe_map(map_path)
+        if self.recipe != "published":
+            check_same_size(image_path, (header.height, header.width), map_path, map_size)
+            self.scaled(image_path, header.height, header.width)
+
+    def make(self, files: Sequence[Path], rng: np.random.Generator) -> list[Picture]:
+        """Reads a photograph and its map, the two `files`, and renders one pair at full size: `read`, `render`."""
+        image_path, map_path = files
         return self.render(*self.read(image_path, map_path), rng)
 
     def read(self, image_path: Path, map_path: Path) -> tuple[Picture, npt.NDArray]:

@@ -15,6 +15,7 @@ _DATASETS = MappingProxyType(
         "aligned": "data.stacked_dataset:StackedDataset",
         "sources": "data.sources_dataset:SourcesDataset",
         "pmf": "data.pmf_dataset:PMFDataset",
+        "saliency": "data.saliency_dataset:SaliencyDataset",
         "patches": "data.patches_dataset:PatchesDataset",
     }
 )

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from data.base_dataset import SampleKey
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index), in an order that depends on (seed, epoch) only.
+
+class EpochSampler(Sampler[SampleKey]):
+    """Yields (epoch, index, batch), in an order that depends on (seed, epoch) only.
 
     With several processes each takes every `world_size`-th sample, so that the processes' batches together are the
-    one batch that a single process would have. Only whole batches are made: what is left over is not used in an epoch.
+    one batch that a single process would have; `batch` is its number in the epoch, the same in all of them. Only whole
+    batches are made: what is left over is not used in an epoch.
     """
 
     def __init__(
@@ -64,10 +67,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __len__(self) -> int:
         return (self.length - self.start) // self.batch_size * self.batch_size // self.world_size
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[SampleKey]:
         order = np.arange(self.length)
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        end = self.start + len(self) * self.world_size
-        for place in range(self.start + self.rank, end, self.world_size):
-            yield self.epoch, int(order[place])
+        first = self.start // self.batch_size
+        for place in range(self.rank, len(self) * self.world_size, self.world_size):
+            yield SampleKey(self.epoch, int(order[self.start + place]), first + place // self.batch_size)

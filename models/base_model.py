@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from models.generators.base import Generator, pad_to_multiple
+from models.layers.modes import frozen_statistics
 from models.schedules import build_scheduler, restore_scheduler
 
 
@@ -201,6 +201,7 @@ class BaseModel(ABC):
             last = number == len(self._parts)
             with contextlib.nullcontext() if last else self.engine.accumulating(self._wrapped[name]):
                 self.set_input(part)
+                # A part that is computed for both networks counts once in batch norm's running statistics.
                 with contextlib.nullcontext() if name == "G" else frozen_statistics(self.generator):
                     self.forward()
                 self.losses = {}
@@ -293,20 +294,6 @@ class BaseModel(ABC):
     def networks(self) -> Mapping[str, nn.Module]:
         """The unwrapped networks, letter → module."""
         return self._networks
-
-
-@contextlib.contextmanager
-def frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Keeps batch norm's running statistics as they are, so that a part that is computed twice counts once."""
-    layers = [layer for layer in network.modules() if isinstance(layer, (nn.BatchNorm2d, nn.SyncBatchNorm))]
-    before = [(layer.momentum, copy.deepcopy(layer.num_batches_tracked)) for layer in layers]
-    for layer in layers:
-        layer.momentum = 0.0
-    try:
-        yield
-    finally:
-        for layer, (momentum, count) in zip(layers, before, strict=True):
-            layer.momentum, layer.num_batches_tracked = momentum, count
 
 
 def split_batch(batch: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
 GENERATORS: Mapping[str, Entry] = MappingProxyType(
     {
         "R2GAN_generator": Entry("models.generators.r2gan:R2GANGenerator"),
+        "GSGIF_generator": Entry("models.generators.gsgif:GSGIFGenerator"),
         "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
         "SMFNet": Entry("models.generators.smfnet:SMFNetGenerator"),
         "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
@@ -53,6 +54,7 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
         "pix2pix": Entry("models.pix2pix_model:Pix2PixModel"),
         "ifcnn": Entry("models.ifcnn_model:IFCNNModel"),
         "smfnet": Entry("models.smfnet_model:SMFNetModel"),
+        "gsgif": Entry("models.gsgif_model:GSGIFModel"),
     }
 )
 

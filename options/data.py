@@ -11,6 +11,7 @@ from options.fields import option
 PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --recipe that it has an effect on
     {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
 )
+SALIENCY_OPERATORS = ("spectral", "fine", "gradient")  # any other --saliency is a path
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,27 @@ class PMFOptions:
 
 
 @dataclass(frozen=True)
+class SaliencyOptions:
+    """`--dataset_mode saliency`: sources made on the fly from photographs alone, by their saliency."""
+
+    images: str = option(
+        "", "folder of the photographs; default <dataroot>/<phase>/images, <dataroot>/images, or the root itself"
+    )
+    saliency: str = option(
+        "spectral",
+        "where the saliency comes from: spectral residual, fine-grained, gradient energy; a folder of grey maps with "
+        "the photographs' stems; a model, which is a TorchScript file, or an ONNX file named .onnx",
+        metavar="|".join((*SALIENCY_OPERATORS, "DIR", "FILE")),
+    )
+    num_sources_max: int = option(
+        0, "draw the number of sources for each training batch, from --num_sources to this; 0 draws nothing"
+    )
+    pairs_per_image: int = option(1, "samples that an epoch makes of each photograph")
+
+
+@dataclass(frozen=True)
 class PatchesOptions:
     """`--dataset_mode patches`: pairs of patches in an HDF5 file, of scripts/make_patches.py or of SMFNet's release."""
 
 
-DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions | PatchesOptions
+DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions | SaliencyOptions | PatchesOptions

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from options import tables
 from options.commands import TestConfig, TrainConfig, asks_to_continue, peek_run_folder, train_groups
-from options.data import DataOptions
+from options.data import SALIENCY_OPERATORS, DataOptions
 from options.parser import default_of
 from util.errors import UserError
 
@@ -25,7 +25,7 @@ MAY_CHANGE = frozenset(
     {*OF_ONE_CALL, "n_epochs", "n_epochs_decay", "gpu_ids", "compile", "num_threads"}
     | {"save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"}
 )
-FOLDERS = ("dataroot", "val_dataroot", "images", "maps")
+PATHS = ("dataroot", "val_dataroot", "images", "maps", "saliency")
 
 
 def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
@@ -44,12 +44,15 @@ def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
     return _checked_values(path, found)
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str] = MAY_CHANGE
+) -> dict[str, tuple[Any, Any]]:
     """The options of a run that are not what they were, as far as they change what is trained.
 
     Args:
         before: group → option → value, as from `read_options` or `to_dict`.
         now: the same of today.
+        may_change: options that are not looked at, beside those of watching.
 
     Returns:
         Option → the value then and now.
@@ -61,10 +64,22 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
         earlier = {entry.name: entry.default for entry in dataclasses.fields(groups[group])} | before.get(group, {})
         for name, new in options.items():
             old: Any = tuple(earlier[name]) if isinstance(earlier[name], list) else earlier[name]
-            same = old == new or (name in FOLDERS and old and new and Path(old).resolve() == Path(new).resolve())
-            if not same and group != "watching" and name not in MAY_CHANGE:
+            same = old == new or (
+                are_paths(name, old, new) and old and new and Path(old).resolve() == Path(new).resolve()
+            )
+            if not same and group != "watching" and name not in may_change:
                 found[name] = (old, new)
     return found
+
+
+def are_paths(name: str, *values: Any) -> bool:
+    """Whether values of an option are all paths: one place has many spellings, and on another machine it is elsewhere.
+
+    Args:
+        name: of the option.
+        values: its values; of --saliency the names of operators are no paths.
+    """
+    return name in PATHS and not (name == "saliency" and {*values} & {*SALIENCY_OPERATORS})
 
 
 def to_dict(config: TrainConfig | TestConfig) -> dict[str, dict[str, Any]]:
@@ -101,15 +116,18 @@ def travelling_options(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    content = read_options(path)
     try:
-        found = {name: value for group in TRAVELLING_GROUPS for name, value in content[group].items()}
-        found |= {name: content["data"][name] for name in TRAVELLING_OPTIONS}
+        found = take_travelling(read_options(path))
     except (KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not an options.json as train.py writes it ({error!r})") from error
-    for name in STAY_BEHIND:
-        found.pop(name, None)
     return _checked_values(path, found, tables.Selection, DataOptions)
+
+
+def take_travelling(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What test.py takes over of the options of a training, group → option → value, as option → value."""
+    found = {name: value for group in TRAVELLING_GROUPS for name, value in content[group].items()}
+    found |= {name: content["data"][name] for name in TRAVELLING_OPTIONS}
+    return {name: value for name, value in found.items() if name not in STAY_BEHIND}
 
 
 def read_options(path: Path) -> dict[str, Any]:

@@ -48,6 +48,20 @@ class Pix2PixOptions(ModelOptions):
 
 
 @dataclass(frozen=True)
+class GSGIFTrainingOptions(Pix2PixOptions):
+    """`--model gsgif`: a GAN whose fused features are drawn to those of the target."""
+
+    lambda_L1: float = option(100.0, "weight of the L1 term of the fused picture")
+    lambda_feat: float = option(1.0, "weight of the L1 terms between the sources' fused features and the target's")
+    lambda_feat_fused: float = option(
+        0.0, "weight of the L1 terms between the features of the fused picture and the target's; 0 leaves them out"
+    )
+    feature_stages: tuple[int, ...] = option(
+        (0, 1, 2, 3), "stages of the encoder whose features are compared: 0, full size, to 3, the code", metavar="STAGE"
+    )
+
+
+@dataclass(frozen=True)
 class IFCNNTrainingOptions(ModelOptions):
     """`--model ifcnn`: pixel loss (stage I), then with a perceptual loss beside it (stage II)."""
 

@@ -58,6 +58,24 @@ class R2GANOptions(FamilyOptions):
 
 
 @dataclass(frozen=True)
+class GSGIFOptions(FamilyOptions):
+    """`--netG GSGIF_generator`."""
+
+    n_blocks: int = option(6, "residual blocks of the encoder")
+    fusion: str = option(
+        "mean",
+        "rule that fuses the sources' maps; saliency weighs each by how active it is there",
+        choices=("mean", "max", "saliency"),
+    )
+    skips: str = option(
+        "none",
+        "what the decoder gets besides the code: nothing, the fused maps of the first stages, or a weighted sum of the "
+        "sources, which it corrects",
+        choices=("none", "features", "residual"),
+    )
+
+
+@dataclass(frozen=True)
 class IFCNNOptions(GeneratorOptions):
     """`--netG IFCNN`."""
 

@@ -86,6 +86,7 @@ def parse(
         travelling.setdefault("netG", generator)
     selection = _peek(words, travelling)
     groups: dict[str, type] = {"selection": tables.Selection, **select_groups(selection)}
+    travelling = _fitting(travelling, groups)
     # A recipe's defaults for components that the command line replaced have nothing to set.
     used = {entry.name for group in groups.values() for entry in fields(group)}
     if "n_layers" not in used:  # the family takes it with every discriminator
@@ -106,6 +107,12 @@ def parse(
         values |= {f.name: given[f.name] for f in fields(group) if f.name in given}
         filled[name] = group(**values)
     return Parsed(filled, frozenset(given), tuple(notices))
+
+
+def _fitting(travelling: Mapping[str, Any], groups: Groups) -> dict[str, Any]:
+    """Leaves out what another component called so: with another --netG its --fusion may have other choices."""
+    choices = {entry.name: entry.metadata["choices"] for group in groups.values() for entry in fields(group)}
+    return {name: value for name, value in travelling.items() if not choices.get(name) or value in choices[name]}
 
 
 def default_of(entry: Field[Any]) -> Any:
@@ -143,14 +150,18 @@ def _other_places(mine: Collection[str]) -> dict[str, str]:
     """Options that exist, but not here: --option → what has it."""
     from options import commands  # noqa: PLC0415  (commands are built on this module)
 
-    found = {
-        f"--{entry.name}": f"belongs to --{option} {component}, which is not selected"
-        for option, table in (("netG", tables.GENERATORS), ("dataset_mode", tables.DATASETS))
-        for component, group in table.items()
-        for entry in fields(group)
-    }
+    components: dict[str, list[str]] = {}
+    tables_of = (("model", tables.MODELS), ("netG", tables.GENERATORS), ("dataset_mode", tables.DATASETS))
+    for option, table in tables_of:
+        for component, group in table.items():
+            for entry in fields(group):
+                components.setdefault(f"--{entry.name}", []).append(f"--{option} {component}")
+    found = {flag: f"belongs to {' or '.join(names)}, which is not selected" for flag, names in components.items()}
     for groups, place in ((commands.TRAINING_ONLY, "train.py"), (commands.TESTING_ONLY, "test.py")):
-        found |= {f"--{entry.name}": f"is an option of {place} alone" for group in groups for entry in fields(group)}
+        if not {entry.name for entry in fields(groups[0])} <= set(mine):  # else this is that command
+            found |= {
+                f"--{entry.name}": f"is an option of {place} alone" for group in groups for entry in fields(group)
+            }
     return {flag: text for flag, text in found.items() if flag.removeprefix("--") not in mine}
 
 

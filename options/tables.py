@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.data import AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
+from options.data import AlignedOptions, PatchesOptions, PMFOptions, SaliencyOptions, SourcesOptions
 from options.fields import option
-from options.models import IFCNNTrainingOptions, ModelOptions, Pix2PixOptions, SMFNetTrainingOptions
+from options.models import (
+    GSGIFTrainingOptions,
+    IFCNNTrainingOptions,
+    ModelOptions,
+    Pix2PixOptions,
+    SMFNetTrainingOptions,
+)
 from options.networks import (
     DiscriminatorOptions,
     FamilyOptions,
     GeneratorOptions,
+    GSGIFOptions,
     IFCNNOptions,
     NLayersOptions,
     R2GANOptions,
@@ -24,9 +31,11 @@ MODELS: dict[str, type[ModelOptions]] = {
     "pix2pix": Pix2PixOptions,
     "ifcnn": IFCNNTrainingOptions,
     "smfnet": SMFNetTrainingOptions,
+    "gsgif": GSGIFTrainingOptions,
 }
 GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
+    "GSGIF_generator": GSGIFOptions,
     "IFCNN": IFCNNOptions,
     "SMFNet": SMFNetOptions,
     "resnet_9blocks": FamilyOptions,
@@ -35,7 +44,7 @@ GENERATORS: dict[str, type[GeneratorOptions]] = {
     "unet_128": FamilyOptions,
 }
 # The generator of a training procedure that was made for one; the others take R2GAN's where nothing is said.
-GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN", "smfnet": "SMFNet"}
+GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN", "smfnet": "SMFNet", "gsgif": "GSGIF_generator"}
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,
@@ -45,6 +54,7 @@ DATASETS: dict[str, type] = {
     "aligned": AlignedOptions,
     "sources": SourcesOptions,
     "pmf": PMFOptions,
+    "saliency": SaliencyOptions,
     "patches": PatchesOptions,
 }
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
-from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
-from options.models import IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.data import (
+    PMF_RECIPE_OPTIONS,
+    AlignedOptions,
+    PatchesOptions,
+    PMFOptions,
+    SaliencyOptions,
+    SourcesOptions,
+)
+from options.models import GSGIFTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
 from options.networks import (
     FamilyOptions,
     GeneratorOptions,
+    GSGIFOptions,
     IFCNNOptions,
     NLayersOptions,
     R2GANOptions,
@@ -63,13 +72,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     _within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
     _within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
     _within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
-    for name, weight in vars(config.model).items():
-        if name.startswith("lambda_"):
-            _within(name, weight, weight >= 0, "a weight of 0 or more")
-    if isinstance(config.model, IFCNNTrainingOptions):
-        _check_ifcnn(config, config.model)
-    if isinstance(config.model, SMFNetTrainingOptions):
-        _check_smfnet(config, config.model)
+    _check_model(config)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -78,6 +81,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
         missing = "wanted a folder of pictures" if Path(training.val_dataroot).is_file() else "no such folder"
         raise UserError(f"--val_dataroot {training.val_dataroot}: {missing}")
     _check_targets(config)
+    _check_any_number(config)
     return _training_notices(config, parsed)
 
 
@@ -135,26 +139,26 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
             "add --preprocess resize_and_crop to resize them"
         )
     if isinstance(config.dataset, PMFOptions):
-        chosen = config.dataset.recipe
-        notices += [
-            f"--{name} has no effect with --recipe {chosen}: it belongs to --recipe {owner}"
-            for name, owner in PMF_RECIPE_OPTIONS.items()
-            if name in parsed.given and owner != chosen
-        ]
+        notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
     last = config.training.n_epochs + config.training.n_epochs_decay
-    policy = config.training.lr_policy
-    notices += [
-        f"--{name} has no effect with --lr_policy {policy}: it belongs to --lr_policy step"
-        for name in ("lr_decay_iters", "lr_decay_factor")
-        if name in parsed.given and policy != "step"
-    ]
+    of_steps = dict.fromkeys(("lr_decay_iters", "lr_decay_factor"), "step")
+    notices += _without_effect(parsed, "lr_policy", config.training.lr_policy, of_steps)
     if "netD" in parsed.given and not config.model.may_have_discriminator:
         notices.append(f"--netD has no effect with --model {config.selection.model}, which trains no discriminator")
     if isinstance(config.model, SMFNetTrainingOptions):
         notices += _smfnet_notices(config.model, config.training, last)
     return notices + _ifcnn_notices(config, parsed, last)
+
+
+def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[str, str]) -> list[str]:
+    """Options that were given although they belong to another value of `option` than the chosen one."""
+    return [
+        f"--{name} has no effect with --{option} {chosen}: it belongs to --{option} {owner}"
+        for name, owner in owners.items()
+        if name in parsed.given and owner != chosen
+    ]
 
 
 def _smfnet_notices(model: SMFNetTrainingOptions, training: TrainingOptions, last: int) -> list[str]:
@@ -205,8 +209,20 @@ def check_generator(options: GeneratorOptions) -> None:
             if number != 3:
                 raise UserError(f"--{channels} {number}: pictures are fused as RGB, wanted 3")
         _within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
-    if isinstance(options, R2GANOptions):
+    if isinstance(options, R2GANOptions | GSGIFOptions):
         _within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
+
+
+def _check_model(config: TrainConfig) -> None:
+    for name, weight in vars(config.model).items():
+        if name.startswith("lambda_"):
+            _within(name, weight, weight >= 0, "a weight of 0 or more")
+    if isinstance(config.model, IFCNNTrainingOptions):
+        _check_ifcnn(config, config.model)
+    if isinstance(config.model, SMFNetTrainingOptions):
+        _check_smfnet(config, config.model)
+    if isinstance(config.model, GSGIFTrainingOptions):
+        _check_gsgif(config, config.model)
 
 
 def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
@@ -230,6 +246,17 @@ def _check_smfnet(config: TrainConfig, model: SMFNetTrainingOptions) -> None:
         _at_least("crop_size", config.augmentation.crop_size, SSIM_WINDOW)
 
 
+def _check_gsgif(config: TrainConfig, model: GSGIFTrainingOptions) -> None:
+    if not isinstance(config.generator, GSGIFOptions):
+        raise UserError("--model gsgif trains GSGIF_generator only: add --netG GSGIF_generator")
+    stages = model.feature_stages
+    if not stages or len(set(stages)) < len(stages) or not set(stages) <= set(range(4)):
+        given = " ".join(map(str, stages))
+        raise UserError(f"--feature_stages {given}: wanted different stages of 0 to 3, such as 0 1 2 3")
+    if not (model.lambda_L1 or model.lambda_GAN or model.lambda_feat_fused):
+        raise UserError("--lambda_L1 0 --lambda_GAN 0: nothing trains the decoder; wanted one of them above 0")
+
+
 def _check_targets(config: TrainConfig) -> None:
     if not config.model.needs_target:
         return
@@ -237,6 +264,17 @@ def _check_targets(config: TrainConfig) -> None:
         raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
     if isinstance(config.dataset, PatchesOptions):
         raise UserError(f"--dataset_mode patches has no targets, which --model {config.selection.model} trains with")
+
+
+def _check_any_number(config: TrainConfig) -> None:
+    """--num_sources_max is for networks that fuse whatever number of sources a batch has."""
+    if not (isinstance(config.dataset, SaliencyOptions) and config.dataset.num_sources_max):
+        return
+    netG, generator = config.selection.netG, config.generator
+    if isinstance(generator, R2GANOptions) and generator.decoders == "separate":
+        raise UserError("--num_sources_max: --decoders separate are for one number of sources; add --decoders shared")
+    if type(generator) is FamilyOptions or isinstance(generator, SMFNetOptions):  # resnet_*, unet_* concatenate them
+        raise UserError(f"--num_sources_max: --netG {netG} fuses one number of sources; leave it out")
 
 
 def _check_watching(watching: WatchingOptions) -> None:
@@ -261,7 +299,7 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]
     if len(set(ids)) < len(ids) and -1 not in ids:
         raise UserError(f"--gpu_ids {config.run.gpu_ids}: a GPU is named twice")
-    if isinstance(config.dataset, PMFOptions):
+    if isinstance(config.dataset, PMFOptions | SaliencyOptions):
         pairs = config.dataset.pairs_per_image
         _within("pairs_per_image", pairs, 1 <= pairs <= 10_000, "1 to 10000")
     if isinstance(config.dataset, PMFOptions) and not 0 < config.dataset.sigma[0] <= config.dataset.sigma[1]:
@@ -271,6 +309,8 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
 def _check_data_root(config: TrainConfig | TestConfig) -> None:
     dataset = config.dataset
     if isinstance(dataset, PMFOptions) and dataset.images and dataset.maps:
+        return
+    if isinstance(dataset, SaliencyOptions) and dataset.images:
         return
     if isinstance(config, TestConfig) and config.testing.sources:
         return

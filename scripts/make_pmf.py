@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.maps import find_maps
-from data.pmf_files import (
-    PMFJob,
-    PMFPlan,
-    check_job,
-    check_output,
-    list_jobs,
-    make_jobs,
-    make_record,
-    write_record,
-)
+from data.pair_files import PairPlan
 from data.pmf_recipe import OWN_OPTIONS, PUBLISHED_SIZE, RECIPES, PMFRecipe
 from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS
 from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES
 from options.strict import StrictParser, choice
-from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
-from util.workers import usual_workers
+from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
+from util.errors import UserError, run_command
 
 _DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its map one or more wide pictures
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
@@ -40,26 +28,17 @@ def main(argv: Sequence[str]) -> int:
     options = _build_parser().parse_strict(argv)
     plan = _make_plan(options)
     found, missing = find_maps(options.images, options.maps)
-    if missing and options.on_bad_sample == "stop":
-        raise UserError(missing[0])
-    record = make_record(plan, [stem for stem, _, _ in found])
-    check_output(plan.out, record)
-    jobs, kept = _leave_out_existing(list_jobs(plan, found))
-    jobs, bad = _check(jobs, stop=options.on_bad_sample == "stop")
-    write_record(plan.out, record)
-    made, worse = _make(jobs, options.workers, stop=options.on_bad_sample == "stop")
-    print(f"{made} pairs made, {kept} kept from before, in {plan.out}")
-    skipped = missing + bad + worse
-    for line in skipped:
-        sys.stderr.write(f"skipped: {line}\n")
-    return EXIT_SKIPPED if skipped else EXIT_DONE
+    return make_pairs(plan, found, missing, options)
 
 
 def _build_parser() -> StrictParser:
     parser = StrictParser(prog="make_pmf.py", description=_DESCRIPTION)
-    _add_work_options(parser)
+    add_folder(parser, "--images", "folder of the photographs")
+    add_folder(parser, "--maps", "folder of their label or depth maps: same stems; .png, .jpg, .mat")
+    add_folder(parser, "--out", "folder for the pairs")
     _add_recipe_options(parser)
     _add_blur_options(parser)
+    add_work_options(parser)
     return parser
 
 
@@ -82,21 +61,6 @@ def _add_recipe_options(parser: StrictParser) -> None:
         help=f"published: everything is resized to a square of this side (default: {PUBLISHED_SIZE}); "
         "realistic, rgbd: photographs are scaled, undistorted, to this shorter side, 0 keeps their size (default: 0)",
     )
-    add(
-        "--pairs_per_image",
-        type=int,
-        metavar="N",
-        default=1,
-        help="how many pairs to make of each photograph (not published)",
-    )
-    add(
-        "--num_sources",
-        type=int,
-        metavar="N",
-        default=2,
-        help="how many sources to make of each photograph (published: 2)",
-    )
-    add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same pixels")
 
 
 def _add_blur_options(parser: StrictParser) -> None:
@@ -135,49 +99,14 @@ def _add_blur_options(parser: StrictParser) -> None:
     )
 
 
-def _add_work_options(parser: StrictParser) -> None:
-    """Options that say where files are and how the work is done."""
-    add = parser.add_argument
-    add(
-        "--images", required=True, default=argparse.SUPPRESS, metavar="DIR", type=Path, help="folder of the photographs"
-    )
-    add(
-        "--maps",
-        required=True,
-        default=argparse.SUPPRESS,
-        metavar="DIR",
-        type=Path,
-        help="folder of their label or depth maps: same stems; .png, .jpg, .mat",
-    )
-    add("--out", required=True, default=argparse.SUPPRESS, metavar="DIR", type=Path, help="folder for the pairs")
-    add("--holdout", type=int, metavar="N", default=0, help="every N-th photograph to OUT/test, the rest to OUT/train")
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        default=usual_workers(),
-        help="how many processes share the work",
-    )
-    add(
-        "--on_bad_sample",
-        type=choice("--on_bad_sample", ("stop", "skip")),
-        metavar="stop|skip",
-        default="stop",
-        help="at a photograph that cannot be used: stop, or skip it and list it at the end (exit status 3)",
-    )
-    add("--verbose", action="store_true", help="show where an error comes from")
-
-
-def _make_plan(options: argparse.Namespace) -> PMFPlan:
+def _make_plan(options: argparse.Namespace) -> PairPlan:
     given = vars(options)
     for name, owner in OWN_OPTIONS.items():
         if name in given and owner != options.recipe:
             raise UserError(f"--{name} belongs to --recipe {owner} and has no effect with --recipe {options.recipe}")
-    if options.workers < 1:
-        raise UserError(f"--workers must be at least 1, not {options.workers}")
-    for name in ("images", "maps"):
-        if options.out.resolve() == given[name].resolve():
-            raise UserError(f"--out {options.out} is the folder of --{name}: the pairs need a folder of their own")
+    if options.recipe == "published" and options.pairs_per_image > 1:
+        raise UserError("--recipe published is without chance: more than one of --pairs_per_image would be equal")
+    check_work_options(options, ("images", "maps"))
     recipe = PMFRecipe(
         recipe=options.recipe,
         size=given.get("size", PUBLISHED_SIZE if options.recipe == "published" else 0),
@@ -187,52 +116,7 @@ def _make_plan(options: argparse.Namespace) -> PMFPlan:
         kernel_radius=tuple(given.get("kernel_radius", DEFAULT_KERNEL_RADIUS)),
         sigma_rule=given.get("sigma_rule", "opencv"),
     )
-    return PMFPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
-
-
-def _leave_out_existing(jobs: Sequence[PMFJob]) -> tuple[list[PMFJob], int]:
-    """Returns the jobs that have something left to do, without what is there, and how many pairs are there."""
-    rest, kept = [], 0
-    for job in jobs:
-        missing = {pair: path for pair, path in job.outputs.items() if not (path.is_file() and path.stat().st_size)}
-        kept += len(job.outputs) - len(missing)
-        if missing:
-            rest.append(dataclasses.replace(job, outputs=missing))
-    return rest, kept
-
-
-def _check(jobs: Sequence[PMFJob], *, stop: bool) -> tuple[list[PMFJob], list[str]]:
-    """Looks at all files before anything is written; returns the usable jobs and what is wrong with the others."""
-    usable, wrong = [], []
-    for job in tqdm(jobs, desc="checking", unit="photo", disable=None, leave=False):
-        problem = check_job(job)
-        if problem and stop:
-            raise UserError(problem)
-        if problem:
-            wrong.append(problem)
-        else:
-            usable.append(job)
-    return usable, wrong
-
-
-def _make(jobs: Sequence[PMFJob], workers: int, *, stop: bool) -> tuple[int, list[str]]:
-    """Makes the pairs; returns how many, and what is wrong with the photographs that were skipped."""
-    made, wrong = 0, []
-    # One pair at a time, so that Ctrl-C waits for a few pairs and not for all those of several photographs.
-    jobs = [dataclasses.replace(job, outputs={pair: path}) for job in jobs for pair, path in job.outputs.items()]
-    try:
-        with tqdm(total=len(jobs), desc="making", unit="pair", disable=None) as bar:
-            for _, problem in make_jobs(jobs, workers):
-                if problem and stop:
-                    raise UserError(problem)
-                if problem:
-                    wrong.append(problem)
-                else:
-                    made += 1
-                bar.update()
-    except KeyboardInterrupt as error:
-        raise Interrupted("interrupted; run the same command again to go on") from error
-    return made, list(dict.fromkeys(wrong))
+    return PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
 
 
 if __name__ == "__main__":

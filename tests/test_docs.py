@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from options.commands import parse_test, parse_train
-from scripts import compare, evaluate, make_patches, make_pmf
+from scripts import compare, evaluate, make_patches, make_pmf, make_saliency_pairs, repeat_training
 from scripts.benchmarks import data, fusing, metrics, training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,7 +15,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PAGES += [ROOT / "datasets" / "README.md", ROOT / "checkpoints" / "README.md"]
 PARSERS = {
     f"scripts/{module.__name__.split('.')[-1]}.py": module._build_parser
-    for module in (compare, evaluate, make_patches, make_pmf)
+    for module in (compare, evaluate, make_patches, make_pmf, make_saliency_pairs)
 }
 PLACEHOLDER = re.compile(r"[A-Z]+|…|\[.*\]")
 
@@ -49,6 +49,11 @@ def test_a_command_of_the_documentation_is_understood(words):
     elif program == "scripts/benchmark.py":
         module = {"train": training, "test": fusing, "metrics": metrics, "data": data}[arguments[0]]
         module._build_parser().parse_strict(arguments[1 : arguments.index("--") if "--" in arguments else None])
+    elif program == "scripts/repeat_training.py":
+        own, training_words, testing = repeat_training._split(arguments)
+        repeat_training._build_parser().parse_strict(own)
+        parse_train(training_words)
+        parse_test(testing)
     elif program in PARSERS:
         PARSERS[program]().parse_strict(arguments)
 

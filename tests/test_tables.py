@@ -10,14 +10,17 @@ import pytest
 
 from data.pmf_recipe import RECIPES
 from data.registry import _DATASETS
+from data.saliency.operators import OPERATORS
 from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice
+from models.generators.gsgif import SKIPS
 from models.generators.ifcnn import FUSIONS, IFCNN_NORMS
 from models.generators.r2gan import DECODERS
 from models.generators.smfnet import STRETCHES
 from models.init import INIT_TYPES
+from models.layers import source_fusion
 from models.layers.norm import NORMS
 from models.losses.gan import GAN_MODES
 from models.losses.perceptual import BACKBONES
@@ -26,9 +29,9 @@ from models.registry import DISCRIMINATORS, GENERATORS, MODELS
 from models.schedules import POLICIES
 from options import tables, validate
 from options.commands import parse_train
-from options.data import AugmentationOptions, PMFOptions
+from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
-from options.networks import FamilyOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
+from options.networks import FamilyOptions, GSGIFOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
 from options.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,9 +88,11 @@ def test_choices_are_the_same():
     assert choices(SMFNetTrainingOptions, "smf_losses") == FORMS
     assert validate.SSIM_WINDOW == SSIM_WINDOW
     assert choices(R2GANOptions, "decoders") == DECODERS
+    assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
+    assert tuple(OPERATORS) == SALIENCY_OPERATORS
     for name in choices(TrainingOptions, "lr_policy"):
         check_choice("lr_policy", name, POLICIES)
 

@@ -18,7 +18,7 @@ from data.transforms import JointTransform
 from models.base_model import BaseModel
 from options.commands import TrainConfig
 from options.data import PatchesOptions, SourcesOptions
-from options.files import FOLDERS, describe, differences, read_options, to_dict, to_json
+from options.files import are_paths, describe, differences, read_options, to_dict, to_json
 from util.assembly import build_dataset, build_model
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError
@@ -141,7 +141,8 @@ def _open_run_folder(config: TrainConfig, checkpoints: CheckpointFolder, trainer
 def _check_same_options(config: TrainConfig, runtime: Runtime) -> None:
     """Says that processes on several machines were told, or found in their run folders, different things."""
     theirs = json.loads(runtime.gather(to_json(config))[0])
-    different = [name for name in differences(theirs, to_dict(config)) if name not in FOLDERS]
+    found = differences(theirs, to_dict(config))
+    different = [name for name, values in found.items() if not are_paths(name, *values)]
     if different:
         raise UserError(
             f"--{different[0]} is not the same in all processes: give all of them the same options, and share the "

@@ -137,8 +137,8 @@ def _check_sizes(item: Item, size: tuple[int, int], others: Sequence[Path]) -> N
     check_equal([(item.files[0], size), *((path, (header.width, header.height)) for path, header in headers)])
 
 
-def parse_methods(words: Sequence[str]) -> dict[str, Path]:
-    """Reads NAME=DIR or DIR of several methods.
+def parse_methods(words: Sequence[str], option: str = "--fused") -> dict[str, Path]:
+    """Reads NAME=DIR or DIR of several methods, or of several of what another option names.
 
     Without a name the folder's is taken, or what a pattern has beside its *, or of the results of a test the run's.
 
@@ -151,9 +151,9 @@ def parse_methods(words: Sequence[str]) -> dict[str, Path]:
         if not equals or Path(word).is_dir():  # a folder may be called lr=0.1
             name, place = _usual_name(Path(word)), word
         if not name or not place:
-            raise UserError(f"--fused {word}: wanted NAME=DIR")
+            raise UserError(f"{option} {word}: wanted NAME=DIR")
         if name in methods:
-            raise UserError(f"--fused: two methods are called {name!r}: name them, as in --fused a={methods[name]}")
+            raise UserError(f"{option}: two are called {name!r}: name them, as in {option} a={methods[name]}")
         methods[name] = Path(place)
     return methods
 

@@ -147,13 +147,9 @@ class _Watch:
     def _end(self, rank: int, status: int) -> int:
         """Tells the others that the job is over, and gives them some time."""
         if status < 0:
-            try:
-                name = signal.Signals(-status).name
-            except ValueError:  # a real-time signal has none
-                name = f"signal {-status}"
             sys.stderr.write(  # below the progress bar that it may have left
-                f"\nerror: process {rank} of {len(self._processes)} was killed by {name}, which ends the training; "
-                "what was saved is kept: --continue_train goes on from there\n"
+                f"\nerror: process {rank} of {len(self._processes)} was killed by {signal_name(-status)}, which ends "
+                "the training; what was saved is kept: --continue_train goes on from there\n"
             )
             status = EXIT_FAILED
         for process in self._processes:
@@ -163,6 +159,14 @@ class _Watch:
         while any(process.poll() is None for process in self._processes) and time.monotonic() < deadline:
             time.sleep(0.05)
         return status
+
+
+def signal_name(number: int) -> str:
+    """What a signal is called."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has none
+        return f"signal {number}"
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ class FusionOutput(NamedTuple):
     Attributes:
         fused: the fused picture, (B, C, H, W), in the range of the generator's `normalisation`.
         reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
-        features: by their kind, one tensor per source, where training compares what a network makes of them.
+        features: by their kind, maps that training compares; one tensor per source unless the network says otherwise.
     """
 
     fused: Tensor

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator
-from models.layers.resnet import decoder_layers, encoder_layers, has_dropout_layout, norm_in_state
+from models.layers.resnet import decoder_layers, describe_layers, encoder_layers
 from models.weights import plain_state
 from util.errors import UserError
 
@@ -124,18 +124,9 @@ def describe_weights(state: Mapping[str, Tensor]) -> dict[str, object]:
         norm; num_sources where the decoders are separate. Empty when `state` is not of this network.
     """
     plain = plain_state(state)
-    first, last = plain.get("model_encoder.1.weight"), plain.get("model_decoder.7.weight")
-    if first is None or last is None:
+    described = describe_layers(plain, stem="model_encoder", blocks="model_encoder", head="model_decoder.7")
+    if not described:
         return {}
-    blocks = {name.split(".")[1] for name in plain if name.startswith("model_encoder.") and ".conv_block." in name}
-    described: dict[str, object] = {
-        "input_nc": first.shape[1],
-        "output_nc": last.shape[0],
-        "ngf": first.shape[0],
-        **norm_in_state(plain, "model_encoder.2"),
-        "dropout": bool(has_dropout_layout(plain)),
-        "n_blocks": len(blocks),
-    }
     # Shared decoders are written under three names, or, where aliases were dropped, under one.
     auxiliary = [number for number in range(1, len(plain)) if f"model{number}.7.weight" in plain]
     own = any(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from torch import Tensor, nn
 
@@ -40,37 +41,88 @@ class ResidualBlock(nn.Module):
         return features + convolved
 
 
-def encoder_layers(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: bool) -> list[nn.Module]:
-    """Returns the layers (B, input_nc, H, W) → (B, 4 ngf, H/4, W/4): 7x7, twice 3x3 with stride 2, residual blocks."""
+def encoder_stages(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: bool) -> list[list[nn.Module]]:
+    """Returns the layers of the encoder in four stages, from a source (B, input_nc, H, W).
+
+    7x7 → (B, ngf, H, W); 3x3 with stride 2 → (B, 2 ngf, H/2, W/2); again → (B, 4 ngf, H/4, W/4); residual blocks.
+    """
     bias = conv_has_bias(norm)
-    layers: list[nn.Module] = [
+    stem: list[nn.Module] = [
         nn.ReflectionPad2d(3),
         nn.Conv2d(input_nc, ngf, 7, bias=bias),
         make_norm(norm, ngf),
         nn.ReLU(inplace=True),
     ]
-    for channels in (ngf, 2 * ngf):
-        layers += [
+    strided: list[list[nn.Module]] = [
+        [
             nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=bias),
             make_norm(norm, 2 * channels),
             nn.ReLU(inplace=True),
         ]
-    layers += [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]
-    return layers
+        for channels in (ngf, 2 * ngf)
+    ]
+    return [stem, *strided, [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]]
+
+
+def decoder_stages(output_nc: int, ngf: int, norm: str, *, joins: bool = False) -> list[list[nn.Module]]:
+    """Returns the layers of the decoder in three stages, from a code (B, 4 ngf, H/4, W/4) to a picture in [-1, 1].
+
+    Transposed 3x3 → (B, 2 ngf, H/2, W/2); again → (B, ngf, H, W); 7x7 → (B, output_nc, H, W).
+
+    Args:
+        output_nc: channels of the picture.
+        ngf: filters.
+        norm: "batch", "instance" or "none".
+        joins: the second and the third stage take, behind the maps of the stage before, as many others of their size.
+    """
+    bias = conv_has_bias(norm)
+    joined = 2 if joins else 1
+    doubling: list[list[nn.Module]] = [
+        [
+            nn.ConvTranspose2d(taken, channels, 3, stride=2, padding=1, output_padding=1, bias=bias),
+            make_norm(norm, channels),
+            nn.ReLU(inplace=True),
+        ]
+        for taken, channels in ((4 * ngf, 2 * ngf), (joined * 2 * ngf, ngf))
+    ]
+    return [*doubling, [nn.ReflectionPad2d(3), nn.Conv2d(joined * ngf, output_nc, 7), nn.Tanh()]]
+
+
+def encoder_layers(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: bool) -> list[nn.Module]:
+    """Returns the layers (B, input_nc, H, W) → (B, 4 ngf, H/4, W/4) of `encoder_stages` in one list."""
+    return [*chain(*encoder_stages(input_nc, ngf, n_blocks, norm, dropout))]
 
 
 def decoder_layers(output_nc: int, ngf: int, norm: str) -> list[nn.Module]:
-    """Returns the layers (B, 4 ngf, H/4, W/4) → (B, output_nc, H, W) in [-1, 1]."""
-    bias = conv_has_bias(norm)
-    layers: list[nn.Module] = []
-    for channels in (4 * ngf, 2 * ngf):
-        layers += [
-            nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
-            make_norm(norm, channels // 2),
-            nn.ReLU(inplace=True),
-        ]
-    layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, output_nc, 7), nn.Tanh()]
-    return layers
+    """Returns the layers (B, 4 ngf, H/4, W/4) → (B, output_nc, H, W) in [-1, 1] of `decoder_stages` in one list."""
+    return [*chain(*decoder_stages(output_nc, ngf, norm))]
+
+
+def describe_layers(state: Mapping[str, Tensor], *, stem: str, blocks: str, head: str) -> dict[str, object]:
+    """Tells from a state dict how its encoder and its decoder were built.
+
+    Args:
+        state: the state dict.
+        stem: where the layers of the encoder's first stage are, such as "model_encoder".
+        blocks: where its residual blocks are.
+        head: the name of the decoder's last convolution.
+
+    Returns:
+        input_nc, output_nc, ngf, dropout and n_blocks; norm where `norm_in_state` tells it. Empty when there are no
+        such layers.
+    """
+    first, last = state.get(f"{stem}.1.weight"), state.get(f"{head}.weight")
+    if first is None or last is None:
+        return {}
+    inside = [name.removeprefix(f"{blocks}.") for name in state if name.startswith(f"{blocks}.")]
+    return {
+        "input_nc": first.shape[1],
+        "output_nc": last.shape[0],
+        "ngf": first.shape[0],
+        **norm_in_state(state, f"{stem}.2"),
+        "dropout": bool(has_dropout_layout(state)),
+        "n_blocks": len({name.split(".")[0] for name in inside if ".conv_block." in name}),
+    }
 
 
 def has_dropout_layout(state: Mapping[str, Tensor]) -> bool | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from util.errors import UserError
+from util.processes import last_line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +35,5 @@ def run_measured(name: str, command: Sequence[str]) -> tuple[str, float]:
         for file in (printed, said):
             file.seek(0)
         if process.returncode:
-            last = [line for line in said.read().splitlines() if line.strip()][-1:] or ["no message"]
-            raise UserError(f"{name}: ended with {process.returncode}: {last[0]}")
+            raise UserError(f"{name}: ended with {process.returncode}: {last_line(said.read())}")
         return printed.read(), usage.ru_maxrss / 1024

@@ -13,13 +13,13 @@ from util.errors import UserError
 def test_sampler_order():
     sampler = EpochSampler(10, 1, seed=5)
     first = list(sampler)
-    assert sorted(index for _, index in first) == list(range(10))
-    assert {epoch for epoch, _ in first} == {0}
-    assert [index for _, index in first] == np.random.default_rng([5, 0]).permutation(10).tolist()
+    assert sorted(key.item for key in first) == list(range(10))
+    assert {key.epoch for key in first} == {0}
+    assert [key.item for key in first] == np.random.default_rng([5, 0]).permutation(10).tolist()
     assert list(sampler) == first
     sampler.set_epoch(1)
-    assert [index for _, index in sampler] != [index for _, index in first]
-    assert [index for _, index in EpochSampler(10, 1, seed=6)] != [index for _, index in first]
+    assert [key.item for key in sampler] != [key.item for key in first]
+    assert [key.item for key in EpochSampler(10, 1, seed=6)] != [key.item for key in first]
 
 
 @pytest.mark.parametrize("start", [0, 1, 7, 10])
@@ -34,7 +34,7 @@ def test_sampler_goes_on_within_an_epoch(start):
 def test_sampler_serial():
     sampler = EpochSampler(3, 1, shuffle=False)
     sampler.set_epoch(2)
-    assert list(sampler) == [(2, 0), (2, 1), (2, 2)]
+    assert list(sampler) == [(2, 0, 0), (2, 1, 1), (2, 2, 2)]
     with pytest.raises(ValueError, match="start 5"):
         sampler.set_epoch(0, 5)
 
@@ -52,6 +52,14 @@ def test_processes_share_each_batch(start):
     for batch in range(len(order) // 4):
         shared = parts[0][2 * batch : 2 * batch + 2] + parts[1][2 * batch : 2 * batch + 2]
         assert sorted(shared) == sorted(order[4 * batch : 4 * batch + 4])
+        assert {key.batch for key in shared} == {start // 4 + batch}
+
+
+def test_a_batch_has_one_number_even_where_an_epoch_goes_on_in_the_middle_of_one():
+    """As it does when --batch_size was changed."""
+    sampler = EpochSampler(20, 4, seed=1)
+    sampler.set_epoch(0, 6)
+    assert [key.batch for key in sampler] == [1] * 4 + [2] * 4 + [3] * 4
 
 
 def batches(loader):

@@ -151,7 +151,7 @@ def test_label_maps_are_taken_for_depth_in_the_order_of_their_values(tmp_path, n
     path = save(tmp_path / "maps" / "a.png", labels)
     assert np.array_equal(read_map(path)[0, ::20], [1, 0, 2])
     recipe = PMFRecipe(recipe="rgbd", num_sources=3)
-    *sources, target = recipe.make(tmp_path / "images" / "a.png", path, np.random.default_rng(0))
+    *sources, target = recipe.make((tmp_path / "images" / "a.png", path), np.random.default_rng(0))
     assert np.array_equal(target, noise)
     sharp = where_sharp(sources, noise)
     assert [sorted(set(labels[mask])) for mask in sharp] == [[0], [9], [200]]
@@ -228,6 +228,6 @@ def test_on_real_labels():
     folder = shared("data", "camvid")
     recipe = PMFRecipe(recipe="rgbd", num_sources=4, kernel_radius=(15, 15))
     for path in sorted((folder / "image").iterdir())[:3]:
-        *sources, target = recipe.make(path, folder / "label" / path.name, np.random.default_rng(1))
+        *sources, target = recipe.make((path, folder / "label" / path.name), np.random.default_rng(1))
         assert np.stack(where_sharp(sources, target)).any(axis=0).all()
         assert not any(np.array_equal(source, target) for source in sources)

@@ -26,6 +26,7 @@ SMALL = [
 ]  # fmt: skip
 SMALL_NETWORK = {
     "pix2pix": ["--ngf", "8", "--ndf", "8"],
+    "gsgif": ["--ngf", "8", "--ndf", "8"],
     "ifcnn": ["--train_conv1"],  # small as it is; without the weights of a ResNet
     "smfnet": ["--crop_size", "16", "--n_epochs", "2", "--fusion_from", "2"],  # ten steps in each of its phases
 }
@@ -38,7 +39,7 @@ def recipes() -> list[Path]:
 def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
     """Trains `STEPS` steps and returns the losses of each."""
     selection = parse_train(["--config", str(recipe)])[0].selection
-    if selection.dataset_mode == "pmf":
+    if selection.dataset_mode in ("pmf", "saliency"):
         write_photographs(folder / "data", STEPS, 40, 44)
         recipe_words = ["--pairs_per_image", "2"]
     elif selection.dataset_mode == "patches":

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from models.base_model import frozen_statistics, split_batch
+from models.base_model import split_batch
+from models.layers.modes import frozen_statistics
 
 
 def test_a_batch_is_cut_into_equal_parts_in_order():

@@ -11,11 +11,13 @@ from models import create_generator, list_generators
 from models.weights import load_weights
 from util.errors import UserError
 
-FAMILY = ["R2GAN_generator", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+FAMILY = ["R2GAN_generator", "GSGIF_generator", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
 VARIANTS = [
     *[(name, {}) for name in list_generators()],
     *[(name, {"norm": "instance"}) for name in FAMILY],
     ("R2GAN_generator", {"norm": "none", "decoders": "separate", "num_sources": 3}),
+    ("GSGIF_generator", {"norm": "none", "fusion": "saliency", "skips": "features"}),
+    ("GSGIF_generator", {"dropout": False, "fusion": "max", "skips": "features", "input_nc": 1, "output_nc": 2}),
     ("resnet_6blocks", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
     ("unet_128", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
 ]
@@ -125,7 +127,9 @@ def test_concatenating_generators_know_their_number_of_sources(name):
         net.fuse(pictures(2))
 
 
-@pytest.mark.parametrize("name", ["R2GAN_generator", "resnet_6blocks", "unet_128", "IFCNN", "SMFNet"])
+@pytest.mark.parametrize(
+    "name", ["R2GAN_generator", "GSGIF_generator", "resnet_6blocks", "unet_128", "IFCNN", "SMFNet"]
+)
 def test_compiles_as_one_graph(name):
     net = build(name, **({"dropout": False} if name in FAMILY else {})).eval()
     size = (net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16)
@@ -212,6 +216,8 @@ def test_dropout_is_active_in_training_only():
         ("IFCNN", {}, 32),
         ("R2GAN_generator", {"n_blocks": 1, "ngf": 1}, 64),
         ("R2GAN_generator", {"n_blocks": 6, "ngf": 1}, 160),
+        ("GSGIF_generator", {"n_blocks": 1, "ngf": 1, "fusion": "saliency", "skips": "residual"}, 64),
+        ("GSGIF_generator", {"n_blocks": 6, "ngf": 1, "fusion": "max", "skips": "features"}, 160),
         ("resnet_9blocks", {"ngf": 1}, 208),
         ("unet_128", {"ngf": 1}, 1024),
     ],

@@ -80,6 +80,17 @@ def test_on_the_fly(tmp_path, recipe):
     assert_trained(tmp_path / "run", 3)
 
 
+def test_saliency_on_the_fly(tmp_path):
+    """As many sources as said, or a number drawn for each batch; test.py takes over the least."""
+    write_photographs(tmp_path / "data", 12)
+    words = ["--dataroot", tmp_path / "data", "--dataset_mode", "saliency", "--checkpoints_dir", tmp_path, *WORDS]
+    assert train(*words, "--name", "two", "--max_dataset_size", 4) == 0
+    assert_trained(tmp_path / "two", 2)
+    assert train(*words, "--name", "drawn", "--num_sources_max", 5, "--print_freq", 12) == 0
+    assert {f"G_L1_R{number}" for number in range(1, 4)} <= set(losses(tmp_path / "drawn")), "six batches, more than 2"
+    assert_fuses(tmp_path, "drawn", 3)
+
+
 def test_shared_decoders_fuse_any_number_of_sources(tmp_path):
     write_stacked(tmp_path / "data" / "train", 4, 3)
     words = ["--dataroot", tmp_path / "data", "--num_sources", 3, "--checkpoints_dir", tmp_path, "--name", "run"]

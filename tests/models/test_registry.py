@@ -14,7 +14,8 @@ from util.errors import UserError
 
 
 def test_names():
-    networks = ["R2GAN_generator", "IFCNN", "SMFNet", "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+    networks = ["R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet"]
+    networks += ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
     assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
     assert {"pix2pix", "ifcnn"} <= set(registry.list_models())
@@ -40,6 +41,9 @@ def test_tables_name_classes_and_fixed_arguments_that_exist():
         (create_generator, "resnet_9blocks", {"norm": "bacth"}, "norm 'bacth'.*did you mean batch"),
         (create_generator, "R2GAN_generator", {"decoders": "share"}, "decoders 'share'.*did you mean shared"),
         (create_generator, "R2GAN_generator", {"num_sources": 0}, "num_sources 0"),
+        (create_generator, "GSGIF_generator", {"fusion": "sum"}, "fusion 'sum' is not one of: mean, max, saliency"),
+        (create_generator, "GSGIF_generator", {"skips": "feature"}, "skips 'feature'.*did you mean features"),
+        (create_generator, "GSGIF_generator", {"skips": "residual", "output_nc": 1}, "input_nc 3 and output_nc 1"),
         (create_generator, "IFCNN", {"fusion": "mx"}, "fusion 'mx'.*did you mean max"),
         (create_generator, "IFCNN", {"ifcnn_norm": "image"}, "ifcnn_norm 'image' is not one of: auto, imagenet, none"),
         (create_generator, "SMFNet", {"stretch": "min"}, "stretch 'min' is not one of: none, minmax"),

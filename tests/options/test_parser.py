@@ -107,6 +107,11 @@ def test_options_without_effect_are_accepted_and_said():
         ("--netG R2GAN", ["--netG 'R2GAN'", "did you mean R2GAN_generator?"]),
         ("--norm bach", ["--norm", "did you mean batch?"]),
         ("--sigma 1 2", ["--sigma belongs to --dataset_mode pmf"]),
+        ("--fusion max", ["--fusion belongs to --netG GSGIF_generator or --netG IFCNN, which is not selected"]),
+        ("--model gsgif --fusion sum", ["--fusion 'sum' is not one of: mean, max, saliency"]),
+        ("--netG IFCNN --fusion saliency", ["--fusion 'saliency' is not one of: max, sum, mean"]),
+        ("--lambda_feat 1", ["--lambda_feat belongs to --model gsgif, which is not selected"]),
+        ("--model gsgif --feature_stages all", ["--feature_stages"]),
         ("--lr fast", ["--lr", "fast"]),
         ("--name", ["--name"]),
         ("stray", ["stray"]),
@@ -197,6 +202,10 @@ def test_a_damaged_options_json_is_named(tmp_path, text):
         ("--phase ..", "--phase"),
         ("--dataset_mode pmf --pairs_per_image 99999999999", "--pairs_per_image"),
         ("--dataset_mode pmf --sigma 3 2", "--sigma"),
+        ("--dataset_mode saliency --pairs_per_image 0", "--pairs_per_image"),
+        ("--dataset_mode saliency --num_sources_max 4 --netG unet_128", "--num_sources_max: --netG unet_128"),
+        ("--dataset_mode saliency --num_sources_max 4 --decoders separate", "--num_sources_max: --decoders separate"),
+        ("--dataset_mode saliency --dataroot /no/where", "/no/where"),
         ("--dataroot /no/where", "/no/where"),
         ("--val_dataroot /no/where", "/no/where"),
     ],
@@ -252,3 +261,10 @@ def test_a_procedure_made_for_one_network_brings_it():
     assert train("--dataroot x --model ifcnn").selection.netG == "IFCNN"
     assert train("--dataroot x --model ifcnn --netG R2GAN_generator").selection.netG == "R2GAN_generator"
     assert train("--dataroot x").selection.netG == "R2GAN_generator"
+
+
+def test_what_travels_with_a_checkpoint_does_not_fit_every_other_network():
+    recorded = {"netG": "IFCNN", "fusion": "sum"}
+    assert parse_test([], recorded)[0].generator.fusion == "sum"
+    assert parse_test(["--netG", "GSGIF_generator"], recorded)[0].generator.fusion == "mean"
+    assert parse_test(["--netG", "GSGIF_generator"], recorded | {"fusion": "max"})[0].generator.fusion == "max"

@@ -13,7 +13,7 @@ import pytest
 import scipy.io
 import skimage.data
 
-from scripts import make_pmf
+from scripts import pair_making
 from scripts.make_pmf import main
 from tests.data.helpers import save, shared
 from util.errors import run_command
@@ -258,14 +258,14 @@ def test_an_error_while_working_stops_the_others(source, run):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupted_run_goes_on(source, workers, run, monkeypatch):
     options = [*arguments(source), "--pairs_per_image", 4, "--workers", workers]
-    complete = make_pmf.make_jobs
+    complete = pair_making.make_jobs
 
     def interrupted(jobs, workers):
         with contextlib.closing(complete(jobs, workers)) as results:
             yield next(results)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(make_pmf, "make_jobs", interrupted)
+    monkeypatch.setattr(pair_making, "make_jobs", interrupted)
     code, _, stderr = run(*options)
     assert (code, stderr) == (130, "interrupted; run the same command again to go on\n")
     monkeypatch.undo()

@@ -104,6 +104,6 @@ def test_methods_have_names(tmp_path, monkeypatch):
         **{"a": "x/y", "z": "results/z", "lr=0.1": "lr=0.1", "run": "results/run/test_latest"},
         **{"link": "link", "plain": "plain", "b": "lr=0.1", "Dense-Fuse": "all/*_Dense-Fuse"},
     }
-    for words, message in ((["a=x", "a=y"], "two methods are called 'a'"), (["=x"], "NAME=DIR"), (["a="], "NAME=DIR")):
+    for words, message in ((["a=x", "a=y"], "two are called 'a'"), (["=x"], "NAME=DIR"), (["a="], "NAME=DIR")):
         with pytest.raises(UserError, match=message):
             parse_methods(words)

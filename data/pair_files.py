@@ -1,4 +1,4 @@
-"""PMF pairs on disk: which files a command will make, whether it may go on with a folder, and making them.
+"""Made pairs on disk: which files a command will make, whether it may go on with a folder, and making them.
 
 A pair depends on the recipe, the seed, the photograph's name and the pair's number only: neither on how many
 processes share the work, nor on what was made before.
@@ -12,25 +12,44 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from data.image_io import probe_image, write_image
-from data.maps import check_same_size, probe_map
-from data.pmf_recipe import PMFRecipe
+from data.image_io import write_image
 from util.errors import UserError
 from util.files import write_text
 from util.workers import run_jobs
 
-RECORD = "pmf.json"
-_VERSION = 1  # of the pixels: to be raised when the same options would give others
 _SUFFIX = "_stacked.png"
+Found = tuple[str, Path] | tuple[str, Path, Path]  # stem, photograph and, where the recipe wants one, its map
+
+
+class PairRecipe(Protocol):
+    """How pairs are made of a photograph, such as `data.pmf_recipe.PMFRecipe`.
+
+    Attributes:
+        record: name of the file beside the pairs that says how they were made.
+        version: of the pixels; raised when the same settings would give others.
+    """
+
+    record: ClassVar[str]
+    version: ClassVar[int]
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the pixels of a pair but the photograph and the seed; values as JSON has them."""
+
+    def check(self, files: Sequence[Path]) -> None:
+        """Raises `UserError` for files that cannot be used, as far as that shows without decoding pictures."""
+
+    def make(self, files: Sequence[Path], rng: np.random.Generator) -> Sequence[npt.NDArray[np.uint8]]:
+        """Returns sources and target, `uint8` (H, W, 3); raises `UserError` for files that cannot be used."""
 
 
 @dataclass(frozen=True)
-class PMFPlan:
+class PairPlan:
     """What is to be made.
 
     Attributes:
@@ -41,7 +60,7 @@ class PMFPlan:
         seed: where all chance comes from.
     """
 
-    recipe: PMFRecipe
+    recipe: PairRecipe
     out: Path
     pairs_per_image: int = 1
     holdout: int = 0
@@ -50,8 +69,6 @@ class PMFPlan:
     def __post_init__(self) -> None:
         if not 1 <= self.pairs_per_image <= 10_000:
             raise UserError(f"--pairs_per_image must be 1 to 10000, not {self.pairs_per_image}")
-        if self.recipe.recipe == "published" and self.pairs_per_image > 1:
-            raise UserError("--recipe published is without chance: more than one of --pairs_per_image would be equal")
         if self.holdout < 0 or self.holdout == 1:
             raise UserError(f"--holdout must be at least 2 (or 0 for none), not {self.holdout}")
         if self.seed < 0:
@@ -59,26 +76,25 @@ class PMFPlan:
 
 
 @dataclass(frozen=True)
-class PMFJob:
+class PairJob:
     """The pairs that are to be made of one photograph: their files by the pair's number."""
 
     stem: str
-    image_path: Path
-    map_path: Path
+    files: tuple[Path, ...]
     outputs: dict[int, Path]
-    recipe: PMFRecipe
+    recipe: PairRecipe
     seed: int
 
 
-def list_jobs(plan: PMFPlan, found: Sequence[tuple[str, Path, Path]]) -> list[PMFJob]:
+def list_jobs(plan: PairPlan, found: Sequence[Found]) -> list[PairJob]:
     """Returns one job per photograph.
 
     Args:
         plan: what is to be made.
-        found: (stem, photograph, map) as `data.maps.find_maps` returns them.
+        found: the photographs with their maps.
     """
     jobs = []
-    for place, (stem, image_path, map_path) in enumerate(found):
+    for place, (stem, *files) in enumerate(found):
         folder = plan.out
         if plan.holdout:
             folder = folder / ("train" if place % plan.holdout else "test")
@@ -86,29 +102,29 @@ def list_jobs(plan: PMFPlan, found: Sequence[tuple[str, Path, Path]]) -> list[PM
         if plan.pairs_per_image > 1:
             names = [f"{stem}_{pair + 1}{_SUFFIX}" for pair in range(plan.pairs_per_image)]
         outputs = {pair: folder / name for pair, name in enumerate(names)}
-        jobs.append(PMFJob(stem, image_path, map_path, outputs, plan.recipe, plan.seed))
+        jobs.append(PairJob(stem, tuple(files), outputs, plan.recipe, plan.seed))
     return jobs
 
 
-def make_record(plan: PMFPlan, stems: Sequence[str]) -> dict[str, Any]:
-    """Returns what `pmf.json` says: everything that decides what the pairs look like and where they are."""
+def make_record(plan: PairPlan, stems: Sequence[str]) -> dict[str, Any]:
+    """Returns what the plan's record says: everything that decides what the pairs look like and where they are."""
     record = {**plan.recipe.settings(), "pairs_per_image": plan.pairs_per_image, "holdout": plan.holdout}
-    record |= {"seed": plan.seed, "version": _VERSION}
-    record = {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+    record |= {"seed": plan.seed, "version": plan.recipe.version}
     names = hashlib.sha256(os.fsencode("\n".join(stems))).hexdigest()[:16]
     return record | {"photographs": f"{len(stems)} (names {names})"}
 
 
-def check_output(out: Path, record: dict[str, Any]) -> None:
-    """Checks that a folder is new, or was begun with the same settings.
+def check_output(plan: PairPlan, record: dict[str, Any]) -> None:
+    """Checks that the folder for the pairs is new, or was begun with the same settings.
 
     Raises:
         UserError: other settings (named), pairs of unknown origin, a record that cannot be read.
     """
+    out = plan.out
     there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"--out {out} cannot be made: {there} is a file, not a folder")
-    path = out / RECORD
+    path = out / plan.recipe.record
     if not path.exists():
         for folder in (out, out / "train", out / "test"):
             for stranger in folder.glob(f"*{_SUFFIX}"):
@@ -127,36 +143,38 @@ def check_output(out: Path, record: dict[str, Any]) -> None:
         )
 
 
-def write_record(out: Path, record: dict[str, Any]) -> None:
-    """Writes `pmf.json`."""
-    write_text(out / RECORD, json.dumps(record, indent=2) + "\n")
+def write_record(plan: PairPlan, record: dict[str, Any]) -> None:
+    """Writes the plan's record."""
+    write_text(plan.out / plan.recipe.record, json.dumps(record, indent=2) + "\n")
 
 
-def check_job(job: PMFJob) -> str | None:
+def check_job(job: PairJob) -> str | None:
     """Looks at the files of a job without decoding pictures; returns what is wrong, or None."""
     try:
-        header, map_size = probe_image(job.image_path), probe_map(job.map_path)
-        if job.recipe.recipe != "published":
-            check_same_size(job.image_path, (header.height, header.width), job.map_path, map_size)
-            job.recipe.scaled(job.image_path, header.height, header.width)
+        job.recipe.check(job.files)
     except UserError as error:
         return str(error)
     return None
 
 
-def make_job(job: PMFJob) -> str | None:
-    """Makes the pairs of one photograph, each as one PNG [sources | photograph]; returns what is wrong, or None."""
-    name = np.frombuffer(hashlib.sha256(os.fsencode(job.stem)).digest(), "<u4").tolist()
+def make_job(job: PairJob) -> str | None:
+    """Makes the pairs of one photograph, each as one PNG [sources | target]; returns what is wrong, or None."""
     try:
         for pair, path in job.outputs.items():
-            rng = np.random.default_rng([job.seed, pair, *name])
-            write_image(path, np.hstack(job.recipe.make(job.image_path, job.map_path, rng)))
+            panels = job.recipe.make(job.files, pair_rng(job.seed, job.stem, pair))
+            write_image(path, np.hstack(panels))
     except UserError as error:
         return str(error)
     return None
 
 
-def make_jobs(jobs: Sequence[PMFJob], workers: int) -> Iterator[tuple[PMFJob, str | None]]:
+def pair_rng(seed: int, stem: str, pair: int) -> np.random.Generator:
+    """Returns where all chance in one pair of one photograph comes from."""
+    name = np.frombuffer(hashlib.sha256(os.fsencode(stem)).digest(), "<u4").tolist()
+    return np.random.default_rng([seed, pair, *name])
+
+
+def make_jobs(jobs: Sequence[PairJob], workers: int) -> Iterator[tuple[PairJob, str | None]]:
     """Makes the pairs of all jobs; yields each with what is wrong with it, or None, in order (see `run_jobs`).
 
     Raises:

@@ -1,0 +1,35 @@
+"""Saliency maps as pictures in a folder, of any learned model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from data.image_io import read_image
+from data.saliency.operators import SaliencyMap
+from data.transforms import resize_picture
+from util.errors import UserError
+
+_LARGEST_SPREAD = 0.1  # between the channels of a grey map: JPEG makes some; a map drawn in false colours has more
+
+
+def read_saliency(path: Path, height: int, width: int) -> SaliencyMap:
+    """Reads a saliency map: grey levels, lighter where the photograph is more salient.
+
+    Args:
+        path: a picture of 8 or 16 bits; resized where it has another size than its photograph.
+        height: of the photograph.
+        width: of the photograph.
+
+    Returns:
+        `float32` (height, width) in [0, 1].
+
+    Raises:
+        UserError: the file cannot be read, or is coloured.
+    """
+    levels = read_image(path)
+    planes = levels.astype(np.float32) / np.iinfo(levels.dtype).max
+    if np.ptp(planes, axis=2).max() > _LARGEST_SPREAD:
+        raise UserError(f"saliency map {path} is coloured: wanted grey levels, lighter where it is more salient")
+    return np.clip(resize_picture(planes.mean(axis=2), height, width), 0, 1, dtype=np.float32)

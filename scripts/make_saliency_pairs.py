@@ -1,0 +1,97 @@
+"""Makes GSGIF-GAN's pairs on disk: photographs whose information is distributed over sources by their saliency."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data.image_io import write_image
+from data.pair_files import Found, PairPlan, pair_rng
+from data.saliency.operators import OPERATORS
+from data.saliency_recipe import SaliencyRecipe
+from data.synthesis.saliency import distribute
+from options.strict import StrictParser
+from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
+from util.errors import EXIT_DONE, UserError, run_command
+
+_DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide pictures
+[source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
+train.py reads them with --dataset_mode aligned. An interrupted run goes on when it is started again."""
+_PREVIEW_ROWS = 12
+_PREVIEW_SIDE = 160  # of a panel of the sheet, in pixels
+_PREVIEW_GAP = 4
+
+_Picture = npt.NDArray[np.uint8]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; see --help."""
+    options = _build_parser().parse_strict(argv)
+    recipe = _make_recipe(options)
+    if options.preview is not None:
+        found, missing = recipe.find(options.images)
+        if missing:
+            raise UserError(missing[0])
+        write_image(options.preview, _draw_sheet(recipe, found, options.seed))
+        print(f"{options.preview}: target, saliency, masks and sources of {min(len(found), _PREVIEW_ROWS)} photographs")
+        return EXIT_DONE
+    check_work_options(options, ["images", *(["saliency"] if recipe.maps else [])])
+    plan = PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
+    return make_pairs(plan, *recipe.find(options.images), options)
+
+
+def _build_parser() -> StrictParser:
+    parser = StrictParser(prog="make_saliency_pairs.py", description=_DESCRIPTION)
+    add = parser.add_argument
+    add_folder(parser, "--images", "folder of the photographs")
+    add("--out", metavar="DIR", type=Path, help="folder for the pairs")
+    add("--preview", metavar="FILE.png", type=Path, help="draw a sheet of a dozen photographs instead of making pairs")
+    add(
+        "--saliency",
+        metavar="|".join((*OPERATORS, "DIR", "FILE")),
+        default=SaliencyRecipe.saliency,
+        help="where the saliency comes from: spectral residual, fine-grained, gradient energy; a folder of grey maps "
+        "with the photographs' stems; a model, which is a TorchScript file, or an ONNX file named .onnx",
+    )
+    add_work_options(parser)
+    return parser
+
+
+def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
+    if (options.out is None) == (options.preview is None):
+        raise UserError("wanted either --out DIR, to make pairs, or --preview FILE.png, to see a dozen")
+    return SaliencyRecipe(saliency=options.saliency, num_sources=options.num_sources)
+
+
+def _draw_sheet(recipe: SaliencyRecipe, found: Sequence[Found], seed: int) -> _Picture:
+    """Draws a row for each of a dozen photographs from all over the folder: target, saliency, masks, sources."""
+    rows = []
+    for place in np.unique(np.linspace(0, len(found) - 1, _PREVIEW_ROWS).round().astype(int)):
+        stem, *files = found[place]
+        photo, saliency = recipe.read(files)
+        made = distribute(photo, saliency, pair_rng(seed, stem, 0), num_sources=recipe.num_sources)
+        planes = [np.rint(255 * plane).astype(np.uint8) for plane in (saliency, *made.masks)]
+        maps = [np.repeat(plane[..., None], 3, axis=2) for plane in planes]
+        rows.append(np.hstack([_panel(picture) for picture in (made.target, *maps, *made.sources)]))
+    return np.vstack(rows)
+
+
+def _panel(picture: _Picture) -> _Picture:
+    """Scales a picture into a square and puts white around it."""
+    scale = _PREVIEW_SIDE / max(picture.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    panel = np.full((_PREVIEW_SIDE + _PREVIEW_GAP, _PREVIEW_SIDE + _PREVIEW_GAP, 3), 255, np.uint8)
+    panel[:height, :width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return panel
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
