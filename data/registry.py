@@ -16,6 +16,7 @@ _DATASETS = MappingProxyType(
         "sources": "data.sources_dataset:SourcesDataset",
         "pmf": "data.pmf_dataset:PMFDataset",
         "patches": "data.patches_dataset:PatchesDataset",
+        "decomposition": "data.decomposition_dataset:DecompositionDataset",
     }
 )
 

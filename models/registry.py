@@ -33,6 +33,7 @@ GENERATORS: Mapping[str, Entry] = MappingProxyType(
         "R2GAN_generator": Entry("models.generators.r2gan:R2GANGenerator"),
         "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
         "SMFNet": Entry("models.generators.smfnet:SMFNetGenerator"),
+        "DeFusion": Entry("models.generators.defusion:DeFusionGenerator"),
         "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
         "resnet_6blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 6})),
         "unet_256": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 8})),
@@ -53,6 +54,7 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
         "pix2pix": Entry("models.pix2pix_model:Pix2PixModel"),
         "ifcnn": Entry("models.ifcnn_model:IFCNNModel"),
         "smfnet": Entry("models.smfnet_model:SMFNetModel"),
+        "defusion": Entry("models.defusion_model:DeFusionModel"),
     }
 )
 

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.data import AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
+from options.data import AlignedOptions, DecompositionOptions, PatchesOptions, PMFOptions, SourcesOptions
 from options.fields import option
-from options.models import IFCNNTrainingOptions, ModelOptions, Pix2PixOptions, SMFNetTrainingOptions
+from options.models import (
+    DeFusionTrainingOptions,
+    IFCNNTrainingOptions,
+    ModelOptions,
+    Pix2PixOptions,
+    SMFNetTrainingOptions,
+)
 from options.networks import (
+    DeFusionOptions,
     DiscriminatorOptions,
     FamilyOptions,
     GeneratorOptions,
@@ -24,18 +31,20 @@ MODELS: dict[str, type[ModelOptions]] = {
     "pix2pix": Pix2PixOptions,
     "ifcnn": IFCNNTrainingOptions,
     "smfnet": SMFNetTrainingOptions,
+    "defusion": DeFusionTrainingOptions,
 }
 GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
     "IFCNN": IFCNNOptions,
     "SMFNet": SMFNetOptions,
+    "DeFusion": DeFusionOptions,
     "resnet_9blocks": FamilyOptions,
     "resnet_6blocks": FamilyOptions,
     "unet_256": FamilyOptions,
     "unet_128": FamilyOptions,
 }
 # The generator of a training procedure that was made for one; the others take R2GAN's where nothing is said.
-GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN", "smfnet": "SMFNet"}
+GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN", "smfnet": "SMFNet", "defusion": "DeFusion"}
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,
@@ -46,6 +55,7 @@ DATASETS: dict[str, type] = {
     "sources": SourcesOptions,
     "pmf": PMFOptions,
     "patches": PatchesOptions,
+    "decomposition": DecompositionOptions,
 }
 
 

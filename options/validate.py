@@ -7,9 +7,17 @@ import re
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
-from options.data import PMF_RECIPE_OPTIONS, AlignedOptions, PatchesOptions, PMFOptions, SourcesOptions
-from options.models import IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.data import (
+    PMF_RECIPE_OPTIONS,
+    AlignedOptions,
+    DecompositionOptions,
+    PatchesOptions,
+    PMFOptions,
+    SourcesOptions,
+)
+from options.models import DeFusionTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
 from options.networks import (
+    DeFusionOptions,
     FamilyOptions,
     GeneratorOptions,
     IFCNNOptions,
@@ -24,6 +32,7 @@ from util.files import with_extension
 
 MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
+LARGEST_PAD = 1024
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -64,10 +73,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     for name, weight in vars(config.model).items():
         if name.startswith("lambda_"):
             _within(name, weight, weight >= 0, "a weight of 0 or more")
-    if isinstance(config.model, IFCNNTrainingOptions):
-        _check_ifcnn(config, config.model)
-    if isinstance(config.model, SMFNetTrainingOptions):
-        _check_smfnet(config, config.model)
+    _check_procedure(config)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -126,7 +132,9 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     """Options that are accepted but do nothing, or do not do what one may think."""
     augmentation = config.augmentation
     notices = list(parsed.notices)
-    if "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
+    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions):
+        notices.append("--load_size has no effect with --dataset_mode decomposition, which resizes to --crop_size")
+    elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
         notices.append(
             f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
             "add --preprocess resize_and_crop to resize them"
@@ -181,6 +189,18 @@ def check_generator(options: GeneratorOptions) -> None:
         _within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
     if isinstance(options, R2GANOptions):
         _within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
+    if isinstance(options, DeFusionOptions):
+        _within("pad", options.pad, 0 <= options.pad <= LARGEST_PAD, f"0 to {LARGEST_PAD} pixels")
+
+
+def _check_procedure(config: TrainConfig) -> None:
+    """The training procedures that were made for one network, or for one kind of data."""
+    if isinstance(config.model, IFCNNTrainingOptions):
+        _check_ifcnn(config, config.model)
+    if isinstance(config.model, SMFNetTrainingOptions):
+        _check_smfnet(config, config.model)
+    if isinstance(config.model, DeFusionTrainingOptions):
+        _check_defusion(config, config.model)
 
 
 def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
@@ -200,6 +220,17 @@ def _check_smfnet(config: TrainConfig, model: SMFNetTrainingOptions) -> None:
     if config.data.num_sources != 2:
         raise UserError(f"--num_sources {config.data.num_sources}: SMFNet fuses two, infrared and visible")
     _at_least("fusion_from", model.fusion_from, 1)
+
+
+def _check_defusion(config: TrainConfig, model: DeFusionTrainingOptions) -> None:
+    if not isinstance(config.generator, DeFusionOptions):
+        raise UserError("--model defusion trains DeFusion only: add --netG DeFusion")
+    if not isinstance(config.dataset, DecompositionOptions):
+        raise UserError(
+            f"--dataset_mode {config.selection.dataset_mode}: --model defusion needs masks; add --dataset_mode "
+            "decomposition"
+        )
+    _within("annealing", model.annealing, model.annealing > 0, "a factor above 0, such as 0.1")
 
 
 def _check_targets(config: TrainConfig) -> None:

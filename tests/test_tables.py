@@ -14,6 +14,7 @@ from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice
+from models.generators.defusion import COMMON_HEADS, DEPTHS
 from models.generators.ifcnn import FUSIONS, IFCNN_NORMS
 from models.generators.r2gan import DECODERS
 from models.generators.smfnet import STRETCHES
@@ -27,7 +28,7 @@ from options import tables
 from options.commands import parse_train
 from options.data import AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions
-from options.networks import FamilyOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
+from options.networks import DeFusionOptions, FamilyOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
 from options.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +84,7 @@ def test_choices_are_the_same():
     assert choices(IFCNNTrainingOptions, "backbone") == BACKBONES
     assert choices(R2GANOptions, "decoders") == DECODERS
     assert choices(SMFNetOptions, "stretch") == STRETCHES
+    assert (choices(DeFusionOptions, "depth"), choices(DeFusionOptions, "common_head")) == (DEPTHS, COMMON_HEADS)
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
     for name in choices(TrainingOptions, "lr_policy"):

@@ -18,7 +18,8 @@ class FusionOutput(NamedTuple):
     Attributes:
         fused: the fused picture, (B, C, H, W), in the range of the generator's `normalisation`.
         reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
-        features: by their kind, one tensor per source, where training compares what a network makes of them.
+        features: by their kind, one tensor per source, or a single one of what all have in common, where training
+            compares what a network makes of them.
     """
 
     fused: Tensor
