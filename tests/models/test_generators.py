@@ -59,8 +59,9 @@ def test_training_reaches_every_parameter_with_finite_gradients(name, options):
     assert output.fused.shape == (2, channels, side, side)
     assert name == "IFCNN" or output.fused.abs().max() <= 1
     assert len(output.reconstructions) == (len(sources) if name in ("R2GAN_generator", "SMFNet") else 0)
+    drawn = (output.fused, *output.reconstructions, *(maps for kind in output.features.values() for maps in kind))
     # Squares of a difference, since the sum of a normalised picture need not depend on a weight.
-    loss = sum((picture - 0.3).square().mean() for picture in (output.fused, *output.reconstructions))
+    loss = sum((picture - 0.3).square().mean() for picture in drawn)
     loss.backward()
     for parameter_name, parameter in net.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
