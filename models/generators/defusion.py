@@ -112,13 +112,6 @@ class DeFusionGenerator(Generator):
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
         return self._put_together(self._decompose(sources))
 
-    @torch.no_grad()
-    def fuse(self, sources: Sequence[Tensor]) -> Tensor:
-        """See `Generator.fuse`; with `pad` pixels more at each side."""
-        height, width = sources[0].shape[-2:]
-        fused = super().fuse([_continued(source, self.pad) for source in sources])
-        return fused[..., self.pad : self.pad + height, self.pad : self.pad + width]
-
     def _decompose(self, sources: Sequence[Tensor]) -> _Embeddings:
         if len(sources) != 2:
             raise UserError(f"{len(sources)} sources: DeFusion fuses two")
@@ -180,16 +173,3 @@ def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Twice the size, bilinearly; from there to the size wanted, where that is odd, by nearest neighbours."""
     doubled = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
     return doubled if doubled.shape[-2:] == tuple(size) else functional.interpolate(doubled, size=tuple(size))
-
-
-def _continued(picture: Tensor, margin: int) -> Tensor:
-    """Continues (B, C, H, W) by reflection, as often as a margin wider than the picture needs."""
-    rows, columns = (_reflected(side, margin).to(picture.device) for side in picture.shape[-2:])
-    return picture[..., rows[:, None], columns]
-
-
-def _reflected(side: int, margin: int) -> Tensor:
-    """Which pixel of a row stands at each place from -margin to side + margin."""
-    last = side - 1
-    places = torch.arange(-margin, side + margin) % max(2 * last, 1)
-    return torch.minimum(places, 2 * last - places)
