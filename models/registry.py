@@ -35,6 +35,7 @@ GENERATORS: Mapping[str, Entry] = MappingProxyType(
         "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
         "SMFNet": Entry("models.generators.smfnet:SMFNetGenerator"),
         "DeFusion": Entry("models.generators.defusion:DeFusionGenerator"),
+        "DeFusionPlus": Entry("models.generators.defusion_plus:DeFusionPlusGenerator"),
         "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
         "resnet_6blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 6})),
         "unet_256": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 8})),

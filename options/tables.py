@@ -26,6 +26,7 @@ from options.models import (
 )
 from options.networks import (
     DeFusionOptions,
+    DeFusionPlusOptions,
     DiscriminatorOptions,
     FamilyOptions,
     GeneratorOptions,
@@ -49,6 +50,7 @@ GENERATORS: dict[str, type[GeneratorOptions]] = {
     "IFCNN": IFCNNOptions,
     "SMFNet": SMFNetOptions,
     "DeFusion": DeFusionOptions,
+    "DeFusionPlus": DeFusionPlusOptions,
     "resnet_9blocks": FamilyOptions,
     "resnet_6blocks": FamilyOptions,
     "unet_256": FamilyOptions,

@@ -30,6 +30,7 @@ from options.networks import (
     GSGIFOptions,
     IFCNNOptions,
     NLayersOptions,
+    PaddedOptions,
     R2GANOptions,
     SMFNetOptions,
 )
@@ -221,7 +222,7 @@ def check_generator(options: GeneratorOptions) -> None:
         _within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
     if isinstance(options, R2GANOptions | GSGIFOptions):
         _within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
-    if isinstance(options, DeFusionOptions):
+    if isinstance(options, PaddedOptions):
         _within("pad", options.pad, 0 <= options.pad <= LARGEST_PAD, f"0 to {LARGEST_PAD} pixels")
 
 

@@ -16,6 +16,7 @@ from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice
 from models.generators.defusion import COMMON_HEADS, DEPTHS
+from models.generators.defusion_plus import COMMON_ORDERS
 from models.generators.gsgif import SKIPS
 from models.generators.ifcnn import FUSIONS, IFCNN_NORMS
 from models.generators.r2gan import DECODERS
@@ -34,6 +35,7 @@ from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
 from options.networks import (
     DeFusionOptions,
+    DeFusionPlusOptions,
     FamilyOptions,
     GSGIFOptions,
     IFCNNOptions,
@@ -99,6 +101,7 @@ def test_choices_are_the_same():
     assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES
     assert (choices(DeFusionOptions, "depth"), choices(DeFusionOptions, "common_head")) == (DEPTHS, COMMON_HEADS)
+    assert choices(DeFusionPlusOptions, "common_order") == COMMON_ORDERS
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
     assert tuple(OPERATORS) == SALIENCY_OPERATORS

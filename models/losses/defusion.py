@@ -36,6 +36,16 @@ def anneal(step: float) -> Annealing:
     return Annealing(outside, 0.0 if step < 17000 else (min(step - 10000, 14000) / 14000) ** 2)
 
 
+def regions(masks: Sequence[Tensor]) -> list[Tensor]:
+    """What both sources kept, what the first alone did, what the second alone did.
+
+    Args:
+        masks: what each source kept, (B, 1, H, W), 0 or 1.
+    """
+    shared = masks[0] * masks[1]
+    return [shared, *(mask - shared for mask in masks)]
+
+
 def defusion_terms(
     common: Tensor, unique: Sequence[Tensor], fused: Tensor, *, target: Tensor, masks: Sequence[Tensor], step: float
 ) -> dict[str, Tensor]:
@@ -56,13 +66,13 @@ def defusion_terms(
         Name → weighted term, means over the batch; the release has the sum over the batch.
     """
     weight = anneal(step)
-    shared = masks[0] * masks[1]
+    shared, *alone = regions(masks)
 
     def masked_l1(predicted: Tensor, region: Tensor) -> Tensor:
         return functional.l1_loss(predicted * (weight.outside + (1 - weight.outside) * region), region * target)
 
     terms = {"G_common": masked_l1(common, shared)}
-    for number, (predicted, mask) in enumerate(zip(unique, masks, strict=True), start=1):
-        terms[f"G_unique_{number}"] = masked_l1(predicted, mask - shared)
+    for number, (predicted, region) in enumerate(zip(unique, alone, strict=True), start=1):
+        terms[f"G_unique_{number}"] = masked_l1(predicted, region)
     terms["G_fused"] = weight.fused * functional.l1_loss(fused, target)
     return terms

@@ -14,7 +14,7 @@ from util.errors import UserError
 
 
 def test_names():
-    networks = ["R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet", "DeFusion"]
+    networks = ["R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet", "DeFusion", "DeFusionPlus"]
     networks += ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
     assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
