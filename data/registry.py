@@ -17,6 +17,7 @@ _DATASETS = MappingProxyType(
         "pmf": "data.pmf_dataset:PMFDataset",
         "saliency": "data.saliency_dataset:SaliencyDataset",
         "patches": "data.patches_dataset:PatchesDataset",
+        "decomposition": "data.decomposition_dataset:DecompositionDataset",
     }
 )
 

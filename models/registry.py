@@ -34,6 +34,8 @@ GENERATORS: Mapping[str, Entry] = MappingProxyType(
         "GSGIF_generator": Entry("models.generators.gsgif:GSGIFGenerator"),
         "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
         "SMFNet": Entry("models.generators.smfnet:SMFNetGenerator"),
+        "DeFusion": Entry("models.generators.defusion:DeFusionGenerator"),
+        "DeFusionPlus": Entry("models.generators.defusion_plus:DeFusionPlusGenerator"),
         "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
         "resnet_6blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 6})),
         "unet_256": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 8})),
@@ -55,6 +57,7 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
         "ifcnn": Entry("models.ifcnn_model:IFCNNModel"),
         "smfnet": Entry("models.smfnet_model:SMFNetModel"),
         "gsgif": Entry("models.gsgif_model:GSGIFModel"),
+        "defusion": Entry("models.defusion_model:DeFusionModel"),
     }
 )
 

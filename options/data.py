@@ -116,4 +116,9 @@ class PatchesOptions:
     """`--dataset_mode patches`: pairs of patches in an HDF5 file, of scripts/make_patches.py or of SMFNet's release."""
 
 
-DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions | SaliencyOptions | PatchesOptions
+@dataclass(frozen=True)
+class DecompositionOptions:
+    """`--dataset_mode decomposition`: pairs of masked copies made on the fly from photographs, as for DeFusion."""
+
+
+DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions | SaliencyOptions | PatchesOptions | DecompositionOptions

@@ -96,3 +96,14 @@ class SMFNetTrainingOptions(ModelOptions):
     def needs_target(self) -> bool:
         """The sources are all there is."""
         return False
+
+
+@dataclass(frozen=True)
+class DeFusionTrainingOptions(ModelOptions):
+    """`--model defusion`: to find what masked copies of a photograph share and have alone, then to fuse them."""
+
+    annealing: float = option(
+        1.0,
+        "length of the loss's annealing, as a factor of the published one: the fused picture is trained from step "
+        "17000 times this on",
+    )

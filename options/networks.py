@@ -107,6 +107,42 @@ class SMFNetOptions(GeneratorOptions):
 
 
 @dataclass(frozen=True)
+class PaddedOptions(GeneratorOptions):
+    """What networks share that may continue pictures when they fuse them."""
+
+    pad: int = option(0, "continue pictures by so many pixels at each side when they are fused; published: 16")
+
+
+@dataclass(frozen=True)
+class DeFusionOptions(PaddedOptions):
+    """`--netG DeFusion`."""
+
+    depth: str = option(
+        "tester",
+        "blocks of the common decoder: as in the released tester and weights (2, 2, 2, 2), or in the released trainer "
+        "(4, 4, 6, 6)",
+        choices=("tester", "trainer"),
+    )
+    common_head: str = option(
+        "own",
+        "layer that draws the common picture: its own, or that of the unique pictures, as in the released tester",
+        choices=("own", "unique"),
+    )
+
+
+@dataclass(frozen=True)
+class DeFusionPlusOptions(PaddedOptions):
+    """`--netG DeFusionPlus`."""
+
+    common_order: str = option(
+        "ab",
+        "when fusing, the second source asks the first what they share (ab), or the first the second (ba); in training "
+        "chance decides",
+        choices=("ab", "ba"),
+    )
+
+
+@dataclass(frozen=True)
 class DiscriminatorOptions:
     """What all discriminators share (pixel, basic)."""
 

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.data import AlignedOptions, PatchesOptions, PMFOptions, SaliencyOptions, SourcesOptions
+from options.data import (
+    AlignedOptions,
+    DecompositionOptions,
+    PatchesOptions,
+    PMFOptions,
+    SaliencyOptions,
+    SourcesOptions,
+)
 from options.fields import option
 from options.models import (
+    DeFusionTrainingOptions,
     GSGIFTrainingOptions,
     IFCNNTrainingOptions,
     ModelOptions,
@@ -17,6 +25,8 @@ from options.models import (
     SMFNetTrainingOptions,
 )
 from options.networks import (
+    DeFusionOptions,
+    DeFusionPlusOptions,
     DiscriminatorOptions,
     FamilyOptions,
     GeneratorOptions,
@@ -32,19 +42,27 @@ MODELS: dict[str, type[ModelOptions]] = {
     "ifcnn": IFCNNTrainingOptions,
     "smfnet": SMFNetTrainingOptions,
     "gsgif": GSGIFTrainingOptions,
+    "defusion": DeFusionTrainingOptions,
 }
 GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
     "GSGIF_generator": GSGIFOptions,
     "IFCNN": IFCNNOptions,
     "SMFNet": SMFNetOptions,
+    "DeFusion": DeFusionOptions,
+    "DeFusionPlus": DeFusionPlusOptions,
     "resnet_9blocks": FamilyOptions,
     "resnet_6blocks": FamilyOptions,
     "unet_256": FamilyOptions,
     "unet_128": FamilyOptions,
 }
 # The generator of a training procedure that was made for one; the others take R2GAN's where nothing is said.
-GENERATOR_OF: dict[str, str] = {"ifcnn": "IFCNN", "smfnet": "SMFNet", "gsgif": "GSGIF_generator"}
+GENERATOR_OF: dict[str, str] = {
+    "ifcnn": "IFCNN",
+    "smfnet": "SMFNet",
+    "gsgif": "GSGIF_generator",
+    "defusion": "DeFusion",
+}
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,
@@ -56,6 +74,7 @@ DATASETS: dict[str, type] = {
     "pmf": PMFOptions,
     "saliency": SaliencyOptions,
     "patches": PatchesOptions,
+    "decomposition": DecompositionOptions,
 }
 
 

@@ -11,18 +11,26 @@ from options.commands import TestConfig, TrainConfig
 from options.data import (
     PMF_RECIPE_OPTIONS,
     AlignedOptions,
+    DecompositionOptions,
     PatchesOptions,
     PMFOptions,
     SaliencyOptions,
     SourcesOptions,
 )
-from options.models import GSGIFTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.models import (
+    DeFusionTrainingOptions,
+    GSGIFTrainingOptions,
+    IFCNNTrainingOptions,
+    SMFNetTrainingOptions,
+)
 from options.networks import (
+    DeFusionOptions,
     FamilyOptions,
     GeneratorOptions,
     GSGIFOptions,
     IFCNNOptions,
     NLayersOptions,
+    PaddedOptions,
     R2GANOptions,
     SMFNetOptions,
 )
@@ -35,6 +43,7 @@ from util.files import with_extension
 MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
 SSIM_WINDOW = 11  # of SMFNet's loss
+LARGEST_PAD = 1024
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -72,7 +81,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     _within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
     _within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
     _within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
-    _check_model(config)
+    _check_procedure(config)
     if training.continue_train and training.overwrite:
         raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
     if training.lr_policy == "plateau" and not training.val_dataroot:
@@ -133,7 +142,9 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     """Options that are accepted but do nothing, or do not do what one may think."""
     augmentation = config.augmentation
     notices = list(parsed.notices)
-    if "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
+    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions):
+        notices.append("--load_size has no effect with --dataset_mode decomposition, which resizes to --crop_size")
+    elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
         notices.append(
             f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
             "add --preprocess resize_and_crop to resize them"
@@ -211,9 +222,12 @@ def check_generator(options: GeneratorOptions) -> None:
         _within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
     if isinstance(options, R2GANOptions | GSGIFOptions):
         _within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
+    if isinstance(options, PaddedOptions):
+        _within("pad", options.pad, 0 <= options.pad <= LARGEST_PAD, f"0 to {LARGEST_PAD} pixels")
 
 
-def _check_model(config: TrainConfig) -> None:
+def _check_procedure(config: TrainConfig) -> None:
+    """The training procedures' weights, and what those need that were made for one network or one kind of data."""
     for name, weight in vars(config.model).items():
         if name.startswith("lambda_"):
             _within(name, weight, weight >= 0, "a weight of 0 or more")
@@ -223,6 +237,8 @@ def _check_model(config: TrainConfig) -> None:
         _check_smfnet(config, config.model)
     if isinstance(config.model, GSGIFTrainingOptions):
         _check_gsgif(config, config.model)
+    if isinstance(config.model, DeFusionTrainingOptions):
+        _check_defusion(config, config.model)
 
 
 def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
@@ -255,6 +271,17 @@ def _check_gsgif(config: TrainConfig, model: GSGIFTrainingOptions) -> None:
         raise UserError(f"--feature_stages {given}: wanted different stages of 0 to 3, such as 0 1 2 3")
     if not (model.lambda_L1 or model.lambda_GAN or model.lambda_feat_fused):
         raise UserError("--lambda_L1 0 --lambda_GAN 0: nothing trains the decoder; wanted one of them above 0")
+
+
+def _check_defusion(config: TrainConfig, model: DeFusionTrainingOptions) -> None:
+    if not isinstance(config.generator, DeFusionOptions):
+        raise UserError("--model defusion trains DeFusion only: add --netG DeFusion")
+    if not isinstance(config.dataset, DecompositionOptions):
+        raise UserError(
+            f"--dataset_mode {config.selection.dataset_mode}: --model defusion needs masks; add --dataset_mode "
+            "decomposition"
+        )
+    _within("annealing", model.annealing, model.annealing > 0, "a factor above 0, such as 0.1")
 
 
 def _check_targets(config: TrainConfig) -> None:

@@ -15,6 +15,8 @@ from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice
+from models.generators.defusion import COMMON_HEADS, DEPTHS
+from models.generators.defusion_plus import COMMON_ORDERS
 from models.generators.gsgif import SKIPS
 from models.generators.ifcnn import FUSIONS, IFCNN_NORMS
 from models.generators.r2gan import DECODERS
@@ -31,7 +33,15 @@ from options import tables, validate
 from options.commands import parse_train
 from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
-from options.networks import FamilyOptions, GSGIFOptions, IFCNNOptions, R2GANOptions, SMFNetOptions
+from options.networks import (
+    DeFusionOptions,
+    DeFusionPlusOptions,
+    FamilyOptions,
+    GSGIFOptions,
+    IFCNNOptions,
+    R2GANOptions,
+    SMFNetOptions,
+)
 from options.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,6 +100,8 @@ def test_choices_are_the_same():
     assert choices(R2GANOptions, "decoders") == DECODERS
     assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES
+    assert (choices(DeFusionOptions, "depth"), choices(DeFusionOptions, "common_head")) == (DEPTHS, COMMON_HEADS)
+    assert choices(DeFusionPlusOptions, "common_order") == COMMON_ORDERS
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
     assert tuple(OPERATORS) == SALIENCY_OPERATORS

@@ -68,6 +68,7 @@ class Generator(nn.Module, ABC):
         reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
             pictures overlap accordingly.
         channels: of a source; a network with one fuses luma.
+        pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
         truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
         whole_picture: what it does to a pixel depends on the whole picture, so that it cannot be cut into tiles.
     """
@@ -76,6 +77,7 @@ class Generator(nn.Module, ABC):
     smallest_side: int = 1
     reach: int = 64
     channels: int = 3
+    pad: int = 0
     truncates: bool = False
     whole_picture: bool = False
 
@@ -108,7 +110,7 @@ class Generator(nn.Module, ABC):
 
     @torch.no_grad()
     def fuse(self, sources: Sequence[Tensor]) -> Tensor:
-        """Fuses pictures of any size: pads by reflection to `size_divisor` and `smallest_side`, fuses, crops.
+        """Fuses pictures of any size: pads by reflection by `pad`, to `size_divisor` and `smallest_side`, fuses, crops.
 
         Args:
             sources: N tensors (B, C, H, W) in the range of `normalisation`, all of one size.
@@ -117,8 +119,9 @@ class Generator(nn.Module, ABC):
             The fused picture (B, C, H, W), of the sources' size.
         """
         height, width = sources[0].shape[-2:]
-        padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in sources]
-        return self._fused(padded)[..., :height, :width]
+        continued = [pad_all_sides(source, self.pad) for source in sources]
+        padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in continued]
+        return self._fused(padded)[..., self.pad : self.pad + height, self.pad : self.pad + width]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003
@@ -157,3 +160,18 @@ def pad_to_multiple(picture: Tensor, divisor: int, smallest: int = 1) -> Tensor:
             picture = functional.pad(picture, padding, mode=mode)
             missing -= step
     return picture
+
+
+def pad_all_sides(picture: Tensor, margin: int) -> Tensor:
+    """Continues (B, C, H, W) by reflection, as often as a margin wider than the picture needs."""
+    if margin == 0:
+        return picture
+    rows, columns = (_reflected(side, margin).to(picture.device) for side in picture.shape[-2:])
+    return picture[..., rows[:, None], columns]
+
+
+def _reflected(side: int, margin: int) -> Tensor:
+    """Which pixel of a row stands at each place from -margin to side + margin."""
+    last = side - 1
+    places = torch.arange(-margin, side + margin) % max(2 * last, 1)
+    return torch.minimum(places, 2 * last - places)

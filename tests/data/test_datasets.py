@@ -196,8 +196,8 @@ def test_registry(mode, pmf_root):
 
 
 def test_registry_names_the_near_ones():
-    assert list_dataset_modes() == ["aligned", "patches", "pmf", "saliency", "sources"]
-    wanted = r"aligned, patches, pmf, saliency, sources \(did you mean aligned\?\)"
+    assert list_dataset_modes() == ["aligned", "decomposition", "patches", "pmf", "saliency", "sources"]
+    wanted = r"aligned, decomposition, patches, pmf, saliency, sources \(did you mean aligned\?\)"
     with pytest.raises(UserError, match=f"'alined' is not one of: {wanted}"):
         create_dataset("alined", root=".", phase="train")
 

@@ -29,6 +29,7 @@ SMALL_NETWORK = {
     "gsgif": ["--ngf", "8", "--ndf", "8"],
     "ifcnn": ["--train_conv1"],  # small as it is; without the weights of a ResNet
     "smfnet": ["--crop_size", "16", "--n_epochs", "2", "--fusion_from", "2"],  # ten steps in each of its phases
+    "defusion": ["--crop_size", "16", "--depth", "tester", "--annealing", "0.0005"],  # fuses from the tenth step on
 }
 
 
@@ -47,6 +48,8 @@ def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
         cut = ["--sources", *roles, "--out", folder / "data" / "patches.h5", "--size", 32, "--min_contrast", 0]
         assert make_patches.main([str(word) for word in cut]) == 0
         recipe_words = []
+    elif selection.dataset_mode == "decomposition":
+        recipe_words = ["--dataroot", write_photographs(folder / "data", 2 * STEPS, 40, 44) / "images"]
     else:
         write_pairs(folder / "data", 2 * STEPS, 40, 44)
         recipe_words = []

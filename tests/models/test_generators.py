@@ -21,7 +21,9 @@ VARIANTS = [
     ("resnet_6blocks", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
     ("unet_128", {"norm": "none", "dropout": False, "num_sources": 3, "input_nc": 1, "output_nc": 2}),
 ]
-# What a training leaves as it is: IFCNN's conv1, and what SMFNet's published files hold and no one computes with.
+UNBOUNDED = ("IFCNN", "DeFusionPlus")  # their last layer is linear
+# What a training leaves as it is: IFCNN's conv1, tables of positions, and what published files of SMFNet and DeFusion++
+# hold and no one computes with.
 FROZEN = {
     "IFCNN": ("conv1.",),
     "SMFNet": (
@@ -32,6 +34,7 @@ FROZEN = {
         ),
         "BaseFuseLayer.reduce_channel.",
     ),
+    "DeFusionPlus": ("encoder.pos_embed", "decoder_pos_embed", "encoder.norm."),
 }
 
 
@@ -57,10 +60,11 @@ def test_training_reaches_every_parameter_with_finite_gradients(name, options):
     output = net(sources)
     channels = options.get("output_nc", net.channels)
     assert output.fused.shape == (2, channels, side, side)
-    assert name == "IFCNN" or output.fused.abs().max() <= 1
+    assert name in UNBOUNDED or output.fused.abs().max() <= 1
     assert len(output.reconstructions) == (len(sources) if name in ("R2GAN_generator", "SMFNet") else 0)
+    drawn = (output.fused, *output.reconstructions, *(maps for kind in output.features.values() for maps in kind))
     # Squares of a difference, since the sum of a normalised picture need not depend on a weight.
-    loss = sum((picture - 0.3).square().mean() for picture in (output.fused, *output.reconstructions))
+    loss = sum((picture - 0.3).square().mean() for picture in drawn)
     loss.backward()
     for parameter_name, parameter in net.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
@@ -128,7 +132,7 @@ def test_concatenating_generators_know_their_number_of_sources(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["R2GAN_generator", "GSGIF_generator", "resnet_6blocks", "unet_128", "IFCNN", "SMFNet"]
+    "name", ["R2GAN_generator", "GSGIF_generator", "resnet_6blocks", "unet_128", "IFCNN", "SMFNet", "DeFusionPlus"]
 )
 def test_compiles_as_one_graph(name):
     net = build(name, **({"dropout": False} if name in FAMILY else {})).eval()

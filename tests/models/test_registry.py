@@ -14,7 +14,7 @@ from util.errors import UserError
 
 
 def test_names():
-    networks = ["R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet"]
+    networks = ["R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet", "DeFusion", "DeFusionPlus"]
     networks += ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
     assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
@@ -47,6 +47,8 @@ def test_tables_name_classes_and_fixed_arguments_that_exist():
         (create_generator, "IFCNN", {"fusion": "mx"}, "fusion 'mx'.*did you mean max"),
         (create_generator, "IFCNN", {"ifcnn_norm": "image"}, "ifcnn_norm 'image' is not one of: auto, imagenet, none"),
         (create_generator, "SMFNet", {"stretch": "min"}, "stretch 'min' is not one of: none, minmax"),
+        (create_generator, "DeFusion", {"depth": "test"}, "depth 'test' is not one of: tester, trainer"),
+        (create_generator, "DeFusion", {"common_head": "its"}, "common_head 'its' is not one of: own, unique"),
         (create_discriminator, "pixels", {}, "discriminator 'pixels'.*did you mean pixel"),
         (create_discriminator, "basic", {"n_layers": 4}, "basic is built with n_layers=3"),
         (create_discriminator, "pixel", {"ngf": 4}, "option of pixel 'ngf'.*did you mean ndf"),

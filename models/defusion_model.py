@@ -1,0 +1,102 @@
+"""DeFusion's training: to find in two masked copies of a photograph what both hold, what each does, and all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.generators.base import FusionOutput
+from models.generators.defusion import DeFusionGenerator
+from models.losses.defusion import defusion_terms
+
+MID_GREY = 0.5
+
+
+class DeFusionModel(BaseModel):
+    """Trains DeFusion on photographs alone (Liang et al., "Fusion from Decomposition", ECCV 2022).
+
+    loss = common + unique_1 + unique_2 + β(step) · fused, see `models.losses.defusion`
+
+    The steps done are part of the state, so that a training that goes on is where it was in the annealing; those of
+    the release were not saved.
+
+    Args:
+        engine: the machine.
+        netG: the generator.
+        netD: not used here: `needs_discriminator` says no, so none is made.
+        settings: how networks are updated.
+        annealing: length of the annealing, as a factor of the published one's 40000 steps.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        netG: DeFusionGenerator,
+        netD: nn.Module | None,
+        settings: OptimizerSettings,
+        *,
+        annealing: float = 1.0,
+    ) -> None:
+        del netD
+        super().__init__(engine, netG, settings)
+        self.generator: DeFusionGenerator = netG
+        self.annealing = annealing
+        self.steps = 0
+        self.netG = self.add_network("G", netG)
+
+    @torch.no_grad()
+    def set_initial_weights(self) -> None:
+        """Lets the heads begin at mid grey: a channel that a ReLU holds at 0 in every pixel would never learn."""
+        for bias in self.generator.biases_of_heads():
+            nn.init.constant_(bias, MID_GREY)
+
+    def set_input(self, batch: Mapping[str, Any]) -> None:
+        """Takes a batch.
+
+        Args:
+            batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), where each
+                source is the target, 0 or 1.
+        """
+        self.sources, self.target = self.take_pictures(batch)
+        self.masks = [self.engine.to_device(mask) for mask in batch["masks"].unbind(1)]
+
+    def forward(self) -> None:
+        """Takes the sources apart and fuses them."""
+        self.output: FusionOutput = self.netG(self.sources)
+
+    def optimize_parameters(self) -> None:
+        """One update of the generator."""
+        self.update("G", self._loss_G)
+        self.steps += 1
+        output = self.output
+        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
+        self.visuals["common"] = output.features["common"][0].detach()
+        for number, unique in enumerate(output.features["unique"], start=1):
+            self.visuals[f"unique_{number}"] = unique.detach()
+        self.visuals |= {"fused": output.fused.detach(), "target": self.target}
+
+    def _loss_G(self) -> Tensor:
+        (common,) = self.output.features["common"]
+        terms = defusion_terms(
+            common,
+            self.output.features["unique"],
+            self.output.fused,
+            target=self.target,
+            masks=self.masks,
+            step=self.steps / self.annealing,
+        )
+        self.losses = {name: term.detach() for name, term in terms.items()}
+        return sum(terms.values(), start=self.target.new_zeros(()))
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `BaseModel.state_dict`; with the steps done."""
+        return super().state_dict() | {"steps": self.steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `BaseModel.load_state_dict`."""
+        super().load_state_dict(state)
+        self.steps = int(state["steps"])

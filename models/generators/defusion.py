@@ -1,0 +1,175 @@
+"""DeFusion's generator: two sources are taken apart into what they share and what each has alone, then put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.choices import check_choice
+from models.generators.base import FusionOutput, Generator, Normalisation
+from models.layers.split_attention import SplitAttentionLayer
+from util.errors import UserError
+
+COMMON_BLOCKS: Mapping[str, tuple[int, int, int, int]] = {"tester": (2, 2, 2, 2), "trainer": (4, 4, 6, 6)}
+DEPTHS = tuple(COMMON_BLOCKS)
+UNIQUE_BLOCKS = (4, 4, 6, 6)
+COMMON_HEADS = ("own", "unique")
+PUBLISHED_PAD = 16
+
+
+class DeFusionGenerator(Generator):
+    """Fusion from decomposition (Liang et al., ECCV 2022).
+
+    One encoder for both sources, at a half, a quarter and an eighth of their size; a common encoder on both deepest
+    maps. From its code one decoder draws an embedding of what the sources share and another, one for both, an embedding
+    of what each has alone. A head turns each embedding into a picture, and another the sum of all three into the fused
+    picture. 7,874,473 parameters (depth "tester") or 8,043,817 ("trainer"); published names that stand for the second
+    source are further names of the first one's layers.
+
+    Args:
+        depth: blocks of the common decoder: "tester", as in the released tester and weights, or "trainer", as in the
+            released trainer.
+        common_head: the head of the common picture: its "own", or the "unique" one, which the released tester takes;
+            the other then rests. The fused picture does not depend on it.
+        pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
+    """
+
+    reach = 182  # of the convolutions; split attention takes its weights from the whole picture
+
+    def __init__(self, *, depth: str = "tester", common_head: str = "own", pad: int = 0) -> None:
+        super().__init__()
+        check_choice("depth", depth, DEPTHS)
+        check_choice("common_head", common_head, COMMON_HEADS)
+        self.common_head, self.pad = common_head, pad
+        full_size = SplitAttentionLayer(16, 8, 6, pool_stride=1, pooled_shortcut=True)
+        self.encoder_upper = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), full_size)
+        self.upper_encoder_layer1 = SplitAttentionLayer(32, 16, 6, pooled_shortcut=True)
+        self.upper_encoder_layer2 = SplitAttentionLayer(64, 32, 4, pool_stride=2, pooled_shortcut=True)
+        self.upper_encoder_layer3 = SplitAttentionLayer(128, 64, 4, pool_stride=2, pooled_shortcut=True)
+        self.common_encoder = nn.Sequential(SplitAttentionLayer(512, 256, 4, pooled_shortcut=True))
+
+        blocks = COMMON_BLOCKS[depth]
+        self.decoder_common_layer1 = SplitAttentionLayer(1024 + 2 * 256, 64, blocks[0])
+        self.decoder_common_layer2 = SplitAttentionLayer(256 + 2 * 128, 16, blocks[1])
+        self.decoder_common_layer3 = SplitAttentionLayer(64 + 2 * 64, 4, blocks[2])
+        self.decoder_common_layer4 = nn.Sequential(SplitAttentionLayer(16, 4, blocks[3]))
+        self.decoder_upper_layer1 = SplitAttentionLayer(1024 + 256, 96, UNIQUE_BLOCKS[0])
+        self.decoder_upper_layer2 = SplitAttentionLayer(384 + 128, 32, UNIQUE_BLOCKS[1])
+        self.decoder_upper_layer3 = SplitAttentionLayer(128 + 64, 16, UNIQUE_BLOCKS[2])
+        self.decoder_upper_layer4 = nn.Sequential(SplitAttentionLayer(64, 4, UNIQUE_BLOCKS[3]))
+
+        self.decoder_common_projection_layer = _head()
+        self.decoder_upper_projection_layer = _head()
+        self.fusion_rule = _head()
+        if common_head == "unique":
+            self.decoder_common_projection_layer.requires_grad_(False)
+        self._name_for_second_source()
+
+    def _name_for_second_source(self) -> None:
+        """Published files hold the layers of the second source, which are those of the first."""
+        self.encoder_lower = self.encoder_upper
+        for number in (1, 2, 3):
+            setattr(self, f"lower_encoder_layer{number}", getattr(self, f"upper_encoder_layer{number}"))
+        for part in ("layer1", "layer2", "layer3", "layer4", "projection_layer"):
+            setattr(self, f"decoder_lower_{part}", getattr(self, f"decoder_upper_{part}"))
+
+    def biases_of_heads(self) -> list[nn.Parameter]:
+        """The levels that the common, the unique and the fused picture begin at, (3,) each."""
+        weights = dict(self.named_parameters())
+        heads = ("decoder_common_projection_layer", "decoder_upper_projection_layer", "fusion_rule")
+        return [weights[f"{head}.0.bias"] for head in heads]
+
+    def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
+        """RGB goes in and comes out in [0, 1]."""
+        return Normalisation((0.0,), (1.0,))
+
+    def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
+        """Takes two sources apart and fuses them.
+
+        Args:
+            sources: the two, (B, 3, H, W) in [0, 1].
+
+        Returns:
+            `fused` (B, 3, H, W), 0 or more, not bounded above; `features`, pictures of the same kind: "common", a
+            single one of what the sources share, and "unique", one of what each has alone.
+
+        Raises:
+            UserError: not two sources.
+        """
+        embeddings = self._decompose(sources)
+        own = self.common_head == "own"
+        common_head = self.decoder_common_projection_layer if own else self.decoder_upper_projection_layer
+        pictures = {
+            "common": (common_head(embeddings.common),),
+            "unique": tuple(self.decoder_upper_projection_layer(unique) for unique in embeddings.unique),
+        }
+        return FusionOutput(self._put_together(embeddings), features=pictures)
+
+    def _fused(self, sources: Sequence[Tensor]) -> Tensor:
+        return self._put_together(self._decompose(sources))
+
+    def _decompose(self, sources: Sequence[Tensor]) -> _Embeddings:
+        if len(sources) != 2:
+            raise UserError(f"{len(sources)} sources: DeFusion fuses two")
+        size = sources[0].shape[-2:]
+        levels = [self._encode(source) for source in sources]
+        of_both = [torch.cat(maps, dim=1) for maps in zip(*levels, strict=True)]
+        code = self.common_encoder(of_both[0])
+        return _Embeddings(
+            self._decode("common", code, of_both, size),
+            tuple(self._decode("upper", code, of_one, size) for of_one in levels),
+        )
+
+    def _encode(self, source: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) → (B, 256, H/8, W/8), (B, 128, H/4, W/4), (B, 64, H/2, W/2)."""
+        halved = functional.max_pool2d(self.encoder_upper(source), 3, stride=2, padding=1)
+        level1 = self.upper_encoder_layer1(halved)
+        level2 = self.upper_encoder_layer2(level1)
+        return [self.upper_encoder_layer3(level2), level2, level1]
+
+    def _decode(self, decoder: str, code: Tensor, levels: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        """The code and the maps of each level, deepest first → an embedding (B, 16, H, W)."""
+        layers = [getattr(self, f"decoder_{decoder}_layer{number}") for number in (1, 2, 3, 4)]
+        maps = layers[0](torch.cat((code, levels[0]), dim=1))
+        for layer, skip in zip(layers[1:3], levels[1:], strict=True):
+            maps = layer(torch.cat((_enlarged(maps, skip.shape[-2:]), skip), dim=1))
+        embedding: Tensor = layers[3](_enlarged(maps, size))
+        return embedding
+
+    def _put_together(self, embeddings: _Embeddings) -> Tensor:
+        fused: Tensor = self.fusion_rule(embeddings.common + embeddings.unique[0] + embeddings.unique[1])
+        return fused
+
+    @classmethod
+    def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
+        """Weights tell the depth."""
+        if "decoder_common_layer1.layer.0.conv1.weight" not in state:
+            return {}
+        return {"depth": "trainer" if "decoder_common_layer1.layer.2.conv1.weight" in state else "tester"}
+
+    @classmethod
+    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
+        """The released tester continued pictures by 16 pixels, and drew the common picture with the unique head."""
+        return {"pad": PUBLISHED_PAD, "common_head": "unique"}
+
+
+class _Embeddings(NamedTuple):
+    """What sources are taken apart into, (B, 16, H, W) each."""
+
+    common: Tensor
+    unique: tuple[Tensor, ...]
+
+
+def _head() -> nn.Sequential:
+    """An embedding (B, 16, H, W) → a picture (B, 3, H, W), 0 or more."""
+    return nn.Sequential(nn.Conv2d(16, 3, 3, padding=1), nn.ReLU())
+
+
+def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Twice the size, bilinearly; from there to the size wanted, where that is odd, by nearest neighbours."""
+    doubled = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+    return doubled if doubled.shape[-2:] == tuple(size) else functional.interpolate(doubled, size=tuple(size))
