@@ -65,6 +65,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     _within("lr", training.lr, training.lr > 0, "a rate above 0, such as 0.0002")
     factor, lowest = training.lr_decay_factor, training.lr_min
     _within("lr_decay_factor", factor, 0 < factor <= 1, "a factor above 0 and up to 1, such as 0.5")
+    _check_milestones(training)
     _within("lr_min", lowest, 0 <= lowest <= training.lr, f"a rate from 0 to that of --lr, {training.lr}")
     _at_least("accumulate", training.accumulate, 1)
     _check_watching(config.watching)
@@ -154,8 +155,7 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
     last = config.training.n_epochs + config.training.n_epochs_decay
-    of_steps = dict.fromkeys(("lr_decay_iters", "lr_decay_factor"), "step")
-    notices += _without_effect(parsed, "lr_policy", config.training.lr_policy, of_steps)
+    notices += _schedule_notices(parsed, config.training, last)
     if "netD" in parsed.given and not config.model.may_have_discriminator:
         notices.append(f"--netD has no effect with --model {config.selection.model}, which trains no discriminator")
     if isinstance(config.model, SMFNetTrainingOptions):
@@ -170,6 +170,15 @@ def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[st
         for name, owner in owners.items()
         if name in parsed.given and owner != chosen
     ]
+
+
+def _schedule_notices(parsed: Parsed, training: TrainingOptions, last: int) -> list[str]:
+    owner_of_factor = "multistep" if training.lr_policy == "multistep" else "step"
+    owners = {"lr_decay_iters": "step", "lr_milestones": "multistep", "lr_decay_factor": owner_of_factor}
+    notices = _without_effect(parsed, "lr_policy", training.lr_policy, owners)
+    if training.lr_policy == "multistep" and training.lr_milestones[-1] >= last:
+        notices.append(f"--lr_milestones {training.lr_milestones[-1]}: no epoch comes after it, the last one is {last}")
+    return notices
 
 
 def _smfnet_notices(model: SMFNetTrainingOptions, training: TrainingOptions, last: int) -> list[str]:
@@ -239,6 +248,15 @@ def _check_procedure(config: TrainConfig) -> None:
         _check_gsgif(config, config.model)
     if isinstance(config.model, DeFusionTrainingOptions):
         _check_defusion(config, config.model)
+
+
+def _check_milestones(training: TrainingOptions) -> None:
+    milestones = training.lr_milestones
+    if training.lr_policy == "multistep" and not milestones:
+        raise UserError("--lr_policy multistep: add --lr_milestones, after how many epochs the rate falls: 20 40 45 47")
+    if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+        given = " ".join(map(str, milestones))
+        raise UserError(f"--lr_milestones {given}: wanted rising numbers of epochs from 1 on, such as 20 40 45 47")
 
 
 def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
