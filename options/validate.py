@@ -12,12 +12,14 @@ from options.data import (
     PMF_RECIPE_OPTIONS,
     AlignedOptions,
     DecompositionOptions,
+    PairsAndPhotosOptions,
     PatchesOptions,
     PMFOptions,
     SaliencyOptions,
     SourcesOptions,
 )
 from options.models import (
+    DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
     GSGIFTrainingOptions,
     IFCNNTrainingOptions,
@@ -25,6 +27,7 @@ from options.models import (
 )
 from options.networks import (
     DeFusionOptions,
+    DeFusionPlusOptions,
     FamilyOptions,
     GeneratorOptions,
     GSGIFOptions,
@@ -44,6 +47,7 @@ MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
 SSIM_WINDOW = 11  # of SMFNet's loss
 LARGEST_PAD = 1024
+FILES_OF_SECOND_STAGE = ("teacher_ir", "teacher_vis", "first_stage_weights")  # of --model defusion_plus
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -143,8 +147,9 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     """Options that are accepted but do nothing, or do not do what one may think."""
     augmentation = config.augmentation
     notices = list(parsed.notices)
-    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions):
-        notices.append("--load_size has no effect with --dataset_mode decomposition, which resizes to --crop_size")
+    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions | PairsAndPhotosOptions):
+        mode = config.selection.dataset_mode
+        notices.append(f"--load_size has no effect with --dataset_mode {mode}, which resizes to --crop_size")
     elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
         notices.append(
             f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
@@ -158,6 +163,9 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     notices += _schedule_notices(parsed, config.training, last)
     if "netD" in parsed.given and not config.model.may_have_discriminator:
         notices.append(f"--netD has no effect with --model {config.selection.model}, which trains no discriminator")
+    if isinstance(config.model, DeFusionPlusTrainingOptions) and config.model.stage == 1:
+        of_second = sorted(parsed.given & {*FILES_OF_SECOND_STAGE})
+        notices += [f"--{name} has no effect with --stage 1: it belongs to --stage 2" for name in of_second]
     if isinstance(config.model, SMFNetTrainingOptions):
         notices += _smfnet_notices(config.model, config.training, last)
     return notices + _ifcnn_notices(config, parsed, last)
@@ -248,6 +256,8 @@ def _check_procedure(config: TrainConfig) -> None:
         _check_gsgif(config, config.model)
     if isinstance(config.model, DeFusionTrainingOptions):
         _check_defusion(config, config.model)
+    if isinstance(config.model, DeFusionPlusTrainingOptions):
+        _check_defusion_plus(config, config.model)
 
 
 def _check_milestones(training: TrainingOptions) -> None:
@@ -300,6 +310,29 @@ def _check_defusion(config: TrainConfig, model: DeFusionTrainingOptions) -> None
             "decomposition"
         )
     _within("annealing", model.annealing, model.annealing > 0, "a factor above 0, such as 0.1")
+
+
+def _check_defusion_plus(config: TrainConfig, model: DeFusionPlusTrainingOptions) -> None:
+    if not isinstance(config.generator, DeFusionPlusOptions):
+        raise UserError("--model defusion_plus trains DeFusionPlus only: add --netG DeFusionPlus")
+    _within("stage", model.stage, model.stage in (1, 2), "1 or 2")
+    kind, mode = (
+        (DecompositionOptions, "decomposition") if model.stage == 1 else (PairsAndPhotosOptions, "pairs_and_photos")
+    )
+    if not isinstance(config.dataset, kind):
+        raise UserError(
+            f"--dataset_mode {config.selection.dataset_mode}: stage {model.stage} of --model defusion_plus needs "
+            f"--dataset_mode {mode}"
+        )
+    if model.stage == 1:
+        return
+    for name in FILES_OF_SECOND_STAGE:
+        file, is_teacher = getattr(model, name), name != "first_stage_weights"
+        if is_teacher and not file:
+            raise UserError(f"--{name} is missing: name a file of a masked autoencoder's weights, ViT-B/16")
+        goes_on = config.training.continue_train and not is_teacher  # teachers are no part of the run
+        if file and not goes_on and not Path(file).is_file():
+            raise UserError(f"--{name} {file}: no such file")
 
 
 def _check_targets(config: TrainConfig) -> None:
