@@ -18,6 +18,7 @@ _DATASETS = MappingProxyType(
         "saliency": "data.saliency_dataset:SaliencyDataset",
         "patches": "data.patches_dataset:PatchesDataset",
         "decomposition": "data.decomposition_dataset:DecompositionDataset",
+        "pairs_and_photos": "data.pairs_and_photos_dataset:PairsAndPhotosDataset",
     }
 )
 

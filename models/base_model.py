@@ -46,7 +46,8 @@ class OptimizerSettings:
         n_epochs: epochs at the full rate.
         n_epochs_decay: epochs over which it then falls.
         lr_decay_iters: epochs between two steps of the policy "step".
-        lr_decay_factor: what the rate is multiplied by at such a step.
+        lr_milestones: after how many epochs the policy "multistep" makes its steps.
+        lr_decay_factor: what the rate is multiplied by at a step of both.
         lr_min: the rate that no policy goes below.
         clip_grad: largest norm of a network's gradient, which is scaled down to it; 0 is off.
         accumulate: into how many parts a batch is cut, which are computed one after the other.
@@ -58,6 +59,7 @@ class OptimizerSettings:
     n_epochs: int = 100
     n_epochs_decay: int = 100
     lr_decay_iters: int = 50
+    lr_milestones: Sequence[int] = ()
     lr_decay_factor: float = 0.1
     lr_min: float = 0.0
     clip_grad: float = 0.0
@@ -167,6 +169,7 @@ class BaseModel(ABC):
             n_epochs=settings.n_epochs,
             n_epochs_decay=settings.n_epochs_decay,
             lr_decay_iters=settings.lr_decay_iters,
+            lr_milestones=settings.lr_milestones,
             lr_decay_factor=settings.lr_decay_factor,
             lr_min=settings.lr_min,
         )

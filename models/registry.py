@@ -58,6 +58,7 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
         "smfnet": Entry("models.smfnet_model:SMFNetModel"),
         "gsgif": Entry("models.gsgif_model:GSGIFModel"),
         "defusion": Entry("models.defusion_model:DeFusionModel"),
+        "defusion_plus": Entry("models.defusion_plus_model:DeFusionPlusModel"),
     }
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from models.choices import check_choice
 
-POLICIES = ("linear", "step", "plateau", "cosine")
+POLICIES = ("linear", "step", "multistep", "plateau", "cosine")
 
 
 def linear_factor(epoch: int, n_epochs: int, n_epochs_decay: int) -> float:
@@ -28,6 +28,11 @@ def cosine_factor(epoch: int, epochs: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(epoch / max(epochs, 1), 1.0)))
 
 
+def multistep_factor(epoch: int, milestones: Sequence[int], decay: float) -> float:
+    """Returns the factor of the learning rate in `epoch`, counted from 0: times `decay` after each of `milestones`."""
+    return decay ** sum(epoch >= milestone for milestone in milestones)
+
+
 def build_scheduler(
     optimizer: Optimizer,
     policy: str,
@@ -35,6 +40,7 @@ def build_scheduler(
     n_epochs_decay: int,
     lr_decay_iters: int,
     *,
+    lr_milestones: Sequence[int] = (),
     lr_decay_factor: float = 0.1,
     lr_min: float = 0.0,
 ) -> LRScheduler:
@@ -42,13 +48,14 @@ def build_scheduler(
 
     Args:
         optimizer: its present learning rates are the ones that the schedule starts from.
-        policy: "linear", see `linear_factor`; "step", times `lr_decay_factor` every `lr_decay_iters` epochs; "plateau",
-            times 0.2 when the quality given to `step(quality)` has not risen by 1 % for more than 5 steps; "cosine",
-            from the learning rate to 0 over all epochs.
+        policy: "linear", see `linear_factor`; "step", times `lr_decay_factor` every `lr_decay_iters` epochs;
+            "multistep", see `multistep_factor`; "plateau", times 0.2 when the quality given to `step(quality)` has not
+            risen by 1 % for more than 5 steps; "cosine", from the learning rate to 0 over all epochs.
         n_epochs: epochs at the first learning rate.
         n_epochs_decay: epochs after them.
         lr_decay_iters: epochs between two steps of "step".
-        lr_decay_factor: what a step of "step" multiplies by.
+        lr_milestones: after how many epochs "multistep" makes its steps.
+        lr_decay_factor: what a step of "step" and "multistep" multiplies by.
         lr_min: the rate that none of them goes below.
 
     Raises:
@@ -60,6 +67,7 @@ def build_scheduler(
     factors: dict[str, Callable[[int], float]] = {
         "linear": lambda epoch: linear_factor(epoch, n_epochs, n_epochs_decay),
         "step": lambda epoch: lr_decay_factor ** (epoch // lr_decay_iters),
+        "multistep": lambda epoch: multistep_factor(epoch, lr_milestones, lr_decay_factor),
         "cosine": lambda epoch: cosine_factor(epoch, n_epochs + n_epochs_decay),
     }
     lowest = lr_min / optimizer.param_groups[0]["lr"]

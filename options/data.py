@@ -121,4 +121,25 @@ class DecompositionOptions:
     """`--dataset_mode decomposition`: pairs of masked copies made on the fly from photographs, as for DeFusion."""
 
 
-DatasetOptions = AlignedOptions | SourcesOptions | PMFOptions | SaliencyOptions | PatchesOptions | DecompositionOptions
+@dataclass(frozen=True)
+class PairsAndPhotosOptions:
+    """`--dataset_mode pairs_and_photos`: infrared-visible pairs, each beside masked copies of a photograph."""
+
+    photos: str = option("", "folder of the photographs; --dataroot is that of the pairs", metavar="DIR")
+    layout: str = option(
+        "auto",
+        "how the files of the pairs belong together, where two readings are possible",
+        choices=("auto", "roles", "scenes", "suffix", "stacked"),
+    )
+    roles: str = option("", "which roles are infrared and visible, in this order, such as ir,vi", metavar="NAMES")
+
+
+DatasetOptions = (
+    AlignedOptions
+    | SourcesOptions
+    | PMFOptions
+    | SaliencyOptions
+    | PatchesOptions
+    | DecompositionOptions
+    | PairsAndPhotosOptions
+)

@@ -25,7 +25,10 @@ MAY_CHANGE = frozenset(
     {*OF_ONE_CALL, "n_epochs", "n_epochs_decay", "gpu_ids", "compile", "num_threads"}
     | {"save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"}
 )
-PATHS = ("dataroot", "val_dataroot", "images", "maps", "saliency")
+PATHS = (
+    *("dataroot", "val_dataroot", "images", "maps", "saliency", "photos"),
+    *("teacher_ir", "teacher_vis", "first_stage_weights"),
+)
 
 
 def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:

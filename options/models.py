@@ -107,3 +107,27 @@ class DeFusionTrainingOptions(ModelOptions):
         "length of the loss's annealing, as a factor of the published one: the fused picture is trained from step "
         "17000 times this on",
     )
+
+
+@dataclass(frozen=True)
+class DeFusionPlusTrainingOptions(ModelOptions):
+    """`--model defusion_plus`: masked copies of photographs (stage 1), then also infrared-visible pairs (stage 2)."""
+
+    stage: int = option(1, "1: photographs alone; 2: infrared-visible pairs beside them, with two teachers")
+    teacher_ir: str = option(
+        "", "stage 2: weights of a masked autoencoder of infrared pictures, ViT-B/16", metavar="FILE"
+    )
+    teacher_vis: str = option(
+        "", "stage 2: the same of visible pictures, such as mae_pretrain_vit_base.pth", metavar="FILE"
+    )
+    first_stage_weights: str = option(
+        "",
+        "stage 2: weights of the generator to begin with, such as checkpoints/DeFusionPlus/latest_net_G.pth; "
+        "default: initial ones",
+        metavar="FILE",
+    )
+
+    @property
+    def needs_target(self) -> bool:
+        """Of infrared-visible pairs, with which stage 2 is validated, none is known."""
+        return self.stage == 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from options.data import (
     AlignedOptions,
     DecompositionOptions,
+    PairsAndPhotosOptions,
     PatchesOptions,
     PMFOptions,
     SaliencyOptions,
@@ -17,6 +18,7 @@ from options.data import (
 )
 from options.fields import option
 from options.models import (
+    DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
     GSGIFTrainingOptions,
     IFCNNTrainingOptions,
@@ -43,6 +45,7 @@ MODELS: dict[str, type[ModelOptions]] = {
     "smfnet": SMFNetTrainingOptions,
     "gsgif": GSGIFTrainingOptions,
     "defusion": DeFusionTrainingOptions,
+    "defusion_plus": DeFusionPlusTrainingOptions,
 }
 GENERATORS: dict[str, type[GeneratorOptions]] = {
     "R2GAN_generator": R2GANOptions,
@@ -62,6 +65,7 @@ GENERATOR_OF: dict[str, str] = {
     "smfnet": "SMFNet",
     "gsgif": "GSGIF_generator",
     "defusion": "DeFusion",
+    "defusion_plus": "DeFusionPlus",
 }
 DISCRIMINATORS: dict[str, type] = {
     "pixel": DiscriminatorOptions,
@@ -75,6 +79,7 @@ DATASETS: dict[str, type] = {
     "saliency": SaliencyOptions,
     "patches": PatchesOptions,
     "decomposition": DecompositionOptions,
+    "pairs_and_photos": PairsAndPhotosOptions,
 }
 
 

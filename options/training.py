@@ -23,9 +23,16 @@ class TrainingOptions:
     clip_grad: float = option(
         0.0, "largest norm of a network's gradient (--model smfnet: of each part's), such as 100; 0 does not limit it"
     )
-    lr_policy: str = option("linear", "learning rate over the epochs", choices=("linear", "step", "plateau", "cosine"))
+    lr_policy: str = option(
+        "linear", "learning rate over the epochs", choices=("linear", "step", "multistep", "plateau", "cosine")
+    )
     lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step")
-    lr_decay_factor: float = option(0.1, "what the learning rate is multiplied by at a step of --lr_policy step")
+    lr_milestones: tuple[int, ...] = option(
+        (), "after how many epochs --lr_policy multistep makes its steps, such as 20 40 45 47", metavar="EPOCHS"
+    )
+    lr_decay_factor: float = option(
+        0.1, "what the learning rate is multiplied by at a step of --lr_policy step and multistep"
+    )
     lr_min: float = option(0.0, "learning rate that no --lr_policy goes below")
     init_type: str = option("normal", "initial weights", choices=("normal", "xavier", "kaiming", "orthogonal"))
     init_gain: float = option(0.02, "scale of the initial weights of --init_type normal, xavier and orthogonal")

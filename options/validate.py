@@ -12,12 +12,14 @@ from options.data import (
     PMF_RECIPE_OPTIONS,
     AlignedOptions,
     DecompositionOptions,
+    PairsAndPhotosOptions,
     PatchesOptions,
     PMFOptions,
     SaliencyOptions,
     SourcesOptions,
 )
 from options.models import (
+    DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
     GSGIFTrainingOptions,
     IFCNNTrainingOptions,
@@ -25,6 +27,7 @@ from options.models import (
 )
 from options.networks import (
     DeFusionOptions,
+    DeFusionPlusOptions,
     FamilyOptions,
     GeneratorOptions,
     GSGIFOptions,
@@ -44,6 +47,7 @@ MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
 SSIM_WINDOW = 11  # of SMFNet's loss
 LARGEST_PAD = 1024
+FILES_OF_SECOND_STAGE = ("teacher_ir", "teacher_vis", "first_stage_weights")  # of --model defusion_plus
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -65,6 +69,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     _within("lr", training.lr, training.lr > 0, "a rate above 0, such as 0.0002")
     factor, lowest = training.lr_decay_factor, training.lr_min
     _within("lr_decay_factor", factor, 0 < factor <= 1, "a factor above 0 and up to 1, such as 0.5")
+    _check_milestones(training)
     _within("lr_min", lowest, 0 <= lowest <= training.lr, f"a rate from 0 to that of --lr, {training.lr}")
     _at_least("accumulate", training.accumulate, 1)
     _check_watching(config.watching)
@@ -142,8 +147,9 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     """Options that are accepted but do nothing, or do not do what one may think."""
     augmentation = config.augmentation
     notices = list(parsed.notices)
-    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions):
-        notices.append("--load_size has no effect with --dataset_mode decomposition, which resizes to --crop_size")
+    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions | PairsAndPhotosOptions):
+        mode = config.selection.dataset_mode
+        notices.append(f"--load_size has no effect with --dataset_mode {mode}, which resizes to --crop_size")
     elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
         notices.append(
             f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
@@ -154,10 +160,12 @@ def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
     last = config.training.n_epochs + config.training.n_epochs_decay
-    of_steps = dict.fromkeys(("lr_decay_iters", "lr_decay_factor"), "step")
-    notices += _without_effect(parsed, "lr_policy", config.training.lr_policy, of_steps)
+    notices += _schedule_notices(parsed, config.training, last)
     if "netD" in parsed.given and not config.model.may_have_discriminator:
         notices.append(f"--netD has no effect with --model {config.selection.model}, which trains no discriminator")
+    if isinstance(config.model, DeFusionPlusTrainingOptions) and config.model.stage == 1:
+        of_second = sorted(parsed.given & {*FILES_OF_SECOND_STAGE})
+        notices += [f"--{name} has no effect with --stage 1: it belongs to --stage 2" for name in of_second]
     if isinstance(config.model, SMFNetTrainingOptions):
         notices += _smfnet_notices(config.model, config.training, last)
     return notices + _ifcnn_notices(config, parsed, last)
@@ -170,6 +178,15 @@ def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[st
         for name, owner in owners.items()
         if name in parsed.given and owner != chosen
     ]
+
+
+def _schedule_notices(parsed: Parsed, training: TrainingOptions, last: int) -> list[str]:
+    owner_of_factor = "multistep" if training.lr_policy == "multistep" else "step"
+    owners = {"lr_decay_iters": "step", "lr_milestones": "multistep", "lr_decay_factor": owner_of_factor}
+    notices = _without_effect(parsed, "lr_policy", training.lr_policy, owners)
+    if training.lr_policy == "multistep" and training.lr_milestones[-1] >= last:
+        notices.append(f"--lr_milestones {training.lr_milestones[-1]}: no epoch comes after it, the last one is {last}")
+    return notices
 
 
 def _smfnet_notices(model: SMFNetTrainingOptions, training: TrainingOptions, last: int) -> list[str]:
@@ -239,6 +256,17 @@ def _check_procedure(config: TrainConfig) -> None:
         _check_gsgif(config, config.model)
     if isinstance(config.model, DeFusionTrainingOptions):
         _check_defusion(config, config.model)
+    if isinstance(config.model, DeFusionPlusTrainingOptions):
+        _check_defusion_plus(config, config.model)
+
+
+def _check_milestones(training: TrainingOptions) -> None:
+    milestones = training.lr_milestones
+    if training.lr_policy == "multistep" and not milestones:
+        raise UserError("--lr_policy multistep: add --lr_milestones, after how many epochs the rate falls: 20 40 45 47")
+    if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+        given = " ".join(map(str, milestones))
+        raise UserError(f"--lr_milestones {given}: wanted rising numbers of epochs from 1 on, such as 20 40 45 47")
 
 
 def _check_ifcnn(config: TrainConfig, model: IFCNNTrainingOptions) -> None:
@@ -282,6 +310,29 @@ def _check_defusion(config: TrainConfig, model: DeFusionTrainingOptions) -> None
             "decomposition"
         )
     _within("annealing", model.annealing, model.annealing > 0, "a factor above 0, such as 0.1")
+
+
+def _check_defusion_plus(config: TrainConfig, model: DeFusionPlusTrainingOptions) -> None:
+    if not isinstance(config.generator, DeFusionPlusOptions):
+        raise UserError("--model defusion_plus trains DeFusionPlus only: add --netG DeFusionPlus")
+    _within("stage", model.stage, model.stage in (1, 2), "1 or 2")
+    kind, mode = (
+        (DecompositionOptions, "decomposition") if model.stage == 1 else (PairsAndPhotosOptions, "pairs_and_photos")
+    )
+    if not isinstance(config.dataset, kind):
+        raise UserError(
+            f"--dataset_mode {config.selection.dataset_mode}: stage {model.stage} of --model defusion_plus needs "
+            f"--dataset_mode {mode}"
+        )
+    if model.stage == 1:
+        return
+    for name in FILES_OF_SECOND_STAGE:
+        file, is_teacher = getattr(model, name), name != "first_stage_weights"
+        if is_teacher and not file:
+            raise UserError(f"--{name} is missing: name a file of a masked autoencoder's weights, ViT-B/16")
+        goes_on = config.training.continue_train and not is_teacher  # teachers are no part of the run
+        if file and not goes_on and not Path(file).is_file():
+            raise UserError(f"--{name} {file}: no such file")
 
 
 def _check_targets(config: TrainConfig) -> None:

@@ -17,7 +17,7 @@ from data.sampler import EpochSampler
 from data.transforms import JointTransform
 from models.base_model import BaseModel
 from options.commands import TrainConfig
-from options.data import PatchesOptions, SourcesOptions
+from options.data import PairsAndPhotosOptions, PatchesOptions, SourcesOptions
 from options.files import are_paths, describe, differences, read_options, to_dict, to_json
 from util.assembly import build_dataset, build_model
 from util.checkpoint import CheckpointFolder
@@ -177,7 +177,7 @@ def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> Non
 def _check_same_networks(config: TrainConfig, checkpoints: CheckpointFolder) -> None:
     """A run goes on with the networks it was begun with, whatever else may change."""
     before, now = read_options(checkpoints.options_file), to_dict(config)
-    terms = {"lambda_GAN"} & set(now["model"])
+    terms = {"lambda_GAN", "stage"} & set(now["model"])
     names = {"selection": ("model", "netG", "netD"), "generator": now["generator"], "model": terms}
     for group, options in (names | {"discriminator": now["discriminator"]}).items():
         for name in options:
@@ -230,7 +230,7 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
 
 
 def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
-    """Whatever a training from source folders, or from patches of such, understands; stacked panels for the others."""
+    """Whatever a training from source folders, patches or pairs of such understands; stacked panels for the others."""
     common: dict[str, Any] = {"root": root, "phase": "val", "num_sources": config.data.num_sources}
     needs_target, roles = config.model.needs_target, config.training.val_roles
     if isinstance(config.dataset, SourcesOptions):
@@ -238,7 +238,9 @@ def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
         common["with_target"] |= needs_target
         common["roles"] = roles or config.dataset.roles
         return create_dataset("sources", **common, training=True)
-    if isinstance(config.dataset, PatchesOptions):
+    if isinstance(config.dataset, PairsAndPhotosOptions):
+        roles = roles or config.dataset.roles
+    if isinstance(config.dataset, PatchesOptions | PairsAndPhotosOptions):
         return create_dataset("sources", **common, roles=roles, training=True)
     with_target = needs_target or getattr(config.dataset, "with_target", True)
     return create_dataset("aligned", **common, with_target=with_target)

@@ -29,6 +29,7 @@ from util.stop_signals import StopSignals
 from util.validation import Validator, quality_of
 
 log = logging.getLogger(__name__)
+RATE_OPTIONS = frozenset({"lr", "beta1", "lr_policy", "lr_decay_iters", "lr_milestones", "lr_decay_factor", "lr_min"})
 
 
 @dataclass
@@ -121,7 +122,7 @@ class Trainer:
             self.progress = Progress(**state["progress"])
             self.model.load_state_dict(state["model"])
             changed = differences(state["options"], self.configuration)
-            if {"lr", "beta1", "lr_policy", "lr_decay_iters", "lr_decay_factor", "lr_min"} & set(changed):
+            if RATE_OPTIONS & set(changed):
                 self.model.restart_schedules(finished_epochs=self.progress.epoch - 1)
             if {"val_dataroot", "val_roles"} & set(changed):
                 self.progress.best_quality = float("-inf")

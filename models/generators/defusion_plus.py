@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,8 +11,11 @@ from torch import Tensor, nn
 from models.choices import check_choice
 from models.generators.base import IMAGENET, FusionOutput, Generator, Normalisation
 from models.layers.vision_transformer import (
+    PATCH,
+    SIDE,
     CrossAttentionBlock,
     TransformerBlock,
+    VisionTransformer,
     resized_positions,
     sincos_positions,
 )
@@ -21,8 +23,6 @@ from util.errors import UserError
 
 COMMON_ORDERS = ("ab", "ba")
 PUBLISHED_PAD = 16
-PATCH = 16
-SIDE = 14  # of the grid of patches that the table of positions is for: pictures of 224 x 224
 DIM = 192
 DEPTH = 12
 HEADS_OF_ENCODER = 6
@@ -109,14 +109,38 @@ class DeFusionPlusGenerator(Generator):
         grid = [side // PATCH for side in sources[0].shape[-2:]]
         return self._put_together(*self._decompose(sources), grid)
 
+    def tokens(self, sources: Sequence[Tensor]) -> Tokens:
+        """Takes two sources apart without drawing pictures; the order for the common part is drawn as in `forward`.
+
+        Args:
+            sources: the two, (B, 3, H, W) in [0, 1], H and W multiples of 16.
+
+        Raises:
+            UserError: not two sources.
+        """
+        codes, skips = self._encode(sources)
+        swapped = self._draw_order(codes[0].device)
+        main, skip = self._parts(codes, skips, swapped)
+        common, twin = self.decoder_common_blocks[0], self.decode_common_skipconn
+        reverse = _shared(codes, ~swapped, common) + _shared(skips, ~swapped, twin)
+        unique = tuple(own + own_twin for own, own_twin in zip(main.unique, skip.unique, strict=True))
+        return Tokens(main.common + skip.common, reverse, unique)
+
     def _decompose(self, sources: Sequence[Tensor]) -> tuple[_Parts, _Parts]:
         """The parts of the codes, and of the skips."""
+        codes, skips = self._encode(sources)
+        return self._parts(codes, skips, self._draw_order(codes[0].device))
+
+    def _encode(self, sources: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """The sources' codes, and their skips."""
         if len(sources) != 2:
             raise UserError(f"{len(sources)} sources: DeFusionPlus fuses two")
         encoded = [self.encoder(IMAGENET.apply(source)) for source in sources]
         codes = [tokens.code for tokens in encoded]
         skips = [self.enc_norm1(tokens.embedding) + self.enc_norm2(tokens.first) for tokens in encoded]
-        swapped = self._draw_order(codes[0].device)
+        return codes, skips
+
+    def _parts(self, codes: Sequence[Tensor], skips: Sequence[Tensor], swapped: Tensor) -> tuple[_Parts, _Parts]:
         common, unique = self.decoder_common_blocks[0], self.decoder_unique_blocks[0]
         common_twin, unique_twin = self.decode_common_skipconn, self.decoder_unique_skipconn
         main = _take_apart(codes, swapped, common, unique, self.decoder_unique_residual)
@@ -155,6 +179,20 @@ class DeFusionPlusGenerator(Generator):
         return {"pad": PUBLISHED_PAD}
 
 
+class Tokens(NamedTuple):
+    """What two sources are taken apart into, codes and skips added, (B, 1 + T, 192) each.
+
+    Attributes:
+        common: what they share.
+        reverse: the same, with the other source asking.
+        unique: what each has alone.
+    """
+
+    common: Tensor
+    reverse: Tensor
+    unique: tuple[Tensor, ...]
+
+
 class _Parts(NamedTuple):
     """What the tokens of two sources are taken apart into, (B, T, 192) each."""
 
@@ -175,26 +213,16 @@ class _Encoded(NamedTuple):
     code: Tensor
 
 
-class _Encoder(nn.Module):
-    """ViT-Tiny/16 with a class token: a picture (B, 3, H, W) → tokens (B, 1 + H / 16 · W / 16, 192)."""
+class _Encoder(VisionTransformer):
+    """ViT-Tiny/16: a picture (B, 3, H, W) → tokens (B, 1 + H / 16 · W / 16, 192)."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, DIM))
-        self.pos_embed = nn.Parameter(sincos_positions(DIM, SIDE, SIDE), requires_grad=False)
-        self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, DIM, PATCH, stride=PATCH)))
         heads = [HEADS_OF_ENCODER] * (DEPTH - 1) + [HEADS_OF_LAST]
-        drops = [DROP_PATH * number / (DEPTH - 1) for number in range(DEPTH)]
-        self.blocks = nn.ModuleList(
-            TransformerBlock(DIM, number, eps=1e-6, drop_path=drop) for number, drop in zip(heads, drops, strict=True)
-        )
-        self.norm = nn.LayerNorm(DIM, eps=1e-6).requires_grad_(False)  # in published files, and nothing uses it
+        super().__init__(DIM, heads, drop_path=DROP_PATH)
+        self.norm.requires_grad_(False)  # in published files, and nothing uses it
 
     def forward(self, picture: Tensor) -> _Encoded:
-        maps = self.patch_embed(picture)
-        patches = maps.flatten(2).transpose(1, 2)
-        tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1)
-        embedding = tokens + resized_positions(self.pos_embed, SIDE, maps.shape[-2], maps.shape[-1])
+        embedding = self.embed(picture)
         first = code = self.blocks[0](embedding)
         for block in self.blocks[1:]:
             code = block(code)
@@ -210,9 +238,16 @@ def _take_apart(
 ) -> _Parts:
     """Two sources' tokens → what they share, and what each has beside the other."""
     a, b = tokens
-    answers, asks = torch.where(swapped, b, a), torch.where(swapped, a, b)
     unique = tuple(unique_cross(own, other, other) + residual(own) for own, other in ((a, b), (b, a)))
-    return _Parts(common_cross(asks, asks, answers), unique)
+    return _Parts(_shared(tokens, swapped, common_cross), unique)
+
+
+def _shared(tokens: Sequence[Tensor], swapped: Tensor, cross: nn.Module) -> Tensor:
+    """What the second source, or with `swapped` the first, draws from the other of what they share."""
+    a, b = tokens
+    answers, asks = torch.where(swapped, b, a), torch.where(swapped, a, b)
+    shared: Tensor = cross(asks, asks, answers)
+    return shared
 
 
 def _decoder() -> nn.ModuleList:

@@ -6,12 +6,43 @@ Tokens are (B, T, C). Attention never holds its T x T weights: torch computes th
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 MLP_RATIO = 4
+PATCH = 16
+SIDE = 14  # of the grid of patches that a table of positions is for: pictures of 224 x 224
+
+
+class VisionTransformer(nn.Module):
+    """What encoders of patches of 16 x 16 with a class token are made of, under the usual names; norms have eps 1e-6.
+
+    Args:
+        dim: C.
+        heads: of each block's attention.
+        drop_path: of the last block; it grows evenly from 0 at the first.
+    """
+
+    def __init__(self, dim: int, heads: Sequence[int], *, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, dim))
+        self.pos_embed = nn.Parameter(sincos_positions(dim, SIDE, SIDE), requires_grad=False)
+        self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, dim, PATCH, stride=PATCH)))
+        drops = [drop_path * number / max(len(heads) - 1, 1) for number in range(len(heads))]
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, number, eps=1e-6, drop_path=drop) for number, drop in zip(heads, drops, strict=True)
+        )
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+
+    def embed(self, picture: Tensor) -> Tensor:
+        """Patches become tokens that know their place: (B, 3, H, W) → (B, 1 + H / 16 · W / 16, C)."""
+        maps = self.patch_embed(picture)
+        patches = maps.flatten(2).transpose(1, 2)
+        tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1)
+        return tokens + resized_positions(self.pos_embed, SIDE, maps.shape[-2], maps.shape[-1])
 
 
 class TransformerBlock(nn.Module):

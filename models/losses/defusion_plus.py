@@ -47,3 +47,27 @@ def defusion_plus_terms(
     terms["G_fused"] = 100 * functional.l1_loss(fused, target)
     terms["G_SSIM"] = 50 * ssim_loss(fused, target, SSIM_WINDOW)
     return terms
+
+
+def teaching_terms(
+    foretold: Sequence[Tensor], latents: Sequence[Tensor], common: tuple[Tensor, Tensor]
+) -> dict[str, Tensor]:
+    """The terms that the second stage adds, of infrared-visible pairs.
+
+    MSE(foretold_ir, latents_ir) + MSE(foretold_vis, latents_vis) + L1(common_ab, common_ba); that it is the mean
+    square, and that all weights are 1, is ours.
+
+    Args:
+        foretold: what is foretold of both teachers' latents (B, T, 768), from what the source has alone and shares.
+        latents: the teachers'.
+        common: the tokens of what the sources share (B, T, 192), asked in both orders.
+
+    Returns:
+        Name → weighted term, means over the batch.
+    """
+    names = ("G_teacher_ir", "G_teacher_vis")
+    terms = {
+        name: functional.mse_loss(predicted, wanted)
+        for name, predicted, wanted in zip(names, foretold, latents, strict=True)
+    }
+    return terms | {"G_orders": functional.l1_loss(*common)}

@@ -14,6 +14,7 @@ import train as train_command
 from options.commands import parse_train
 from scripts import make_patches
 from tests.pictures import write_pairs, write_photographs, write_sources
+from tests.teachers import write_teacher
 
 ROOT = Path(__file__).resolve().parents[2]
 CURVES = Path(__file__).parent / "curves"
@@ -29,6 +30,7 @@ SMALL_NETWORK = {
     "gsgif": ["--ngf", "8", "--ndf", "8"],
     "ifcnn": ["--train_conv1"],  # small as it is; without the weights of a ResNet
     "smfnet": ["--crop_size", "16", "--n_epochs", "2", "--fusion_from", "2"],  # ten steps in each of its phases
+    "defusion_plus": [],  # small with two by two patches
     "defusion": ["--crop_size", "16", "--depth", "tester", "--annealing", "0.0005"],  # fuses from the tenth step on
 }
 
@@ -50,6 +52,11 @@ def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
         recipe_words = []
     elif selection.dataset_mode == "decomposition":
         recipe_words = ["--dataroot", write_photographs(folder / "data", 2 * STEPS, 40, 44) / "images"]
+    elif selection.dataset_mode == "pairs_and_photos":
+        write_sources(folder / "data", 2 * STEPS, 40, 44)
+        recipe_words = ["--photos", write_photographs(folder / "photos", 7, 40, 44) / "images"]
+        for seed, name in enumerate(("teacher_ir", "teacher_vis")):
+            recipe_words += [f"--{name}", write_teacher(folder / f"{name}.pth", seed)]
     else:
         write_pairs(folder / "data", 2 * STEPS, 40, 44)
         recipe_words = []

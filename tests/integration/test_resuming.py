@@ -49,13 +49,15 @@ def rates(folder):
     return [record["lr"] for record in curve(folder) if record["kind"] == "losses"]
 
 
-@pytest.mark.parametrize("policy", ["linear", "cosine", "plateau"])
+@pytest.mark.parametrize("policy", ["linear", "multistep", "cosine", "plateau"])
 def test_a_run_goes_on_with_another_rate_and_momentum_under_any_policy(words, tmp_path, policy):
     words += ["--name", "run", "--print_freq", 4]
     assert train(*words, "--lr_policy", "linear") == 0
     more = ["--continue_train", "--accept_changes", "--lr_policy", policy, "--lr", 1e-5, "--beta1", 0.9]
+    more += ["--lr_milestones", 2, 3]
     assert train(*words, *more, "--n_epochs", 5) == 0
-    first = {"linear": 1e-5, "cosine": 1e-5 * (1 + math.cos(math.pi * 3 / 5)) / 2, "plateau": 1e-5}[policy]
+    cosine = 1e-5 * (1 + math.cos(math.pi * 3 / 5)) / 2
+    first = {"linear": 1e-5, "multistep": 1e-7, "cosine": cosine, "plateau": 1e-5}[policy]
     assert rates(tmp_path / "run")[2:4] == [2e-4, pytest.approx(first)]
     state = torch.load(tmp_path / "run" / "latest_state.pth", weights_only=True)
     (group,) = state["model"]["optimizers"]["G"]["param_groups"]

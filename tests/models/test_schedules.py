@@ -3,14 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.schedules import build_scheduler, linear_factor, restore_scheduler
+from models.schedules import build_scheduler, linear_factor, multistep_factor, restore_scheduler
 from util.errors import UserError
 
 
 def rates(policy, epochs, value=None):
     """Returns the learning rate in each of the first `epochs` epochs, starting from 1; 3 constant, 4 decaying."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = build_scheduler(optimizer, policy, n_epochs=3, n_epochs_decay=4, lr_decay_iters=2)
+    scheduler = build_scheduler(
+        optimizer, policy, n_epochs=3, n_epochs_decay=4, lr_decay_iters=2, lr_milestones=(1, 4, 5)
+    )
     seen = []
     for epoch in range(epochs):
         seen.append(optimizer.param_groups[0]["lr"])
@@ -34,6 +36,13 @@ def test_step():
     assert rates("step", 6) == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
+def test_multistep():
+    assert rates("multistep", 7) == pytest.approx([1, 0.1, 0.1, 0.1, 0.01, 0.001, 0.001])
+    assert multistep_factor(19, (20, 40), 0.5) == 1
+    assert multistep_factor(20, (20, 40), 0.5) == 0.5
+    assert multistep_factor(99, (20, 40), 0.5) == 0.25
+
+
 def test_cosine():
     assert rates("cosine", 8) == pytest.approx(
         [0.5 * (1 + torch.cos(torch.tensor(torch.pi * epoch / 7)).item()) for epoch in range(8)], abs=1e-6
@@ -47,11 +56,11 @@ def test_plateau():
     assert rates("plateau", 8, value=lambda epoch: 0.9**epoch)[-1] == pytest.approx(0.2), "falling is not"
 
 
-@pytest.mark.parametrize("policy", ["linear", "step", "cosine", "plateau"])
+@pytest.mark.parametrize("policy", ["linear", "step", "multistep", "cosine", "plateau"])
 def test_state_goes_on_where_it_stopped(policy, tmp_path):
     def make():
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-        return optimizer, build_scheduler(optimizer, policy, 3, 4, 2)
+        return optimizer, build_scheduler(optimizer, policy, 3, 4, 2, lr_milestones=(2, 5))
 
     def advance(optimizer, scheduler, epochs):
         for _ in range(epochs):

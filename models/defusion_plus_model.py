@@ -1,0 +1,151 @@
+"""DeFusion++'s training: to take masked copies of photographs apart, then infrared-visible pairs as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.generators.base import FusionOutput
+from models.generators.defusion_plus import DIM, DeFusionPlusGenerator, Tokens
+from models.losses import teacher
+from models.losses.defusion_plus import defusion_plus_terms, teaching_terms
+from models.weights import load_weights, open_weights
+
+
+class DeFusionPlusModel(BaseModel):
+    """Trains DeFusion++ in one of its two stages (Liang et al., arXiv 2410.12274).
+
+    Stage 1: masked copies of photographs, see `models.losses.defusion_plus.defusion_plus_terms`
+    Stage 2: the same, and beside each photograph an infrared-visible pair, see `teaching_terms` there
+
+    The teachers of the second stage are frozen: they are in no optimiser and not part of the state. The layers that
+    foretell their latents are trained with the generator, and saved in the state alone.
+
+    Args:
+        engine: the machine.
+        netG: the generator.
+        netD: not used here: `needs_discriminator` says no, so none is made.
+        settings: how networks are updated.
+        stage: 1 or 2.
+        teacher_ir: file of the teacher of infrared pictures, see `models.losses.teacher`; for stage 2.
+        teacher_vis: the same of visible pictures.
+        first_stage_weights: file of the generator's weights that stage 2 begins with; "" begins at random.
+
+    Raises:
+        UserError: a teacher cannot be read, or is no ViT-B/16.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        netG: DeFusionPlusGenerator,
+        netD: nn.Module | None,
+        settings: OptimizerSettings,
+        *,
+        stage: int = 1,
+        teacher_ir: str = "",
+        teacher_vis: str = "",
+        first_stage_weights: str = "",
+    ) -> None:
+        del netD
+        super().__init__(engine, netG, settings)
+        self.has_teachers = stage == 2
+        self._first_stage_weights = first_stage_weights if self.has_teachers else ""
+        self.teachers: list[teacher.Teacher] = []
+        if self.has_teachers:
+            self.teachers = [
+                teacher.read_teacher(teacher_ir, "teacher_ir"),
+                teacher.read_teacher(teacher_vis, "teacher_vis"),
+            ]
+        self.netG = self.add_network("G", _Student(netG) if self.has_teachers else netG)
+        for each in self.teachers:
+            each.to(netG.mask_token)  # its device and precision
+
+    def set_initial_weights(self) -> None:
+        """Takes the generator of the first stage, where one is named."""
+        if self._first_stage_weights:
+            weights = open_weights(Path(self._first_stage_weights))
+            load_weights(self.generator, weights, f"--first_stage_weights {self._first_stage_weights}")
+
+    def set_input(self, batch: Mapping[str, Any]) -> None:
+        """Takes a batch.
+
+        Args:
+            batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), where each
+                source is the target, 0 or 1; in stage 2 "pair" (B, 2, 3, H, W) in [0, 1], infrared and visible.
+        """
+        self.sources, self.target = self.take_pictures(batch)
+        self.masks = [self.engine.to_device(mask) for mask in batch["masks"].unbind(1)]
+        if self.has_teachers:
+            self.pair = self.take_sources({"sources": batch["pair"]})
+
+    def forward(self) -> None:
+        """Takes the sources apart and fuses them, and the pair apart."""
+        self.output: FusionOutput
+        if self.has_teachers:
+            self.output, self.tokens, self.foretold = self.netG(self.sources, self.pair)
+        else:
+            self.output = self.netG(self.sources)
+
+    def optimize_parameters(self) -> None:
+        """One update of the generator."""
+        self.update("G", self._loss_G)
+        features = self.output.features
+        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
+        self.visuals["common"] = features["common"][0].detach()
+        for number, unique in enumerate(features["unique"], start=1):
+            self.visuals[f"unique_{number}"] = unique.detach()
+        self.visuals["rebuilt"] = features["rebuilt"][0].detach()
+        self.visuals |= {"fused": self.output.fused.detach(), "target": self.target}
+
+    def _loss_G(self) -> Tensor:
+        (common,), (rebuilt,) = self.output.features["common"], self.output.features["rebuilt"]
+        terms = defusion_plus_terms(
+            common,
+            self.output.features["unique"],
+            rebuilt,
+            self.output.fused,
+            target=self.target,
+            masks=self.masks,
+        )
+        if self.has_teachers:
+            latents = [each(picture) for each, picture in zip(self.teachers, self.pair, strict=True)]
+            terms |= teaching_terms(self.foretold, latents, (self.tokens.common, self.tokens.reverse))
+        self.losses = {name: term.detach() for name, term in terms.items()}
+        return sum(terms.values(), start=self.target.new_zeros(()))
+
+
+class _Student(nn.Module):
+    """The generator, and behind it for each teacher the layers that foretell its latents: one pass, one gradient."""
+
+    def __init__(self, generator: DeFusionPlusGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+        self.foretelling = nn.ModuleList(_Foretelling() for _ in range(2))
+
+    def forward(
+        self, sources: Sequence[Tensor], pair: Sequence[Tensor]
+    ) -> tuple[FusionOutput, Tokens, tuple[Tensor, ...]]:
+        output: FusionOutput = self.generator(sources)
+        tokens = self.generator.tokens(pair)
+        foretold = tuple(
+            layers(own, tokens.common) for layers, own in zip(self.foretelling, tokens.unique, strict=True)
+        )
+        return output, tokens, foretold
+
+
+class _Foretelling(nn.Module):
+    """A linear layer behind LN(unique) + LN(common): tokens (B, T, 192) of both → latents (B, T, 768)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm_unique, self.norm_common = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
+        self.linear = nn.Linear(DIM, teacher.DIM)
+
+    def forward(self, unique: Tensor, common: Tensor) -> Tensor:
+        latents: Tensor = self.linear(self.norm_unique(unique) + self.norm_common(common))
+        return latents
