@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.fields import option
 
@@ -11,7 +12,13 @@ NORMS = ("batch", "instance", "none")
 
 @dataclass(frozen=True)
 class GeneratorOptions:
-    """Base of the options of all generators."""
+    """Base of the options of all generators.
+
+    Attributes:
+        decomposes: the network takes sources apart into pictures, which `--save_decomposition` saves.
+    """
+
+    decomposes: ClassVar[bool] = False
 
     @property
     def fused_channels(self) -> int:
@@ -117,6 +124,8 @@ class PaddedOptions(GeneratorOptions):
 class DeFusionOptions(PaddedOptions):
     """`--netG DeFusion`."""
 
+    decomposes = True
+
     depth: str = option(
         "tester",
         "blocks of the common decoder: as in the released tester and weights (2, 2, 2, 2), or in the released trainer "
@@ -133,6 +142,8 @@ class DeFusionOptions(PaddedOptions):
 @dataclass(frozen=True)
 class DeFusionPlusOptions(PaddedOptions):
     """`--netG DeFusionPlus`."""
+
+    decomposes = True
 
     common_order: str = option(
         "ab",

@@ -23,6 +23,9 @@ class TestingOptions:
     metrics: str = option(
         "quick", "metrics to compute: names separated by commas, all, none, or a quick few", metavar="NAMES"
     )
+    save_decomposition: bool = option(
+        False, "also save and show what a network that decomposes takes the sources apart into: common, unique"
+    )
     eval: bool = option(True, "evaluation mode: no dropout, learned statistics in batch norm")
     color: str = option(
         "auto",

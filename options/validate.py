@@ -38,6 +38,7 @@ from options.networks import (
     SMFNetOptions,
 )
 from options.parser import Parsed
+from options.tables import GENERATORS
 from options.training import TrainingOptions
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError
@@ -109,6 +110,7 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
         UserError: a value out of its range.
     """
     _check_own_pictures(config)
+    _check_decomposition(config)
     _check_common(config)
     _at_least("batch_size", config.testing.batch_size, 1)
     _at_least("num_test", config.testing.num_test, 0)
@@ -141,6 +143,16 @@ def _check_own_pictures(config: TestConfig) -> None:
         raise UserError(f"{option} goes with --dataset_mode sources, the default of test.py")
     if testing.list and not testing.sources and not config.data.dataroot:
         raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/TNO")
+
+
+def _check_decomposition(config: TestConfig) -> None:
+    if not config.testing.save_decomposition:
+        return
+    if not config.generator.decomposes:
+        able = " or ".join(f"--netG {name}" for name, options in GENERATORS.items() if options.decomposes)
+        raise UserError(f"--save_decomposition: --netG {config.selection.netG} takes no source apart; wanted {able}")
+    if config.testing.sources:
+        raise UserError("--save_decomposition fills the result folder of --dataroot DIR, which --sources has none of")
 
 
 def _training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:

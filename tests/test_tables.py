@@ -60,6 +60,11 @@ def test_names_are_the_same(table, registry):
     assert set(table) == set(registry)
 
 
+@pytest.mark.parametrize("name", GENERATORS)
+def test_those_that_decompose_are_known(name):
+    assert tables.GENERATORS[name].decomposes == bool(load(GENERATORS[name].target).part_names)
+
+
 def load(target):
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Evaluator:
         metrics: see `util.metrics.compute_metrics`; those against a reference where an item has a target.
         largest: pictures with more pixels are not measured, which takes 200 to 500 bytes per pixel; None for any size.
         skip_bad: leave out items that cannot be read, instead of stopping.
+        save_decomposition: also write what the network takes the sources apart into.
 
     Attributes:
         seconds: what fusing took, without reading and writing.
@@ -50,12 +51,14 @@ class Evaluator:
         *,
         largest: int | None = None,
         skip_bad: bool = False,
+        save_decomposition: bool = False,
     ) -> None:
         self._fuser = fuser
         self._folder = folder
         self._metrics = metrics
         self._largest = largest
         self._skip_bad = skip_bad
+        self._save_decomposition = save_decomposition
         self.seconds = 0.0
         self.skipped: list[str] = []
         self.unmeasured = 0
@@ -126,7 +129,7 @@ class Evaluator:
 
     def _remove_others(self, written: set[str]) -> None:
         """Removes pictures of an earlier test from the folder, which would be measured and counted with these."""
-        for sub_folder in ("fused", "images"):
+        for sub_folder in ("fused", "images", "decomposition"):
             for pattern in ("*.png", ".*.tmp"):  # the latter of a test that was killed
                 for path in (self._folder / sub_folder).glob(pattern):
                     if f"{sub_folder}/{path.name}" not in written:
@@ -134,13 +137,19 @@ class Evaluator:
 
     def _run_group(self, group: Sequence[Pictures], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()
-        fused = self._fuser.fuse([item.sources for item in group], plan)
+        sources = [item.sources for item in group]
+        fused = self._fuser.fuse(sources, plan)
         self.seconds += time.perf_counter() - started
-        return [self._finish(item, picture) for item, picture in zip(group, fused, strict=True)]
+        parts = self._fuser.decompose(sources, plan) if self._save_decomposition else [{} for _ in group]
+        return [self._finish(*of_item) for of_item in zip(group, fused, parts, strict=True)]
 
-    def _finish(self, item: Pictures, fused: Picture) -> ItemResult:
+    def _finish(self, item: Pictures, fused: Picture, parts: Mapping[str, Picture]) -> ItemResult:
         pictures = {"fused": f"fused/{file_name(item.name, '.png')}"}
         write_image(self._folder / pictures["fused"], fused)
+        for label, part in parts.items():
+            ending = "_".join(["", *label.split(" ")])
+            pictures[label] = f"decomposition/{file_name(item.name, f'{ending}.png')}"
+            write_image(self._folder / pictures[label], part)
         roles = item.roles if len(item.roles) == len(item.sources) else ("",) * len(item.sources)
         shown = {
             f"source {i} {role}".strip(): source
@@ -195,5 +204,5 @@ def _in_8_bits(picture: Picture) -> Picture:
 
 
 def _reading_order(label: str) -> int:
-    """Sources first, in their order, then fused and target."""
-    return {"s": 0, "f": 1, "t": 2}[label[0]]
+    """Sources first, in their order, then fused and target, then what the sources were taken apart into."""
+    return {"s": 0, "f": 1, "t": 2}.get(label[0], 3)

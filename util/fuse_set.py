@@ -80,7 +80,8 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     log.info("fused with %s", one_line(str(weights_file)))
     skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
     largest = None if "metrics" in given else _LARGEST_MEASURED
-    evaluator = Evaluator(fuser, folder, metrics, largest=largest, skip_bad=skips)
+    parts = testing.save_decomposition
+    evaluator = Evaluator(fuser, folder, metrics, largest=largest, skip_bad=skips, save_decomposition=parts)
     results = evaluator.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
     skipped = (*dataset.skipped, *evaluator.skipped)
     if not results:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,11 +24,21 @@ def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, g
     Returns:
         (B, C, H, W) in [0, 1], float32, on the runtime's device.
     """
-    normalisation = generator.normalisation(grey=grey)
-    scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
-    with runtime.autocast():
-        fused = generator.fuse(scaled)
-    return normalisation.undo(fused.float()).clamp(0, 1)
+    (fused,) = _draw(runtime, generator, sources, lambda scaled: [generator.fuse(scaled)], grey=grey)
+    return fused
+
+
+@torch.no_grad()
+def decompose(
+    runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False
+) -> dict[str, Tensor]:
+    """Takes pictures of any size apart with a generator that does so; see `fuse`.
+
+    Returns:
+        (B, C, H, W) in [0, 1] for each of the generator's `part_names`.
+    """
+    parts = _draw(runtime, generator, sources, lambda scaled: [*generator.decompose(scaled).values()], grey=grey)
+    return dict(zip(generator.part_names, parts, strict=True))
 
 
 @torch.no_grad()
@@ -39,12 +49,25 @@ def rebuild(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -
         One (B, C, H, W) in [0, 1] per source.
     """
     height, width = sources[0].shape[-2:]
-    normalisation = generator.normalisation()
     padded = [pad_to_multiple(source, generator.size_divisor, generator.smallest_side) for source in sources]
-    scaled = [normalisation.apply(runtime.to_device(source)) for source in padded]
+    rebuilt = _draw(runtime, generator, padded, lambda scaled: generator(scaled).reconstructions)
+    return [picture[..., :height, :width] for picture in rebuilt]
+
+
+def _draw(
+    runtime: Runtime,
+    generator: Generator,
+    sources: Sequence[Tensor],
+    draw: Callable[[list[Tensor]], Sequence[Tensor]],
+    *,
+    grey: bool = False,
+) -> list[Tensor]:
+    """What a function draws in the generator's own range, in [0, 1]."""
+    normalisation = generator.normalisation(grey=grey)
+    scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
     with runtime.autocast():
-        rebuilt = generator(scaled).reconstructions
-    return [normalisation.undo(picture.float()).clamp(0, 1)[..., :height, :width] for picture in rebuilt]
+        drawn = draw(scaled)
+    return [normalisation.undo(picture.float()).clamp(0, 1) for picture in drawn]
 
 
 def saved_levels(pictures: Tensor, *, truncate: bool = False) -> Tensor:

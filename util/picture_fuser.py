@@ -17,7 +17,7 @@ from models.generators.base import Generator
 from util import exposure
 from util.colour import Colour, Floats, choose_colour, is_grey, luma, replace_luma, to_float, to_levels
 from util.errors import UserError
-from util.fusing import fuse
+from util.fusing import decompose, fuse
 from util.runtime import Runtime
 from util.tiling import Span, in_tiles, overlap_for, spans
 
@@ -115,7 +115,7 @@ class PictureFuser:
         results: list[Picture] = [np.empty((*plan.shape, *channels), plan.dtype) for _ in items]
         rows, columns = self._spans(plan.shape)
         # Tile by tile, so that floats never cover a whole picture.
-        for stripe, values in in_tiles(lambda *tile: self._compute(items, plan, tile), rows, columns):
+        for stripe, values in in_tiles(lambda *tile: self._fuse_tile(items, plan, tile), rows, columns):
             pictures = values.permute(0, 2, 3, 1).cpu().numpy()
             for result, picture, sources in zip(results, pictures, items, strict=True):
                 if planes:
@@ -125,6 +125,27 @@ class PictureFuser:
         if self._settings.exposure:
             results = [exposure.finish(plane, sources) for plane, sources in zip(results, items, strict=True)]
             return [picture[..., 0] if plan.colour is Colour.GREY else picture for picture in results]
+        return results
+
+    def decompose(self, items: Sequence[Sequence[Picture]], plan: Plan) -> list[dict[str, Picture]]:
+        """Takes items of one plan apart together, in tiles as they are fused.
+
+        Args:
+            items: for each item its N sources, (H, W, 3).
+            plan: theirs.
+
+        Returns:
+            For each the pictures of the generator's `part_names` at the sources' size and depth: (H, W, 3) where RGB
+            goes through the network, else (H, W), the sources' grey or luma taken apart.
+        """
+        names = self._generator.part_names
+        channels = (3,) if plan.colour is Colour.RGB else ()
+        results = [{name: np.empty((*plan.shape, *channels), plan.dtype) for name in names} for _ in items]
+        rows, columns = self._spans(plan.shape)
+        for stripe, values in in_tiles(lambda *tile: self._decompose_tile(items, plan, tile), rows, columns):
+            for name, part in zip(names, values.chunk(len(names), dim=1), strict=True):
+                for result, picture in zip(results, part.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
+                    result[name][stripe] = self._plain_levels(picture, plan)
         return results
 
     def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
@@ -138,13 +159,24 @@ class PictureFuser:
             overlap = overlap_for(self._generator.reach)
         return [spans(side, tile, overlap, divisor) for side in shape]
 
-    def _compute(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
-        """Runs the network on one tile of all items; returns (B, C, height, width) in [0, 1]."""
+    def _fuse_tile(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
+        """Fuses one tile of all items; returns (B, C, height, width) in [0, 1]."""
+        batches = self._batches(items, plan, tile)
+        return fuse(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
+
+    def _decompose_tile(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
+        """Takes one tile of all items apart; returns (B, parts * C, height, width) in [0, 1]."""
+        batches = self._batches(items, plan, tile)
+        parts = decompose(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
+        return torch.cat([*parts.values()], dim=1)
+
+    def _batches(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> list[Tensor]:
+        """What the network gets: for each source one tile of all items, (B, C, height, width) in [0, 1]."""
         batches = []
         for of_items in zip(*items, strict=True):  # the first sources of all items, the second ones, …
             values = np.stack([self._prepare(source[tile], plan) for source in of_items])
             batches.append(torch.from_numpy(values).permute(0, 3, 1, 2))
-        return fuse(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
+        return batches
 
     def _prepare(self, source: Picture, plan: Plan) -> Floats:
         """What the network gets of a source: (H, W, its channels) in [0, 1]."""
@@ -164,8 +196,14 @@ class PictureFuser:
         grey: npt.NDArray[Any] = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
         return grey
 
+    def _plain_levels(self, picture: Floats, plan: Plan) -> Picture:
+        """A picture as the network drew it: RGB, or one plane of what it made of grey sources or luma."""
+        if plan.colour is Colour.RGB:
+            return to_levels(picture, plan.dtype, truncate=self._generator.truncates)
+        return self._grey_levels(picture, plan)
+
     def _coloured_levels(self, fused: Floats, sources: Sequence[Picture], plan: Plan) -> Picture:
         if plan.colour is Colour.RGB:
-            return to_levels(fused, plan.dtype, truncate=self._generator.truncates)
+            return self._plain_levels(fused, plan)
         plane = luma(fused) if fused.shape[-1] == 3 else fused[..., 0]
         return to_levels(replace_luma(plane, [to_float(source) for source in sources], plan.grey), plan.dtype)

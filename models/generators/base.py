@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -71,6 +71,7 @@ class Generator(nn.Module, ABC):
         pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
         truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
         whole_picture: what it does to a pixel depends on the whole picture, so that it cannot be cut into tiles.
+        part_names: of the pictures that `decompose` takes the sources apart into; none where a network does not.
     """
 
     size_divisor: int = 1
@@ -80,6 +81,7 @@ class Generator(nn.Module, ABC):
     pad: int = 0
     truncates: bool = False
     whole_picture: bool = False
+    part_names: tuple[str, ...] = ()
 
     def take(self, pictures: Tensor) -> Tensor:
         """Gives pictures (B, 1 or 3, H, W) as many channels as this network takes: luma where that is one.
@@ -108,6 +110,10 @@ class Generator(nn.Module, ABC):
         """The fused picture alone; overridden where `forward` computes more than that."""
         return self.forward(sources).fused
 
+    def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:  # noqa: ARG002  (a hook)
+        """One picture for each of `part_names`, of the size and range of the fused one."""
+        return ()
+
     @torch.no_grad()
     def fuse(self, sources: Sequence[Tensor]) -> Tensor:
         """Fuses pictures of any size: pads by reflection by `pad`, to `size_divisor` and `smallest_side`, fuses, crops.
@@ -118,10 +124,29 @@ class Generator(nn.Module, ABC):
         Returns:
             The fused picture (B, C, H, W), of the sources' size.
         """
+        (fused,) = self._at_any_size(lambda padded: (self._fused(padded),), sources)
+        return fused
+
+    @torch.no_grad()
+    def decompose(self, sources: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Takes pictures of any size apart, padded and cropped as by `fuse`.
+
+        Args:
+            sources: as of `fuse`.
+
+        Returns:
+            The pictures of `part_names`, each like the fused one; empty for a network that takes nothing apart.
+        """
+        return dict(zip(self.part_names, self._at_any_size(self._draw_parts, sources), strict=True))
+
+    def _at_any_size(
+        self, draw: Callable[[Sequence[Tensor]], tuple[Tensor, ...]], sources: Sequence[Tensor]
+    ) -> list[Tensor]:
         height, width = sources[0].shape[-2:]
         continued = [pad_all_sides(source, self.pad) for source in sources]
         padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in continued]
-        return self._fused(padded)[..., self.pad : self.pad + height, self.pad : self.pad + width]
+        inside = slice(self.pad, self.pad + height), slice(self.pad, self.pad + width)
+        return [picture[..., *inside] for picture in draw(padded)]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003

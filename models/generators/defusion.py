@@ -39,6 +39,7 @@ class DeFusionGenerator(Generator):
     """
 
     reach = 182  # of the convolutions; split attention takes its weights from the whole picture
+    part_names = ("common", "unique 1", "unique 2")
 
     def __init__(self, *, depth: str = "tester", common_head: str = "own", pad: int = 0) -> None:
         super().__init__()
@@ -101,16 +102,15 @@ class DeFusionGenerator(Generator):
             UserError: not two sources.
         """
         embeddings = self._decompose(sources)
-        own = self.common_head == "own"
-        common_head = self.decoder_common_projection_layer if own else self.decoder_upper_projection_layer
-        pictures = {
-            "common": (common_head(embeddings.common),),
-            "unique": tuple(self.decoder_upper_projection_layer(unique) for unique in embeddings.unique),
-        }
+        common, *unique = self._draw(embeddings)
+        pictures = {"common": (common,), "unique": tuple(unique)}
         return FusionOutput(self._put_together(embeddings), features=pictures)
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
         return self._put_together(self._decompose(sources))
+
+    def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return self._draw(self._decompose(sources))
 
     def _decompose(self, sources: Sequence[Tensor]) -> _Embeddings:
         if len(sources) != 2:
@@ -139,6 +139,13 @@ class DeFusionGenerator(Generator):
             maps = layer(torch.cat((_enlarged(maps, skip.shape[-2:]), skip), dim=1))
         embedding: Tensor = layers[3](_enlarged(maps, size))
         return embedding
+
+    def _draw(self, embeddings: _Embeddings) -> tuple[Tensor, ...]:
+        """The common picture and the unique ones, (B, 3, H, W) each."""
+        own = self.common_head == "own"
+        common_head = self.decoder_common_projection_layer if own else self.decoder_upper_projection_layer
+        unique = (self.decoder_upper_projection_layer(embedding) for embedding in embeddings.unique)
+        return (common_head(embeddings.common), *unique)
 
     def _put_together(self, embeddings: _Embeddings) -> Tensor:
         fused: Tensor = self.fusion_rule(embeddings.common + embeddings.unique[0] + embeddings.unique[1])

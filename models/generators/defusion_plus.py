@@ -50,6 +50,7 @@ class DeFusionPlusGenerator(Generator):
 
     size_divisor = PATCH
     reach = SIDE * PATCH // 2  # attention looks at the whole picture; the networks are trained on so much of it
+    part_names = ("common", "unique 1", "unique 2")
 
     def __init__(self, *, common_order: str = "ab", pad: int = 0) -> None:
         super().__init__()
@@ -95,14 +96,8 @@ class DeFusionPlusGenerator(Generator):
         """
         main, skip = self._decompose(sources)
         grid = [side // PATCH for side in sources[0].shape[-2:]]
-        _, common_block, common_head = self.decoder_common_blocks
-        _, unique_block, unique_head = self.decoder_unique_blocks
-        uniques = zip(main.unique, skip.unique, strict=True)
-        pictures = {
-            "common": (_picture(common_head(common_block(main.common + skip.common)), grid),),
-            "unique": tuple(_picture(unique_head(unique_block(own + twin)), grid) for own, twin in uniques),
-            "rebuilt": (self._rebuild(main, skip, grid),),
-        }
+        common, *unique = self._draw(main, skip, grid)
+        pictures = {"common": (common,), "unique": tuple(unique), "rebuilt": (self._rebuild(main, skip, grid),)}
         return FusionOutput(self._put_together(main, skip, grid), features=pictures)
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
@@ -125,6 +120,10 @@ class DeFusionPlusGenerator(Generator):
         reverse = _shared(codes, ~swapped, common) + _shared(skips, ~swapped, twin)
         unique = tuple(own + own_twin for own, own_twin in zip(main.unique, skip.unique, strict=True))
         return Tokens(main.common + skip.common, reverse, unique)
+
+    def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        grid = [side // PATCH for side in sources[0].shape[-2:]]
+        return self._draw(*self._decompose(sources), grid)
 
     def _decompose(self, sources: Sequence[Tensor]) -> tuple[_Parts, _Parts]:
         """The parts of the codes, and of the skips."""
@@ -159,6 +158,16 @@ class DeFusionPlusGenerator(Generator):
         z = torch.stack(found).sum(0)
         fused: Tensor = z + self.recon_blocks_mim_encoder(z)
         return fused
+
+    def _draw(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> tuple[Tensor, ...]:
+        """The common picture and the unique ones, (B, 3, H, W) each."""
+        _, common_block, common_head = self.decoder_common_blocks
+        _, unique_block, unique_head = self.decoder_unique_blocks
+        uniques = zip(main.unique, skip.unique, strict=True)
+        return (
+            _picture(common_head(common_block(main.common + skip.common)), grid),
+            *(_picture(unique_head(unique_block(own + twin)), grid) for own, twin in uniques),
+        )
 
     def _put_together(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> Tensor:
         _, block, head = self.decoder_fuse_blocks

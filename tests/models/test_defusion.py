@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from data.image_io import read_image
 from models import create_generator
 from models.generators.base import Normalisation
 from models.weights import load_weights
@@ -131,6 +132,19 @@ def test_pad_continues_by_reflection_at_all_sides_and_crops(size):
     assert torch.equal(net(sources).fused, plain(sources).fused), "training is not padded"
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("options", [{}, {"pad": 16, "common_head": "unique"}])
+def test_decompose_draws_the_pictures_of_forward_padded_and_cropped_as_in_fuse(options):
+    net, sources = build(**options), pictures(batch=2, size=(17, 40))
+    pad = net.pad
+    features = net([functional.pad(source, (pad,) * 4, mode="reflect") for source in sources]).features
+    parts = net.decompose(sources)
+    assert list(parts) == ["common", "unique 1", "unique 2"]
+    for part, expected in zip(parts.values(), (*features["common"], *features["unique"]), strict=True):
+        assert torch.equal(part, expected[..., pad : pad + 17, pad : pad + 40])
+    assert not torch.allclose(parts["unique 1"], parts["unique 2"], atol=1e-3)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 16), (1, 40)])
 def test_pad_goes_on_reflecting_where_a_picture_is_narrower(size):
     sources = pictures(size=size)
@@ -180,15 +194,24 @@ def test_a_published_file_becomes_a_run_that_fuses(tmp_path, depth, form):
     assert all(torch.equal(weights[name], tensor) for name, tensor in state.items())
 
 
-def test_an_imported_run_fuses(tmp_path):
+def test_an_imported_run_fuses_and_saves_the_decomposition(tmp_path, capsys):
     torch.save(as_published(build().state_dict()), tmp_path / "published.pth")
     words = ["--netG", "DeFusion", "--weights", tmp_path / "published.pth", "--name", "run"]
     assert import_checkpoint.main([str(word) for word in (*words, "--checkpoints_dir", tmp_path)]) == 0
     write_pairs(tmp_path / "pairs" / "test", 1, 13, 21, with_target=False)
     words = ["--name", "run", "--checkpoints_dir", tmp_path, "--dataroot", tmp_path / "pairs", "--gpu_ids", "-1"]
     words += ["--dataset_mode", "aligned", "--num_threads", 0, "--metrics", "none"]
-    assert fuse(*words, "--results_dir", tmp_path / "results") == 0
-    assert (tmp_path / "results" / "run" / "test_latest" / "fused" / "p00.png").is_file()
+    assert fuse(*words, "--results_dir", tmp_path / "results", "--save_decomposition") == 0
+    folder = tmp_path / "results" / "run" / "test_latest"
+    assert (folder / "fused" / "p00.png").is_file()
+    parts = sorted((folder / "decomposition").iterdir())
+    assert [path.name for path in parts] == ["p00_common.png", "p00_unique_1.png", "p00_unique_2.png"]
+    assert [read_image(path).shape for path in parts] == [(13, 21, 3)] * 3
+    assert all(f'href="decomposition/{path.name}"' in (folder / "index.html").read_text() for path in parts)
+    one_scene = ["--sources", parts[0], parts[1], "--out", tmp_path / "out.png", "--save_decomposition"]
+    assert fuse("--name", "run", "--checkpoints_dir", tmp_path, "--gpu_ids", "-1", *one_scene) == 2
+    assert "--save_decomposition fills the result folder of --dataroot" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_second_names_that_differ_are_refused(tmp_path):

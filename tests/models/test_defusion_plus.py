@@ -222,6 +222,18 @@ def test_pad_continues_by_reflection_at_all_sides_and_crops():
     assert not torch.allclose(plain.fuse(sources), expected, atol=1e-3)
 
 
+@torch.no_grad()
+def test_decompose_draws_the_pictures_of_forward_padded_and_cropped_and_rebuilds_nothing():
+    net, sources = build(pad=16), pictures(size=(32, 48))
+    rebuilt = calls_of(net.mim_decoder_pred)
+    parts = net.decompose(sources)
+    assert not rebuilt
+    features = net([functional.pad(source, (16,) * 4, mode="reflect") for source in sources]).features
+    assert list(parts) == ["common", "unique 1", "unique 2"]
+    for drawn, expected in zip(parts.values(), (*features["common"], *features["unique"]), strict=True):
+        assert torch.equal(drawn, expected[..., 16:-16, 16:-16])
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_two_sources_and_no_other_number(count):
     with pytest.raises(UserError, match=f"{count} sources: DeFusionPlus fuses two"):

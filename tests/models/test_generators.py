@@ -90,6 +90,19 @@ def test_fuse_is_forward_where_nothing_is_padded(name):
     torch.testing.assert_close(net.fuse(sources), net(sources).fused.detach())
 
 
+@pytest.mark.parametrize("size", [(37, 53), (1, 9)])
+@pytest.mark.parametrize("name", list_generators())
+def test_decompose_draws_the_named_pictures_at_any_size_and_none_where_there_are_none(name, size):
+    """Features that are maps, SMFNet's, are no pictures."""
+    net = build(name).eval()
+    parts = net.decompose(pictures(channels=net.channels, size=size))
+    assert tuple(parts) == net.part_names
+    assert bool(parts) == name.startswith("DeFusion")
+    for part in parts.values():
+        assert part.shape == (1, net.channels, *size)
+        assert not part.requires_grad
+
+
 @pytest.mark.parametrize(("name", "options"), VARIANTS[: len(list_generators()) + len(FAMILY)])
 def test_fuse_does_not_depend_on_the_batch(name, options):
     net = build(name, **options).eval()

@@ -29,6 +29,15 @@ class Mean(Generator):
         return FusionOutput(sum(sources) / len(sources))
 
 
+class Apart(Mean):
+    """Takes sources apart into their darkest pixels and themselves."""
+
+    part_names = ("common", "unique 1", "unique 2", "unique 3")
+
+    def _draw_parts(self, sources):
+        return (torch.stack(list(sources)).amin(0), *sources)
+
+
 class Items(FusionDataset):
     """Pictures that are there already; a text among them cannot be read."""
 
@@ -84,6 +93,27 @@ def test_items_of_several_sizes_with_and_without_target(evaluator, tmp_path, bat
         mean_values([r.values for r in results])["PSNR@reference"]
     )
     assert "&lt;b&gt;" in page.read_text()
+
+
+def test_parts_are_written_and_shown_and_those_of_an_earlier_test_are_removed(tmp_path):
+    fuser = PictureFuser(Runtime(gpu_ids="-1"), Apart())
+    items = [item("a", 0), item("a_unique", 1), item("b", 2, target=False)]
+    results = Evaluator(fuser, tmp_path, save_decomposition=True).run(Items(*items), batch_size=2)
+    sources = ["source 1", "source 2", "source 3"]
+    assert list(results[0].pictures) == [*sources, "fused", "target", *Apart.part_names]
+    assert list(results[2].pictures) == [*sources, "fused", *Apart.part_names]
+    assert results[0].pictures["unique 2"] == "decomposition/a_unique_2.png"
+    for of, result in zip(items, results, strict=True):
+        parts = [read_image(tmp_path / result.pictures[name]) for name in Apart.part_names]
+        for part, expected in zip(parts, (np.min(of.sources, axis=0), *of.sources), strict=True):
+            assert np.array_equal(part, expected)
+    assert len(list((tmp_path / "decomposition").iterdir())) == 12
+    assert "decomposition/b_common.png" in write_page(tmp_path, "t", {}, results).read_text()
+    Evaluator(fuser, tmp_path, save_decomposition=True).run(Items(items[0]))
+    assert {path.name[:2] for path in (tmp_path / "decomposition").iterdir()} == {"a_"}
+    (plain,) = Evaluator(fuser, tmp_path).run(Items(items[0]))
+    assert list(plain.pictures) == [*sources, "fused", "target"]
+    assert not list((tmp_path / "decomposition").iterdir())
 
 
 def test_two_items_of_one_name_are_refused(evaluator):

@@ -196,6 +196,73 @@ def test_items_of_one_plan_are_fused_together_as_alone(runtime):
     assert fuser.plan([grey(0, 20, 30), items[0][0]]) != plan
 
 
+class Apart(Blur):
+    """Draws the darker pixels as the common picture and what each source has above them, blurred alike."""
+
+    part_names = ("common", "unique 1", "unique 2")
+
+    def normalisation(self, *, grey=False):
+        return Normalisation((0.5,), (0.25,))
+
+    def _draw_parts(self, sources):
+        darker = torch.stack(list(sources)).amin(0)
+        # What is drawn is in the network's range, where black is -2.
+        return (darker, *(source - darker - 2 for source in sources))
+
+
+def take_apart(runtime, *sources, network=None, **settings):
+    fuser = PictureFuser(runtime, network or Apart().eval(), FusingSettings(**settings))
+    return fuser.decompose([sources], fuser.plan(sources))[0]
+
+
+@pytest.mark.parametrize("tiles", [{"tile": 0}, {"tile": 16, "tile_overlap": 8}])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_coloured_sources_are_taken_apart_in_rgb_at_their_size_and_depth(runtime, tiles, dtype):
+    a, b = (scene(seed, 30, 41).astype(dtype) * (257 if dtype == np.uint16 else 1) for seed in range(2))
+    parts = take_apart(runtime, a, b, **tiles)
+    assert list(parts) == ["common", "unique 1", "unique 2"]
+    common = np.minimum(a, b)
+    for part, expected in zip(parts.values(), (common, a - common, b - common), strict=True):
+        assert part.dtype == dtype
+        assert np.abs(part.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("pictures", ["grey", "one grey", "luma by request"])
+def test_parts_are_grey_where_no_rgb_goes_through_the_network(runtime, pictures):
+    a = scene(0, 30, 41) if pictures == "luma by request" else grey(0)
+    b = grey(1) if pictures == "grey" else scene(1, 30, 41)
+    parts = take_apart(runtime, a, b, color="luma" if pictures == "luma by request" else "auto")
+    lumas = [cv2.cvtColor(source, cv2.COLOR_RGB2GRAY).astype(int) for source in (a, b)]
+    common = np.minimum(*lumas)
+    for part, expected in zip(parts.values(), (common, *(own - common for own in lumas)), strict=True):
+        assert part.shape == (30, 41)
+        assert np.abs(part - expected).max() <= 1
+
+
+class Red(Apart):
+    """Draws pure red of whatever it gets."""
+
+    def _draw_parts(self, sources):
+        red = torch.tensor([2.0, -2.0, -2.0]).view(1, 3, 1, 1)
+        return (red.expand_as(sources[0]),) * 3
+
+
+def test_the_channels_of_a_part_of_grey_sources_become_one(runtime):
+    for part in take_apart(runtime, grey(0), grey(1), network=Red()).values():
+        assert np.unique(part).tolist() == [76]  # 0.299 of 255
+    coloured = take_apart(runtime, scene(0), scene(1), network=Red())
+    assert np.unique(coloured["common"].reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]]
+
+
+def test_items_are_taken_apart_together_as_alone(runtime):
+    items = [[scene(seed, 20, 30), scene(seed + 5, 20, 30)] for seed in range(3)]
+    fuser = PictureFuser(runtime, Apart().eval())
+    plan = fuser.plan(items[0])
+    for item, parts in zip(items, fuser.decompose(items, plan), strict=True):
+        (alone,) = fuser.decompose([item], plan)
+        assert all(np.array_equal(parts[name], alone[name]) for name in Apart.part_names)
+
+
 class Brightest(Generator):
     """The largest value, without arithmetic: levels come out as they went in."""
 
