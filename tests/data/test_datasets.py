@@ -190,14 +190,29 @@ def test_registry(mode, pmf_root):
     if mode == "aligned":
         for path in list_images(root):
             save(path, np.hstack([read_image(path)] * 3))
-    dataset = create_dataset(mode, root=root, phase="train")
+    options = {}
+    if mode == "pairs_and_photos":
+        options["photos"] = str(root)
+        for role in ("ir", "vi"):
+            for path in list_images(root):
+                save(pmf_root / "pairs" / role / path.name, read_image(path))
+        root = pmf_root / "pairs"
+    dataset = create_dataset(mode, root=root, phase="train", **options)
     assert isinstance(dataset, FusionDataset)
     assert len(dataset) == 4
 
 
 def test_registry_names_the_near_ones():
-    assert list_dataset_modes() == ["aligned", "decomposition", "patches", "pmf", "saliency", "sources"]
-    wanted = r"aligned, decomposition, patches, pmf, saliency, sources \(did you mean aligned\?\)"
+    assert list_dataset_modes() == [
+        "aligned",
+        "decomposition",
+        "pairs_and_photos",
+        "patches",
+        "pmf",
+        "saliency",
+        "sources",
+    ]
+    wanted = r"aligned, decomposition, pairs_and_photos, patches, pmf, saliency, sources \(did you mean aligned\?\)"
     with pytest.raises(UserError, match=f"'alined' is not one of: {wanted}"):
         create_dataset("alined", root=".", phase="train")
 
