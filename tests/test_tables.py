@@ -29,7 +29,7 @@ from models.losses.perceptual import BACKBONES
 from models.losses.smfnet import FORMS, SSIM_WINDOW
 from models.registry import DISCRIMINATORS, GENERATORS, MODELS
 from models.schedules import POLICIES
-from options import tables, validate
+from options import procedures, tables
 from options.commands import parse_train
 from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
@@ -101,7 +101,7 @@ def test_choices_are_the_same():
     assert (choices(IFCNNOptions, "fusion"), choices(IFCNNOptions, "ifcnn_norm")) == (FUSIONS, IFCNN_NORMS)
     assert choices(IFCNNTrainingOptions, "backbone") == BACKBONES
     assert choices(SMFNetTrainingOptions, "smf_losses") == FORMS
-    assert validate.SSIM_WINDOW == SSIM_WINDOW
+    assert procedures.SSIM_WINDOW == SSIM_WINDOW
     assert choices(R2GANOptions, "decoders") == DECODERS
     assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES

@@ -1,0 +1,93 @@
+"""What a user should know of a training's options although none of them is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from options.commands import TrainConfig
+from options.data import PMF_RECIPE_OPTIONS, DecompositionOptions, PairsAndPhotosOptions, PMFOptions
+from options.models import DeFusionPlusTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.networks import IFCNNOptions
+from options.parser import Parsed
+from options.procedures import FILES_OF_SECOND_STAGE
+from options.training import TrainingOptions
+
+
+def training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
+    """Returns a line on each option that is accepted but does nothing, or not what one may think."""
+    augmentation = config.augmentation
+    notices = list(parsed.notices)
+    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions | PairsAndPhotosOptions):
+        mode = config.selection.dataset_mode
+        notices.append(f"--load_size has no effect with --dataset_mode {mode}, which resizes to --crop_size")
+    elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
+        notices.append(
+            f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
+            "add --preprocess resize_and_crop to resize them"
+        )
+    if isinstance(config.dataset, PMFOptions):
+        notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
+    if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
+        notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
+    last = config.training.n_epochs + config.training.n_epochs_decay
+    notices += _schedule_notices(parsed, config.training, last)
+    if "netD" in parsed.given and not config.model.may_have_discriminator:
+        notices.append(f"--netD has no effect with --model {config.selection.model}, which trains no discriminator")
+    if isinstance(config.model, DeFusionPlusTrainingOptions) and config.model.stage == 1:
+        of_second = sorted(parsed.given & {*FILES_OF_SECOND_STAGE})
+        notices += [f"--{name} has no effect with --stage 1: it belongs to --stage 2" for name in of_second]
+    if isinstance(config.model, SMFNetTrainingOptions):
+        notices += _smfnet_notices(config.model, config.training, last)
+    return notices + _ifcnn_notices(config, parsed, last)
+
+
+def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[str, str]) -> list[str]:
+    """Options that were given although they belong to another value of `option` than the chosen one."""
+    return [
+        f"--{name} has no effect with --{option} {chosen}: it belongs to --{option} {owner}"
+        for name, owner in owners.items()
+        if name in parsed.given and owner != chosen
+    ]
+
+
+def _schedule_notices(parsed: Parsed, training: TrainingOptions, last: int) -> list[str]:
+    owner_of_factor = "multistep" if training.lr_policy == "multistep" else "step"
+    owners = {"lr_decay_iters": "step", "lr_milestones": "multistep", "lr_decay_factor": owner_of_factor}
+    notices = _without_effect(parsed, "lr_policy", training.lr_policy, owners)
+    if training.lr_policy == "multistep" and training.lr_milestones[-1] >= last:
+        notices.append(f"--lr_milestones {training.lr_milestones[-1]}: no epoch comes after it, the last one is {last}")
+    return notices
+
+
+def _smfnet_notices(model: SMFNetTrainingOptions, training: TrainingOptions, last: int) -> list[str]:
+    notices = []
+    if model.fusion_from > last:
+        first = model.fusion_from
+        notices.append(f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}")
+    if training.init_type in ("normal", "kaiming"):
+        notices.append(
+            f"--init_type {training.init_type}: SMFNet hardly learns from this start; better --init_type xavier "
+            "--init_gain 1, as in options/recipes/smfnet.yaml"
+        )
+    return notices
+
+
+def _ifcnn_notices(config: TrainConfig, parsed: Parsed, last: int) -> list[str]:
+    notices, model, generator = [], config.model, config.generator
+    if isinstance(model, IFCNNTrainingOptions) and isinstance(generator, IFCNNOptions):
+        if model.perceptual_from > last:
+            notices.append(f"--perceptual_from {model.perceptual_from}: stage II begins after the last epoch, {last}")
+        if generator.ifcnn_norm == "auto":
+            notices.append(
+                "--ifcnn_norm auto: trained with ImageNet's statistics, but grey pictures are fused without, as "
+                "published; --ifcnn_norm imagenet fuses them as trained"
+            )
+        if not 0 < model.perceptual_from <= last and (generator.train_conv1 or model.conv1_weights):
+            useless = sorted(parsed.given & {"backbone", "backbone_weights", "lambda_perceptual"})
+            notices += [f"--{name} has no effect: without stage II nothing needs the backbone" for name in useless]
+    elif isinstance(generator, IFCNNOptions) and not generator.train_conv1:
+        notices.append(
+            f"--netG IFCNN --model {config.selection.model}: conv1 stays at its random start; add --train_conv1, or "
+            "take --model ifcnn"
+        )
+    return notices
