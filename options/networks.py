@@ -26,6 +26,11 @@ class GeneratorOptions:
         return 3
 
     @property
+    def fuses_any_number(self) -> bool:
+        """Whether the network, built once, fuses whatever number of sources it is given."""
+        return False
+
+    @property
     def norm_of_discriminator(self) -> str:
         """The norm of a discriminator beside this generator."""
         return "batch"
@@ -63,6 +68,11 @@ class R2GANOptions(FamilyOptions):
         choices=("shared", "separate"),
     )
 
+    @property
+    def fuses_any_number(self) -> bool:
+        """Separate decoders are for one number."""
+        return self.decoders == "shared"
+
 
 @dataclass(frozen=True)
 class GSGIFOptions(FamilyOptions):
@@ -81,6 +91,11 @@ class GSGIFOptions(FamilyOptions):
         choices=("none", "features", "residual"),
     )
 
+    @property
+    def fuses_any_number(self) -> bool:
+        """By its element-wise rule."""
+        return True
+
 
 @dataclass(frozen=True)
 class IFCNNOptions(GeneratorOptions):
@@ -95,6 +110,11 @@ class IFCNNOptions(GeneratorOptions):
     )
     train_conv1: bool = option(False, "train the first layer, too, which is ResNet-101's and frozen as published")
     fixed_bn: bool = option(False, "train with batch norm's running statistics as they are; better for small batches")
+
+    @property
+    def fuses_any_number(self) -> bool:
+        """By its element-wise rule."""
+        return True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from options.networks import (
     NLayersOptions,
     PaddedOptions,
     R2GANOptions,
-    SMFNetOptions,
 )
 from options.notices import training_notices
 from options.parser import Parsed
@@ -175,11 +174,9 @@ def _check_any_number(config: TrainConfig) -> None:
     """--num_sources_max is for networks that fuse whatever number of sources a batch has."""
     if not (isinstance(config.dataset, SaliencyOptions) and config.dataset.num_sources_max):
         return
-    netG, generator = config.selection.netG, config.generator
-    if isinstance(generator, R2GANOptions) and generator.decoders == "separate":
-        raise UserError("--num_sources_max: --decoders separate are for one number of sources; add --decoders shared")
-    if type(generator) is FamilyOptions or isinstance(generator, SMFNetOptions | PaddedOptions):
-        raise UserError(f"--num_sources_max: --netG {netG} fuses one number of sources; leave it out")
+    if not config.generator.fuses_any_number:
+        hint = "add --decoders shared" if isinstance(config.generator, R2GANOptions) else "leave it out"
+        raise UserError(f"--num_sources_max: --netG {config.selection.netG} fuses one number of sources; {hint}")
 
 
 def _check_watching(watching: WatchingOptions) -> None:

@@ -207,7 +207,11 @@ def test_a_damaged_options_json_is_named(tmp_path, text):
         ("--dataset_mode pmf --sigma 3 2", "--sigma"),
         ("--dataset_mode saliency --pairs_per_image 0", "--pairs_per_image"),
         ("--dataset_mode saliency --num_sources_max 4 --netG unet_128", "--num_sources_max: --netG unet_128"),
-        ("--dataset_mode saliency --num_sources_max 4 --decoders separate", "--num_sources_max: --decoders separate"),
+        (
+            "--dataset_mode saliency --num_sources_max 4 --decoders separate",
+            "one number of sources; add --decoders shared",
+        ),
+        ("--dataset_mode saliency --num_sources_max 4 --netG DeFusion", "--num_sources_max: --netG DeFusion"),
         ("--dataset_mode saliency --dataroot /no/where", "/no/where"),
         ("--dataroot /no/where", "/no/where"),
         ("--val_dataroot /no/where", "/no/where"),
