@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
 import statistics
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from models import create_generator, list_generators
@@ -27,6 +32,15 @@ itself."""
 
 _LEAST = {"width": 1, "height": 1, "turns": 1, "threads": 1}
 _SOURCES = 2
+_DEFAULT_ATTENTION = ["fused"]
+
+
+class _Row(NamedTuple):
+    """What is measured."""
+
+    netG: str
+    precision: str
+    attention: str
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
     for netG in options.netG:
         check_choice("netG", netG, list_generators())
-    rows = [(netG, precision) for netG in options.netG for precision in options.precision]
-    seconds: dict[tuple[str, str], list[float]] = {row: [] for row in rows}
+    rows = [_Row(*row) for row in itertools.product(options.netG, options.precision, options.attention)]
+    seconds: dict[_Row, list[float]] = {row: [] for row in rows}
     megabytes = dict.fromkeys(rows, 0.0)
     for row in tqdm(rows * options.turns, unit="pair"):
         took, peak = _in_a_process(row, options)
@@ -54,6 +68,13 @@ def _build_parser() -> StrictParser:
     networks = ["R2GAN_generator", "IFCNN", "SMFNet"]
     add("--netG", nargs="+", metavar="NAME", default=networks, help=f"the networks (default: {' '.join(networks)})")
     add("--precision", nargs="+", choices=("32", "bf16"), default=["32", "bf16"], help="default: both")
+    add(
+        "--attention",
+        nargs="+",
+        choices=("fused", "math"),
+        default=_DEFAULT_ATTENTION,
+        help="of transformers: fused, a part of its weights at a time, or math, all of them at once (default: fused)",
+    )
     add("--width", type=int, metavar="N", default=640, help="of the pictures, in pixels (default: 640)")
     add("--height", type=int, metavar="N", default=480, help="of the pictures, in pixels (default: 480)")
     add("--threads", type=int, metavar="N", default=torch.get_num_threads(), help="on the CPU (default: %(default)s)")
@@ -61,7 +82,7 @@ def _build_parser() -> StrictParser:
     return parser
 
 
-def _in_a_process(row: tuple[str, str], options: argparse.Namespace) -> tuple[float, float]:
+def _in_a_process(row: _Row, options: argparse.Namespace) -> tuple[float, float]:
     """Seconds and MB of a process that has done nothing else."""
     words = [*row, str(options.width), str(options.height), str(options.threads)]
     command = [sys.executable, "-m", "scripts.benchmarks.fusing", *words]
@@ -70,11 +91,11 @@ def _in_a_process(row: tuple[str, str], options: argparse.Namespace) -> tuple[fl
     return seconds, of_gpu or of_process
 
 
-def _fuse_once(netG: str, precision: str, width: int, height: int, threads: int) -> tuple[float, float]:
+def _fuse_once(row: _Row, width: int, height: int, threads: int) -> tuple[float, float]:
     """Fuses a small pair, which finds kernels, then one of the size asked for; its seconds, and MB of the GPU or 0."""
     torch.set_num_threads(threads)
-    with Runtime(precision=precision) as runtime:
-        generator = create_generator(netG).eval()
+    with Runtime(precision=row.precision) as runtime, _attending(row.attention):
+        generator = create_generator(row.netG).eval()
         runtime.place(generator)
         on_gpu = runtime.device.type == "cuda"
         for size in ((64, 64), (height, width)):
@@ -89,16 +110,26 @@ def _fuse_once(netG: str, precision: str, width: int, height: int, threads: int)
     return took, peak
 
 
-def _print_table(
-    options: argparse.Namespace, seconds: dict[tuple[str, str], list[float]], megabytes: dict[tuple[str, str], float]
-) -> None:
+def _attending(attention: str) -> AbstractContextManager[Any]:
+    """The context in which torch computes attention in this way; "fused" leaves it to torch."""
+    return sdpa_kernel(SDPBackend.MATH) if attention == "math" else contextlib.nullcontext()
+
+
+def _print_table(options: argparse.Namespace, seconds: dict[_Row, list[float]], megabytes: dict[_Row, float]) -> None:
+    columns = ["network", "precision"]
+    if options.attention != _DEFAULT_ATTENTION:  # most networks have none
+        columns.append("attention")
     first = statistics.median(next(iter(seconds.values())))
     print(f"a pair of {options.width}x{options.height}")
-    print(f"{'network':<20}{'precision':>10}{'seconds':>10}{'ratio':>8}{'MB':>8}")
-    for (netG, precision), turns in seconds.items():
+    print(f"{_left(columns)}{'seconds':>10}{'ratio':>8}{'MB':>8}")
+    for row, turns in seconds.items():
         took = statistics.median(turns)
-        print(f"{netG:<20}{precision:>10}{took:>10.2f}{took / first:>8.2f}{megabytes[netG, precision]:>8.0f}")
+        print(f"{_left(row[: len(columns)])}{took:>10.2f}{took / first:>8.2f}{megabytes[row]:>8.0f}")
+
+
+def _left(words: Sequence[str]) -> str:
+    return f"{words[0]:<20}" + "".join(f"{word:>10}" for word in words[1:])
 
 
 if __name__ == "__main__":
-    print(json.dumps(_fuse_once(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))))
+    print(json.dumps(_fuse_once(_Row(*sys.argv[1:4]), *map(int, sys.argv[4:]))))

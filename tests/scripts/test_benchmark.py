@@ -2,9 +2,10 @@ import json
 import sys
 
 import pytest
+import torch
 
 from scripts import benchmark
-from scripts.benchmarks import training
+from scripts.benchmarks import fusing, training
 from scripts.benchmarks.processes import run_measured
 from util.errors import UserError, run_command
 
@@ -56,6 +57,28 @@ def test_networks_that_fuse_are_compared_in_one_table(capsys):
     assert [row.split()[:2] for row in rows] == [["IFCNN", "32"], ["SMFNet", "32"]]
     assert rows[0].split()[3] == "1.00"
     assert all(float(row.split()[4]) > 100 for row in rows)
+
+
+def test_both_ways_of_attention_are_compared_in_a_column_of_their_own(capsys):
+    words = ["test", "--netG", "DeFusionPlus", "--precision", "32", "--attention", "fused", "math", "--turns", "1"]
+    assert run_command(benchmark.main, [*words, "--width", "33", "--height", "21"]) == 0
+    _, head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["network", "precision", "attention", "seconds", "ratio", "MB"]
+    assert [row.split()[:3] for row in rows] == [["DeFusionPlus", "32", way] for way in ("fused", "math")]
+    assert len({len(line) for line in (head, *rows)}) == 1
+
+
+@pytest.mark.parametrize(("attention", "may_fuse"), [("fused", True), ("math", False)])
+def test_attention_is_fused_or_not_while_pictures_are(monkeypatch, attention, may_fuse):
+    seen = []
+
+    def fuse(runtime, generator, sources):
+        seen.append(torch.backends.cuda.flash_sdp_enabled())
+        return sources[0]
+
+    monkeypatch.setattr(fusing, "fuse", fuse)
+    fusing._fuse_once(fusing._Row("SMFNet", "32", attention), 33, 21, torch.get_num_threads())
+    assert seen == [may_fuse, may_fuse]
 
 
 def test_a_network_that_is_not_there_is_named(capsys):
