@@ -145,7 +145,7 @@ class BaseModel(ABC):
         """Makes Adam and its schedule for a network and hands both to the engine.
 
         Args:
-            name: the network's letter in file names, such as G.
+            name: the network's letter in file names: G for the generator, with what is trained around it.
             network: the network.
 
         Returns:
@@ -157,7 +157,7 @@ class BaseModel(ABC):
         self._networks[name] = network
         self._schedulers[name] = self._new_scheduler(optimizer)
         # A gradient penalty differentiates through the others twice, which compiled networks do not allow.
-        may_compile = network is self.generator
+        may_compile = name == "G"
         self._wrapped[name], self._optimizers[name] = self.engine.prepare(network, optimizer, may_compile=may_compile)
         return self._wrapped[name]
 

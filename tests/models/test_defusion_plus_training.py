@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 import torch
 from torch import nn
@@ -62,10 +64,10 @@ def weights_of(folder):
     return torch.load(folder / "latest_net_G.pth", weights_only=True)
 
 
-def stage_2(tmp_path):
+def stage_2(tmp_path, **machine):
     files = [str(write_teacher(tmp_path / f"{seed}.pth", seed, depth=1)) for seed in range(2)]
     torch.manual_seed(0)
-    netG, runtime = create_generator("DeFusionPlus"), Runtime(gpu_ids="-1")
+    netG, runtime = create_generator("DeFusionPlus"), Runtime(gpu_ids="-1", **machine)
     model = DeFusionPlusModel(
         runtime, netG, None, OptimizerSettings(), stage=2, teacher_ir=files[0], teacher_vis=files[1]
     )
@@ -147,6 +149,12 @@ def test_the_second_stages_terms(shallow, tmp_path):
         wanted = teacher.read_teacher(str(tmp_path / f"{number}.pth"), name[2:])(pair[number])
         expected = (given @ layers.linear.weight.T + layers.linear.bias - wanted).square().mean()
         torch.testing.assert_close(model.losses[name], expected.detach())
+
+
+def test_all_that_the_second_stage_trains_is_compiled(shallow, tmp_path):
+    with mock.patch.object(nn.Module, "compile", autospec=True) as compile_network:
+        model, _ = stage_2(tmp_path, compile_networks=True)
+    compile_network.assert_called_once_with(model.networks["G"])
 
 
 def test_tokens_are_those_that_the_pictures_are_drawn_from():
