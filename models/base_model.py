@@ -87,9 +87,12 @@ class BaseModel(ABC):
         visuals: name → newest pictures (B, C, H, W) in the generator's range, detached.
         fuses: whether the network is trained to fuse at present, not only to rebuild its sources.
         uses_all_weights: whether every weight that is trained has a gradient in every step.
+        compares_features: whether its loss is of the generator's `features`, too; if not, the layers that are there for
+            them alone are frozen, since several processes would wait for their gradients in vain.
     """
 
     uses_all_weights = True
+    compares_features = False
 
     def __init__(self, engine: Engine, netG: Generator, settings: OptimizerSettings) -> None:
         self.engine = engine
@@ -103,6 +106,9 @@ class BaseModel(ABC):
         self._schedulers: dict[str, Any] = {}
         self._wrapped: dict[str, Any] = {}
         self._parts: Sequence[Mapping[str, Any]] = ()
+        if not self.compares_features:
+            for layer in netG.feature_layers():
+                layer.requires_grad_(False)
 
     def set_initial_weights(self) -> None:  # noqa: B027  (a hook)
         """Called once where a training begins, not where it goes on: for weights that come from files.

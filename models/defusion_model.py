@@ -32,6 +32,8 @@ class DeFusionModel(BaseModel):
         annealing: length of the annealing, as a factor of the published one's 40000 steps.
     """
 
+    compares_features = True
+
     def __init__(
         self,
         engine: Engine,

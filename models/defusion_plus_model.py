@@ -39,6 +39,8 @@ class DeFusionPlusModel(BaseModel):
         UserError: a teacher cannot be read, or is no ViT-B/16.
     """
 
+    compares_features = True
+
     def __init__(
         self,
         engine: Engine,

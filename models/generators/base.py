@@ -110,6 +110,10 @@ class Generator(nn.Module, ABC):
         """The fused picture alone; overridden where `forward` computes more than that."""
         return self.forward(sources).fused
 
+    def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
+        """What `features` alone are computed with, neither the fused picture nor a reconstruction."""
+        return ()
+
     def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:  # noqa: ARG002  (a hook)
         """One picture for each of `part_names`, of the size and range of the fused one."""
         return ()

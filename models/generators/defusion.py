@@ -84,6 +84,10 @@ class DeFusionGenerator(Generator):
         heads = ("decoder_common_projection_layer", "decoder_upper_projection_layer", "fusion_rule")
         return [weights[f"{head}.0.bias"] for head in heads]
 
+    def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
+        """The heads of the common and the unique pictures."""
+        return self.decoder_common_projection_layer, self.decoder_upper_projection_layer
+
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
         """RGB goes in and comes out in [0, 1]."""
         return Normalisation((0.0,), (1.0,))

@@ -75,6 +75,11 @@ class DeFusionPlusGenerator(Generator):
         self.mim_decoder_norm = nn.LayerNorm(DIM)
         self.mim_decoder_pred = _to_patches()
 
+    def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
+        """What draws the common and the unique pictures, and masked feature modelling."""
+        drawing = self.decoder_common_blocks[1:], self.decoder_unique_blocks[1:]
+        return *drawing, self.mask_token, self.mim_decoder_blocks, self.mim_decoder_norm, self.mim_decoder_pred
+
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
         """RGB goes in and comes out in [0, 1]; the statistics of ImageNet are applied inside, to what goes in."""
         return Normalisation((0.0,), (1.0,))

@@ -232,6 +232,13 @@ def test_torchrun_overrules_gpu_ids_and_does_not_fuse(root):
     assert "error: test.py fuses in one process: start it without torchrun" in fused.stderr
 
 
+def test_two_processes_train_a_network_whose_features_no_loss_compares(root):
+    more = ["--netG", "DeFusionPlus", "--gpu_ids", "-1,-1", "--ndf", 4, "--crop_size", 16, "--batch_size", 4]
+    more += ["--num_threads", 0, "--loggers", "none", "--print_freq", 4, "--n_epochs", 1, "--n_epochs_decay", 0]
+    run("train.py", "--dataroot", root / "data", "--checkpoints_dir", root, "--name", "run", *more)
+    assert curve(root / "run")[-1]["samples"] == 8, "the second step would meet gradients that never came"
+
+
 def test_a_process_that_leaves_alone_takes_the_others_with_it(root):
     """Ctrl-C that reaches one process only, before it has begun: the other would wait for it for ever."""
     command = [sys.executable, *map(str, words(root, "run", "--gpu_ids", "-1,-1", "--n_epochs", 100000))]

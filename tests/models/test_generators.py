@@ -72,6 +72,21 @@ def test_training_reaches_every_parameter_with_finite_gradients(name, options):
         assert parameter.grad is None or torch.isfinite(parameter.grad).all(), parameter_name
 
 
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_feature_layers_are_those_that_pictures_do_not_depend_on(name, options):
+    """A weight too few, and several processes wait for its gradient; a weight too many, and it is never trained."""
+    net = build(name, **options).train()
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    for layer in net.feature_layers():
+        layer.requires_grad_(False)
+    side = max(net.size_divisor, 32)
+    output = net(pictures(options.get("num_sources", 2), 2, options.get("input_nc", net.channels), (side, side)))
+    sum((picture - 0.3).square().mean() for picture in (output.fused, *output.reconstructions)).backward()
+    assert all((parameter.grad is not None) == parameter.requires_grad for parameter in net.parameters())
+    at_rest = sum(not parameter.requires_grad for parameter in trained)
+    assert at_rest == {"DeFusion": 4, "DeFusionPlus": 57}.get(name, 0)
+
+
 @pytest.mark.parametrize("size", [(37, 53), (1, 70), (1, 1), (64, 9)])
 @pytest.mark.parametrize("name", list_generators())
 def test_fuse_takes_any_size(name, size):
