@@ -37,7 +37,7 @@ class SaliencyRecipe:
     """
 
     record: ClassVar[str] = "saliency.json"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     saliency: str = "spectral"
     num_sources: int = 2

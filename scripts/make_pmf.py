@@ -106,7 +106,7 @@ def _make_plan(options: argparse.Namespace) -> PairPlan:
             raise UserError(f"--{name} belongs to --recipe {owner} and has no effect with --recipe {options.recipe}")
     if options.recipe == "published" and options.pairs_per_image > 1:
         raise UserError("--recipe published is without chance: more than one of --pairs_per_image would be equal")
-    check_work_options(options, ("images", "maps"))
+    check_work_options(options, options.out, ("images", "maps"))
     recipe = PMFRecipe(
         recipe=options.recipe,
         size=given.get("size", PUBLISHED_SIZE if options.recipe == "published" else 0),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.image_io import write_image
+from data.image_io import check_format, write_image
 from data.pair_files import Found, PairPlan, pair_rng
 from data.saliency.operators import OPERATORS
 from data.saliency_recipe import SaliencyRecipe
@@ -21,6 +21,7 @@ from data.synthesis.saliency import distribute
 from options.strict import StrictParser
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import EXIT_DONE, UserError, run_command
+from util.files import check_place
 
 _DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide pictures
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
@@ -36,16 +37,18 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
     recipe = _make_recipe(options)
-    if options.preview is not None:
-        found, missing = recipe.find(options.images)
-        if missing:
-            raise UserError(missing[0])
-        write_image(options.preview, _draw_sheet(recipe, found, options.seed))
-        print(f"{options.preview}: target, saliency, masks and sources of {min(len(found), _PREVIEW_ROWS)} photographs")
-        return EXIT_DONE
-    check_work_options(options, ["images", *(["saliency"] if recipe.maps else [])])
-    plan = PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
-    return make_pairs(plan, *recipe.find(options.images), options)
+    out = options.out if options.preview is None else options.preview
+    plan = PairPlan(recipe, out, options.pairs_per_image, options.holdout, options.seed)
+    check_work_options(options, out, ["images", *(["saliency"] if recipe.maps else [])])
+    found, missing = recipe.find(options.images)
+    if options.preview is None:
+        return make_pairs(plan, found, missing, options)
+    if missing:
+        raise UserError(missing[0])
+    _check_preview(options.preview, found)
+    write_image(options.preview, _draw_sheet(recipe, found, options.seed))
+    print(f"{options.preview}: target, saliency, masks and sources of {min(len(found), _PREVIEW_ROWS)} photographs")
+    return EXIT_DONE
 
 
 def _build_parser() -> StrictParser:
@@ -68,7 +71,18 @@ def _build_parser() -> StrictParser:
 def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
     if (options.out is None) == (options.preview is None):
         raise UserError("wanted either --out DIR, to make pairs, or --preview FILE.png, to see a dozen")
+    if options.preview is not None:
+        if not options.preview.suffix:
+            raise UserError(f"--preview {options.preview}: wanted the name of a picture, as in {options.preview}.png")
+        check_format(options.preview, np.uint8)
     return SaliencyRecipe(saliency=options.saliency, num_sources=options.num_sources)
+
+
+def _check_preview(path: Path, found: Sequence[Found]) -> None:
+    """Says what is wrong with the sheet's place before it is drawn, which may take a while."""
+    check_place("--preview", path.parent)
+    if path.resolve() in {file.resolve() for _, *files in found for file in files}:
+        raise UserError(f"--preview {path} is one of the photographs or maps: choose another name")
 
 
 def _draw_sheet(recipe: SaliencyRecipe, found: Sequence[Found], seed: int) -> _Picture:

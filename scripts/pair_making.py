@@ -55,11 +55,12 @@ def add_folder(parser: StrictParser, name: str, text: str) -> None:
     parser.add_argument(name, required=True, default=argparse.SUPPRESS, metavar="DIR", type=Path, help=text)
 
 
-def check_work_options(options: argparse.Namespace, folders: Sequence[str]) -> None:
+def check_work_options(options: argparse.Namespace, out: Path, folders: Sequence[str]) -> None:
     """Checks the options that have nothing to do with how pairs look.
 
     Args:
         options: as parsed.
+        out: where the work goes.
         folders: names of the options that are folders to read.
 
     Raises:
@@ -68,8 +69,8 @@ def check_work_options(options: argparse.Namespace, folders: Sequence[str]) -> N
     if options.workers < 1:
         raise UserError(f"--workers must be at least 1, not {options.workers}")
     for name in folders:
-        if options.out.resolve() == Path(vars(options)[name]).resolve():
-            raise UserError(f"--out {options.out} is the folder of --{name}: the pairs need a folder of their own")
+        if out.resolve() == Path(vars(options)[name]).resolve():
+            raise UserError(f"--out {out} is the folder of --{name}: the pairs need a folder of their own")
 
 
 def make_pairs(plan: PairPlan, found: Sequence[Found], missing: Sequence[str], options: argparse.Namespace) -> int:

@@ -105,7 +105,8 @@ def main(argv: Sequence[str]) -> int:
     if not tests and not config.training.val_dataroot:
         raise UserError("--test is missing: name a test set, or give train.py a --val_dataroot")
     check_place("--out", options.out)
-    devices = [one.strip() for one in options.gpu_ids.split(",")]
+    gpu_ids = config.run.gpu_ids if options.gpu_ids is None else options.gpu_ids
+    devices = [one.strip() for one in gpu_ids.split(",")]
     places = [["--gpu_ids", one] if one else [] for one in devices] * options.parallel
 
     _train(options, runs, training, places)
@@ -158,7 +159,7 @@ def _build_parser() -> StrictParser:
     add(
         "--gpu_ids",
         metavar="IDS",
-        default="",
+        default=None,
         help="devices, such as 0,1 or -1 for the CPU; one training at a time on each",
     )
     add("--parallel", type=int, metavar="N", default=1, help="trainings at a time on each device (default: 1)")
@@ -194,9 +195,12 @@ def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple
     """
     runs = []
     for seed in options.seeds:
-        words = [*training, "--name", f"{options.name}_seed{seed}", "--seed", str(seed), "--gpu_ids", options.gpu_ids]
+        words = [*training, "--name", f"{options.name}_seed{seed}", "--seed", str(seed)]
+        words += [] if options.gpu_ids is None else ["--gpu_ids", options.gpu_ids]
         config, parsed = parse_train(words)
         notices = validate_train(config, parsed)
+        if config.training.overwrite:
+            raise UserError("overwrite: a training that was begun goes on here; leave it out of --config")
         folder = Path(config.run.checkpoints_dir) / config.run.name
         run = Run(seed, folder, config.training.n_epochs + config.training.n_epochs_decay)
         begun = run.options_file.is_file()
@@ -266,7 +270,7 @@ def _test(
         A line on each sample that was skipped.
     """
     tasks: dict[Task, Path] = {}
-    states: dict[Task, str] = {}
+    marks: dict[Task, tuple[Path, str]] = {}
     logs = []
     for name, test in tests.items():
         for run in runs:
@@ -276,13 +280,13 @@ def _test(
             if not (mark.is_file() and mark.read_text(encoding="utf-8") == state):
                 mark.unlink(missing_ok=True)
                 task = Task(f"seed {run.seed}, {name}", ROOT / "test.py", words, logs[-1])
-                tasks[task], states[task] = mark, state
+                tasks[task], marks[task] = run.options_file, (mark, state)  # the sets were looked at before
 
     def done() -> int:
-        return sum(mark.is_file() for mark in tasks.values())
+        return sum(mark.is_file() for mark, _ in marks.values())
 
     bar = tqdm(total=len(tasks), unit="test", desc="testing", dynamic_ncols=True, disable=not tasks)
-    run_all(tasks, places, bar, done, lambda task: write_text(tasks[task], states[task]))
+    run_all(tasks, places, bar, done, lambda task: write_text(*marks[task]))
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs if log.is_file()]
     lines = (line for text in texts for line in text.splitlines())
     return list(dict.fromkeys(line.removeprefix("skipped: ") for line in lines if line.startswith("skipped: ")))

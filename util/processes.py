@@ -125,6 +125,7 @@ def run_tasks(
         Interrupted: it was stopped.
     """
     free = deque(places)
+    neighbours = min(len(places), len(waiting))
     running: dict[Task, tuple[Sequence[str], subprocess.Popen[bytes]]] = {}
     with StopSignals() as stop:
         told: set[Task] = set()
@@ -132,7 +133,7 @@ def run_tasks(
             while running or (waiting and not stop.requested):
                 while waiting and free and not stop.requested:
                     task, place = waiting.popleft(), free.popleft()
-                    running[task] = (place, _start(task, place, len(places)))
+                    running[task] = (place, _start(task, place, neighbours))
                 for task, (place, process) in [*running.items()]:
                     # Ctrl-C in a terminal reached it already, `kill` did not; a command bears both.
                     if stop.requested and task not in told:

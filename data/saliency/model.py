@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,17 @@ from util.errors import UserError
 
 _Predict = Callable[[npt.NDArray[np.float32]], npt.NDArray]
 _TOLERANCE = 1e-3  # of a model's values beyond [0, 1]
+_NO_ONNX = "--saliency {} is no ONNX model that OpenCV can open"
+# OpenCV's reader can be brought down by a damaged file, and the process with it; what it raises is said elsewhere.
+_ONNX_TRIAL = """
+import sys, cv2, numpy
+try:
+    network = cv2.dnn.readNetFromONNX(numpy.fromfile(sys.argv[1], numpy.uint8))
+    network.setInput(numpy.zeros((1, 3, 64, 64), numpy.float32))
+    network.forward()
+except Exception:
+    pass
+"""
 
 
 def predict_saliency(model: Path, photo: npt.NDArray[np.uint8]) -> SaliencyMap:
@@ -25,7 +38,8 @@ def predict_saliency(model: Path, photo: npt.NDArray[np.uint8]) -> SaliencyMap:
     Args:
         model: a file that `torch.jit.save` wrote or, with the extension .onnx, an ONNX file; opened when it is first
             needed. Its input is a `float32` tensor (1, 3, H, W), RGB in [0, 1], its one output (1, 1, H, W) or
-            (1, H, W), in [0, 1]. A TorchScript file is a program: use only those you trust.
+            (1, H, W), in [0, 1]. A TorchScript file is a program: use only those you trust. Its random numbers are
+            the same for every photograph.
         photo: `uint8` (H, W, 3) RGB.
 
     Returns:
@@ -57,6 +71,10 @@ def predict_saliency(model: Path, photo: npt.NDArray[np.uint8]) -> SaliencyMap:
 
 def check_model(model: Path) -> None:
     """Raises `UserError` unless the file is there and can be opened as a model."""
+    if model.is_file() and _is_onnx(model):
+        trial = subprocess.run([sys.executable, "-c", _ONNX_TRIAL, str(model)], capture_output=True, check=False)
+        if trial.returncode:
+            raise UserError(_NO_ONNX.format(model))
     _open_model(model, os.getpid())
 
 
@@ -66,7 +84,11 @@ def _open_model(path: Path, process: int) -> _Predict:
     del process
     if not path.is_file():
         raise UserError(f"--saliency {path}: no such file")
-    return _open_onnx(path) if path.suffix.lower() == ".onnx" else _open_torchscript(path)
+    return _open_onnx(path) if _is_onnx(path) else _open_torchscript(path)
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx"
 
 
 def _open_onnx(path: Path) -> _Predict:
@@ -75,7 +97,7 @@ def _open_onnx(path: Path) -> _Predict:
         network = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
         outputs = network.getUnconnectedOutLayersNames()
     except (cv2.error, OSError) as error:
-        raise UserError(f"--saliency {path} is no ONNX model that OpenCV can open") from error
+        raise UserError(_NO_ONNX.format(path)) from error
     if len(outputs) != 1:
         raise UserError(f"--saliency {path} has {len(outputs)} outputs, wanted one, the saliency map")
 
@@ -103,7 +125,8 @@ def _open_torchscript(path: Path) -> _Predict:
         torch.set_num_threads(1)  # the order of a sum, and with it the last bit of a sample, depends on their number
         try:
             # Optimised, the first calls would differ from the later ones in the last bit, too.
-            with torch.inference_mode(), torch.jit.optimized_execution(False):
+            with torch.random.fork_rng(devices=[]), torch.inference_mode(), torch.jit.optimized_execution(False):
+                torch.manual_seed(0)  # a model that draws must not take from the training's numbers, nor depend on them
                 found = module(torch.from_numpy(planes))
         finally:
             torch.set_num_threads(threads)

@@ -36,6 +36,7 @@ REMAP_RANGE = (0.4, 0.8)  # of the grey levels that it uses: less than the photo
 
 _MIDDLE = 127.5  # of the grey levels
 _RANK_LEVELS = 2**16
+_LEAST_SPREAD = 1e-3  # of smoothed saliency: below it there is no order, but rounding
 _COARSE_SIDE = 128  # pixels: larger maps are smoothed at this size, which is as smooth and takes no time
 _Array = npt.NDArray[np.float32]
 _Degradation = Callable[[_Array, np.random.Generator], _Array]
@@ -99,10 +100,14 @@ def draw_masks(saliency: _Array, num_sources: int, rng: np.random.Generator) -> 
         rng: where the chance comes from.
 
     Returns:
-        `float32` (num_sources, H, W) in [0, 1]. With fewer levels than sources (a map of one level, say), some masks
-        may be 0 everywhere.
+        `float32` (num_sources, H, W) in [0, 1]. Where the saliency is the same everywhere, which says nothing, smooth
+        noise takes its place: else all sources would be the target, and nothing would be left to fuse.
     """
-    share = _rank(_smooth(saliency, rng.uniform(*MASK_SMOOTHING)))
+    sigma = rng.uniform(*MASK_SMOOTHING)
+    smooth = _smooth(saliency, sigma)
+    if np.ptp(smooth) < _LEAST_SPREAD:
+        smooth = _smooth(rng.random(saliency.shape, np.float32), sigma)
+    share = _rank(smooth)
     num_bands = num_sources + int(rng.random() < FURTHER_BAND_SHARE)
     jitter = rng.uniform(-EDGE_JITTER, EDGE_JITTER, num_bands - 1)
     cuts = share.min() + np.ptp(share) * (np.arange(1, num_bands) + jitter) / num_bands

@@ -119,6 +119,11 @@ class Wrong(torch.nn.Module):
         return pictures[:, :1]
 
 
+class Drawing(torch.nn.Module):
+    def forward(self, pictures):
+        return torch.rand_like(pictures[:, :1])
+
+
 class Several(torch.nn.Module):
     def forward(self, pictures):
         return pictures, pictures
@@ -147,6 +152,25 @@ def test_a_torchscript_model(tmp_path, photo, module, expected):
     assert found == pytest.approx(expected(photo / 255), abs=1e-6)
     assert torch.get_num_threads() == threads
     assert all(np.array_equal(predict_saliency(path, photo), found) for _ in range(4))
+
+
+def test_a_model_that_draws_depends_on_nothing_and_takes_from_nobody(tmp_path, photo):
+    path = script(tmp_path / "model.pt", Drawing())
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    found = [predict_saliency(path, photo) for _ in range(2)]
+    assert np.array_equal(*found)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_damaged_onnx_model_that_brings_its_reader_down(tmp_path):
+    path = write_mean_of_channels(tmp_path / "model.onnx")
+    content = bytearray(path.read_bytes())
+    content[26] = 0o235  # with this one OpenCV's reader ends in a segmentation fault
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"--saliency .*model\.onnx is no ONNX model that OpenCV can open"):
+        check_model(path)
 
 
 def test_an_onnx_model(tmp_path, photo):

@@ -80,7 +80,7 @@ def test_masks_are_bands_of_the_saliency():
 
 @pytest.mark.parametrize("num_sources", [2, 4])
 def test_maps_with_few_levels(num_sources, monkeypatch):
-    """Binary maps are split between their levels, and of a map of one level one source takes all."""
+    """Binary maps are split between their levels, and a map of one level, which says nothing, is split by chance."""
     monkeypatch.setattr(synthesis, "FURTHER_BAND_SHARE", 0.0)  # with one more, both levels may go to one source
     binary = np.zeros((60, 80), np.float32)
     binary[20:40, 30:60] = 1
@@ -91,6 +91,10 @@ def test_maps_with_few_levels(num_sources, monkeypatch):
         assert not np.array_equal(outside, inside)
         flat = draw_masks(np.full((9, 9), 0.5, np.float32), num_sources, np.random.default_rng(seed))
         assert (flat.max(axis=0) == 1).all()
+        assert (flat.reshape(num_sources, -1).min(axis=1) < 0.9).all(), "no source has everything"
+        rounding = np.linspace(0.5, 0.5001, 81, dtype=np.float32).reshape(9, 9)
+        almost = draw_masks(rounding, 2, np.random.default_rng(seed))
+        assert (almost.reshape(2, -1).min(axis=1) < 0.9).all()
 
 
 def test_only_the_order_of_the_values_counts(photo):

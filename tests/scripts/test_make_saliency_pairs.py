@@ -13,7 +13,7 @@ from data.image_io import read_image
 from data.pair_files import pair_rng
 from data.saliency.operators import spectral
 from data.synthesis.saliency import distribute
-from scripts import pair_making
+from scripts import make_saliency_pairs, pair_making
 from scripts.make_saliency_pairs import main
 from tests.data.helpers import save
 from tests.data.onnx_files import write_mean_of_channels
@@ -202,7 +202,21 @@ def test_preview(source, run):
     assert run(*words)[0] == 0
     assert np.array_equal(cv2.imread(str(sheet)), drawn)
     assert not (source / "out").exists()
-    assert_bad_input(run(*words[:-4], "--preview", source / "sheet.gif"), "sheet.gif")
+
+
+def test_a_preview_is_refused_before_it_is_drawn(source, run, monkeypatch):
+    monkeypatch.setattr(make_saliency_pairs, "_draw_sheet", lambda *_: pytest.fail("drawn"))
+    before = files(source)
+    words = ["--images", source / "images", "--preview"]
+    assert_bad_input(run(*words, source / "sheet.gif"), "sheet.gif")
+    assert_bad_input(run(*words, source / "sheet"), "wanted the name of a picture, as in", "sheet.png")
+    assert_bad_input(run(*words, source / "images" / "p2.png"), "p2.png is one of the photographs or maps")
+    by_maps = [*words, source / "maps" / "p2.png", "--saliency", source / "maps"]
+    assert_bad_input(run(*by_maps), "p2.png is one of the photographs or maps")
+    assert_bad_input(run(*words, source / "images" / "p2.png" / "sheet.png"), "--preview")
+    for option, value in (("--seed", -1), ("--workers", 0), ("--pairs_per_image", 0), ("--holdout", 1)):
+        assert_bad_input(run(*words, source / "sheet.png", option, value), option)
+    assert files(source) == before
 
 
 def test_a_preview_shows_a_dozen_of_many(tmp_path, run):

@@ -14,7 +14,7 @@ from data.image_io import write_image
 from scripts import repeat_training
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, is_alive
 from tests.pictures import stacked, write_pairs
-from util.errors import run_command
+from util.errors import UserError, run_command
 
 SHORT = [*(word for word in SMALL if word not in ("--gpu_ids", "-1")), "--n_epochs", "1", "--n_epochs_decay", "0"]
 
@@ -208,6 +208,32 @@ def test_bad_input_is_one_line_before_anything_is_begun(tmp_path, capsys, own, m
     assert len(error) == 1
     assert said in error[0]
     assert {path.name for path in tmp_path.iterdir()} == {"data", "set"}
+
+
+def test_a_recipe_that_would_begin_again_each_time(tmp_path, capsys):
+    write_pairs(tmp_path / "data", 2)
+    write_pairs(tmp_path / "set", 2)
+    (tmp_path / "recipe.yaml").write_text("overwrite: true\n")
+    assert repeat(tmp_path, training=["--config", tmp_path / "recipe.yaml"]) == 2
+    assert capsys.readouterr().err.startswith("error: overwrite: a training that was begun goes on here")
+    assert not (tmp_path / "out").exists()
+
+
+def test_devices_are_the_recipes_where_none_are_named(tmp_path, monkeypatch):
+    write_pairs(tmp_path / "data", 2)
+    write_pairs(tmp_path / "set", 2)
+    (tmp_path / "recipe.yaml").write_text("gpu_ids: '-1'\n")
+    asked = []
+
+    def begin(tasks, places, *_):
+        asked.extend(places)
+        raise UserError("nothing is begun here")
+
+    monkeypatch.setattr(repeat_training, "run_all", begin)
+    own = ["--seeds", "0", "--name", "city", "--test", f"pairs={tmp_path / 'set'}", "--out", str(tmp_path / "out")]
+    recipe = ["--dataroot", str(tmp_path / "data"), "--config", str(tmp_path / "recipe.yaml")]
+    assert run_command(repeat_training.main, [*own, "--", *recipe, "--", "--with_target"]) == 2
+    assert asked == [["--gpu_ids", "-1"]]
 
 
 def test_there_must_be_a_recipe_and_something_to_report(tmp_path, capsys):

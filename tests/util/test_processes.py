@@ -6,6 +6,7 @@ from collections import deque
 import pytest
 from tqdm import tqdm
 
+from util import processes
 from util.errors import FailedError, Interrupted, UserError
 from util.processes import Task, last_line, run_all, run_tasks
 
@@ -60,14 +61,26 @@ with journal.open("a") as file: print("ends", sys.argv[1], file=file)
     assert journals[1][0] == "begins two"
 
 
-@pytest.mark.parametrize(("places", "given", "seen"), [(1, None, "None"), (10**6, None, "1"), (2, "7", "7")])
-def test_neighbours_share_the_cores(task, monkeypatch, places, given, seen):
+@pytest.mark.parametrize(
+    ("counts", "given", "seen"),
+    [
+        ((1, 1), "", "None"),
+        ((1, 9), "", "None"),
+        ((2, 9), "", "3"),
+        ((3, 3), "", "2"),
+        ((9, 9), "", "1"),
+        ((2, 2), "7", "7"),
+    ],
+)
+def test_neighbours_share_the_cores(task, monkeypatch, counts, given, seen):
+    commands, places = counts
+    monkeypatch.setattr(processes, "usable_cores", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if given:
         monkeypatch.setenv("OMP_NUM_THREADS", given)
-    one = task("one", "import os; print(os.environ.get('OMP_NUM_THREADS'))")
-    run([one], [[]] * places)
-    assert one.log.read_text().strip() == seen
+    tasks = [task(str(number), "import os; print(os.environ.get('OMP_NUM_THREADS'))") for number in range(commands)]
+    run(tasks, [[]] * places)
+    assert {one.log.read_text().strip() for one in tasks} == {seen}
 
 
 def test_a_failure_is_one_line_and_the_others_go_on(task, tmp_path, capsys):
