@@ -80,12 +80,12 @@ class GSGIFOptions(FamilyOptions):
 
     n_blocks: int = option(6, "residual blocks of the encoder")
     fusion: str = option(
-        "mean",
+        "saliency",
         "rule that fuses the sources' maps; saliency weighs each by how active it is there",
         choices=("mean", "max", "saliency"),
     )
     skips: str = option(
-        "none",
+        "residual",
         "what the decoder gets besides the code: nothing, the fused maps of the first stages, or a weighted sum of the "
         "sources, which it corrects",
         choices=("none", "features", "residual"),

@@ -56,8 +56,8 @@ class GSGIFGenerator(Generator):
         norm: str = "batch",
         dropout: bool = True,
         n_blocks: int = 6,
-        fusion: str = "mean",
-        skips: str = "none",
+        fusion: str = "saliency",
+        skips: str = "residual",
     ) -> None:
         super().__init__()
         check_choice("fusion", fusion, FUSIONS)

@@ -113,7 +113,7 @@ def test_features_joins_the_fused_maps_of_the_first_stages():
 
 
 def test_features_are_those_of_the_stages():
-    net = build().eval()
+    net = build(fusion="mean").eval()
     sources, (target,) = pictures(2), pictures(1, seed=2)
     output = net(sources, target, encode_fused=True)
     assert [maps[0].shape[1:] for maps in output.features.values()] == [(4, 16, 24), (8, 8, 12), (16, 4, 6), (16, 4, 6)]

@@ -15,7 +15,8 @@ from util.runtime import Runtime
 
 def build(accumulate=1, precision="32", skips="none", norm="none", lr=2e-4, **options):
     runtime = Runtime(gpu_ids="-1", precision=precision)
-    netG = create_generator("GSGIF_generator", ngf=4, n_blocks=1, norm=norm, dropout=False, skips=skips)
+    network = {"ngf": 4, "n_blocks": 1, "norm": norm, "dropout": False, "fusion": "mean", "skips": skips}
+    netG = create_generator("GSGIF_generator", **network)
     netD = create_discriminator("pixel", input_nc=3, ndf=4, norm="none")
     settings = OptimizerSettings(accumulate=accumulate, lr=lr)
     return GSGIFModel(runtime, netG, netD if options.get("lambda_GAN", 1) else None, settings, **options)

@@ -273,5 +273,5 @@ def test_a_procedure_made_for_one_network_brings_it():
 def test_what_travels_with_a_checkpoint_does_not_fit_every_other_network():
     recorded = {"netG": "IFCNN", "fusion": "sum"}
     assert parse_test([], recorded)[0].generator.fusion == "sum"
-    assert parse_test(["--netG", "GSGIF_generator"], recorded)[0].generator.fusion == "mean"
+    assert parse_test(["--netG", "GSGIF_generator"], recorded)[0].generator.fusion == "saliency"
     assert parse_test(["--netG", "GSGIF_generator"], recorded | {"fusion": "max"})[0].generator.fusion == "max"
