@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
 from data.cache import ArrayCache
+from data.decomposition_recipe import read_photo
 from data.files import find_folder
-from data.image_io import list_images, read_image
-from data.synthesis.decomposition import Floats, Mask, faded, masked_copies, random_masks, random_part
+from data.image_io import list_images
+from data.synthesis.decomposition import Decomposed, decompose, random_part, to_levels
 from data.transforms import JointTransform, resize_picture
 from util.errors import UserError
-
-
-class _Decomposed(NamedTuple):
-    """A sample: copies (2, 3, H, W) and photograph (3, H, W) in [0, 1], masks (2, H, W)."""
-
-    copies: Floats
-    photo: Floats
-    masks: Mask
 
 
 class DecompositionDataset(FusionDataset):
@@ -97,17 +88,13 @@ class DecompositionDataset(FusionDataset):
     def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
         """See `FusionDataset.make_pictures`."""
         sample = self._decompose(index, rng)
-        *sources, target = (_to_levels(planes) for planes in (*sample.copies, sample.photo))
+        *sources, target = (to_levels(planes) for planes in (*sample.copies, sample.photo))
         return Pictures(self.paths[index].stem, tuple(sources), target)
 
-    def _decompose(self, index: int, rng: np.random.Generator) -> _Decomposed:
+    def _decompose(self, index: int, rng: np.random.Generator) -> Decomposed:
         path = self.paths[index]
-        photo, mean_colour = self._decoded.get(path, lambda: _read(path))
-        levels = self._cut(photo, rng)
-        colours = faded(levels.astype(np.float32) / np.float32(255), mean_colour, rng)
-        planes = np.ascontiguousarray(colours.transpose(2, 0, 1))
-        masks = random_masks(planes.shape[1], planes.shape[2], rng)
-        return _Decomposed(masked_copies(planes, masks, rng), planes, masks)
+        photo, mean_colour = self._decoded.get(path, lambda: read_photo(path))
+        return decompose(self._cut(photo, rng), mean_colour, rng)
 
     def _cut(self, photo: npt.NDArray, rng: np.random.Generator) -> npt.NDArray:
         if self.transform is None:
@@ -118,13 +105,3 @@ class DecompositionDataset(FusionDataset):
             photo = resize_picture(photo[top : top + height, left : left + width], side, side)
         (flipped,), _ = dataclasses.replace(self.transform, preprocess="none")([photo], [], rng)
         return flipped
-
-
-def _read(path: Path) -> tuple[npt.NDArray[np.uint8], Floats]:
-    """A photograph (H, W, 3) and its mean colour (3,) in [0, 1]."""
-    photo = read_image(path, bits=8)
-    return photo, np.array(cv2.mean(photo)[:3], np.float32) / np.float32(255)
-
-
-def _to_levels(planes: Floats) -> npt.NDArray[np.uint8]:
-    return np.ascontiguousarray(np.rint(planes * 255).astype(np.uint8).transpose(1, 2, 0))

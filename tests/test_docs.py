@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from options.commands import parse_test, parse_train
-from scripts import compare, evaluate, make_patches, make_pmf, make_saliency_pairs, repeat_training
+from scripts import compare, evaluate, make_masked_pairs, make_patches, make_pmf, make_saliency_pairs, repeat_training
 from scripts.benchmarks import data, fusing, metrics, training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,7 +15,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PAGES += [ROOT / "datasets" / "README.md", ROOT / "checkpoints" / "README.md"]
 PARSERS = {
     f"scripts/{module.__name__.split('.')[-1]}.py": module._build_parser
-    for module in (compare, evaluate, make_patches, make_pmf, make_saliency_pairs)
+    for module in (compare, evaluate, make_masked_pairs, make_patches, make_pmf, make_saliency_pairs)
 }
 PLACEHOLDER = re.compile(r"[A-Z]+|…|\[.*\]")
 

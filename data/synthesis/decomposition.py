@@ -37,6 +37,42 @@ class Part(NamedTuple):
     width: int
 
 
+class Decomposed(NamedTuple):
+    """A sample.
+
+    Attributes:
+        copies: the sources, (2, 3, H, W) in [0, 1].
+        photo: the target, (3, H, W) in [0, 1].
+        masks: (2, H, W); where a mask is true, that source is the target.
+    """
+
+    copies: Floats
+    photo: Floats
+    masks: Mask
+
+
+def decompose(photo: npt.NDArray[np.uint8], mean_colour: Floats, rng: np.random.Generator) -> Decomposed:
+    """Makes two masked copies of a photograph, or of a part of one, in random colours.
+
+    Args:
+        photo: (H, W, 3) RGB.
+        mean_colour: (3,) in [0, 1], of the whole that `photo` may be a part of.
+        rng: where the chance comes from.
+
+    Returns:
+        Copies, target and masks.
+    """
+    colours = faded(photo.astype(np.float32) / np.float32(255), mean_colour, rng)
+    planes = np.ascontiguousarray(colours.transpose(2, 0, 1))
+    masks = random_masks(planes.shape[1], planes.shape[2], rng)
+    return Decomposed(masked_copies(planes, masks, rng), planes, masks)
+
+
+def to_levels(planes: Floats) -> npt.NDArray[np.uint8]:
+    """The nearest levels, (H, W, 3), of planes (3, H, W) in [0, 1]."""
+    return np.ascontiguousarray(np.rint(planes * 255).astype(np.uint8).transpose(1, 2, 0))
+
+
 def random_part(height: int, width: int, rng: np.random.Generator) -> Part:
     """Draws a part of random area and aspect, as torchvision's RandomResizedCrop does with its usual settings.
 
