@@ -17,6 +17,10 @@ from util.errors import UserError
 from util.safe_load import load_file
 
 SHOWN = 3
+_NUMBERS = (
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+)
 _PARALLEL = re.compile(r"^(\w+\.)??module\.")
 
 
@@ -39,7 +43,7 @@ def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(inner) if isinstance(inner, Mapping) else dict(state)
     if all(isinstance(part, Mapping) for part in plain.values()):
         plain = {f"{part}.{name}": tensor for part, of_part in plain.items() for name, tensor in of_part.items()}
-    if all(_PARALLEL.match(name) for name in plain):
+    if all(isinstance(name, str) and _PARALLEL.match(name) for name in plain):
         plain = {_PARALLEL.sub(r"\1", name): tensor for name, tensor in plain.items()}
     return plain
 
@@ -48,11 +52,16 @@ def checked_state(state: Mapping[str, Any], source: str) -> dict[str, Tensor]:
     """Returns the plain state dict of a file's content.
 
     Raises:
-        UserError: it is none; `source` is named.
+        UserError: it is none, or a tensor is not simply real numbers (complex, quantised, sparse, without content);
+            `source` and the tensor are named.
     """
     plain = plain_state(state)
-    if not plain or not all(isinstance(tensor, Tensor) for tensor in plain.values()):
+    if not plain or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in plain.items()):
         raise UserError(f"{source} holds no state dict: names with a tensor each were expected")
+    for name, tensor in plain.items():
+        if tensor.dtype not in _NUMBERS or tensor.layout != torch.strided or tensor.device.type != "cpu":
+            kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}".replace("torch.", "")
+            raise UserError(f"{source} holds {name} as {kind}: wanted a plain tensor of real numbers")
     return plain
 
 
@@ -70,18 +79,24 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], source: str) -> None:
 
     Raises:
         UserError: the weights do not fit; one line with the names that are missing or unexpected and the shapes that
-            differ.
+            differ. Or they are not finite; one line with their names.
     """
     given = checked_state(state, source)
     own = net.state_dict(keep_vars=True)
     _drop_instance_statistics(net, given)
-    _complete_aliases(own, given, source)
+    aliases = _aliases(own)
+    _complete_aliases(aliases, given)
     for name, tensor in own.items():
         if name.endswith("num_batches_tracked"):
             given.setdefault(name, tensor)
     misfit = _describe_misfit(own, given)
     if misfit:
         raise UserError(f"{source} does not fit {type(net).__name__}: {misfit}")
+    # Not before the shapes are known: a small file can hold tensors that are expanded to any size.
+    broken = [name for name, tensor in own.items() if not _is_finite(given[name].to(tensor.dtype))]
+    if broken:
+        raise UserError(f"{source} holds NaN or infinite values in {_few(broken)}")
+    _check_aliases(aliases, given, source)
     net.load_state_dict(given)
 
 
@@ -92,22 +107,35 @@ def _drop_instance_statistics(net: nn.Module, given: dict[str, Any]) -> None:
                 given.pop(f"{name}.{statistic}", None)
 
 
-def _complete_aliases(own: Mapping[str, Tensor], given: dict[str, Any], source: str) -> None:
-    """Gives every name of a tensor the same value."""
+def _aliases(own: Mapping[str, Tensor]) -> list[list[str]]:
+    """The names of each tensor of a network."""
     groups: defaultdict[int, list[str]] = defaultdict(list)
     for name, tensor in own.items():
         groups[id(tensor)].append(name)
-    for names in groups.values():
-        present = [name for name in names if name in given]
-        for name in present[1:]:
-            # torch would take the last one without a word.
-            if not torch.equal(given[name], given[present[0]]):
+    return list(groups.values())
+
+
+def _complete_aliases(aliases: Sequence[Sequence[str]], given: dict[str, Tensor]) -> None:
+    for names in aliases:
+        present = [given[name] for name in names if name in given]
+        if present:
+            given.update({name: present[0] for name in names if name not in given})
+
+
+def _check_aliases(aliases: Sequence[Sequence[str]], given: Mapping[str, Tensor], source: str) -> None:
+    """All names of a tensor have the same value; torch would take the last one without a word."""
+    for first, *others in aliases:
+        for name in others:
+            if not torch.equal(given[name], given[first]):
                 raise UserError(
-                    f"{source} does not fit: {present[0]} and {name} differ, but are one tensor in this network "
+                    f"{source} does not fit: {first} and {name} differ, but are one tensor in this network "
                     "(the file has separate decoders, the network shared ones?)"
                 )
-        if present:
-            given.update(dict.fromkeys(names, given[present[0]]))
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all values are; without a copy, and NaN is its own least and largest."""
+    return not tensor.is_floating_point() or not tensor.numel() or all(map(torch.isfinite, tensor.aminmax()))
 
 
 def _describe_misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models import create_generator
-from models.weights import load_weights
+from models.weights import load_weights, open_weights
 from util.errors import UserError
 
 
@@ -116,3 +116,56 @@ def test_separate_decoders_do_not_disappear_in_shared_ones():
 @pytest.mark.parametrize("state", [{}, {"state_dict": {}}, {"net": 3}, {"a": torch.zeros(1), "b": "text"}])
 def test_what_is_no_state_dict(state):
     assert "holds no state dict" in misfit(r2gan(), state)
+
+
+KINDS = {
+    "sparse": lambda weight: weight.to_sparse(),
+    "meta": lambda weight: weight.to("meta"),
+    "quint8": lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.quint8),
+    "complex64": lambda weight: weight.to(torch.complex64),
+    "bits8": lambda weight: torch.zeros(weight.shape, dtype=torch.uint8).view(torch.bits8),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore")  # some are deprecated
+def test_what_is_not_simply_real_numbers_is_named(kind, tmp_path):
+    state = r2gan().state_dict()
+    state["model_encoder.4.weight"] = KINDS[kind](state["model_encoder.4.weight"])
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=rf"a\.pth holds model_encoder.4.weight as .*{kind}.*: wanted a plain tensor"):
+        open_weights(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("key", [3, None, ("a", 1), b"module.a"])
+def test_names_are_text(key):
+    assert "holds no state dict" in misfit(r2gan(), {key: torch.zeros(1)})
+    assert "holds no state dict" in misfit(r2gan(), {"state_dict": {**r2gan().state_dict(), key: torch.zeros(1)}})
+
+
+def test_tensors_expanded_to_any_size_are_not_looked_through():
+    state = r2gan().state_dict()
+    for name in ("model_decoder.0.weight", "model1.0.weight"):
+        state[name] = torch.full((1,), torch.nan).expand(2**50)
+    assert "of another shape" in misfit(r2gan(), state)
+
+
+def test_an_alias_of_another_shape_is_not_replaced():
+    state = r2gan().state_dict()
+    state["model1.0.weight"] = torch.zeros(3)
+    assert "1 of another shape (model1.0.weight is 3 instead of" in misfit(r2gan(), state)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e39])  # the last is infinite in 32 bits
+@pytest.mark.parametrize("name", ["model_encoder.4.weight", "model_encoder.2.running_var"])
+def test_weights_are_finite(value, name):
+    state = r2gan(norm="batch").state_dict()
+    state[name] = state[name].double()
+    state[name].flatten()[1] = value
+    assert f"holds NaN or infinite values in {name}" in misfit(r2gan(norm="batch"), state)
+
+
+def test_weights_of_half_the_precision_are_accepted():
+    net, other = r2gan(), r2gan()
+    load_weights(other, net.half().state_dict(), "file.pth")
+    assert same(net.float(), other)
