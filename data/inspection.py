@@ -58,6 +58,7 @@ def look_at(
     on_bad_sample: str = "stop",
     files: Sequence[str | Path] = (),
     training: bool = False,
+    fused_together: int | None = None,
 ) -> Inspection:
     """Understands a folder, or the sources of one item, and checks what is there.
 
@@ -71,6 +72,7 @@ def look_at(
         on_bad_sample: see `inspect`.
         files: the sources of one single item; `root` and `phase` are not looked at then.
         training: see `inspect`.
+        fused_together: see `inspect`.
 
     Raises:
         UserError: see `data.discovery.discover` and `inspect`.
@@ -81,7 +83,12 @@ def look_at(
     else:
         found = discover(root, phase, layout=layout, roles=roles.split(",") if roles else ())
     return inspect(
-        found, on_bad_sample=on_bad_sample, num_sources=num_sources, with_target=with_target, training=training
+        found,
+        on_bad_sample=on_bad_sample,
+        num_sources=num_sources,
+        with_target=with_target,
+        training=training,
+        fused_together=fused_together,
     )
 
 
@@ -92,6 +99,7 @@ def inspect(
     num_sources: int = 2,
     with_target: bool = False,
     training: bool = False,
+    fused_together: int | None = None,
 ) -> Inspection:
     """Checks every item: readable files, one size, equal panels, a target where it is wanted.
 
@@ -102,6 +110,7 @@ def inspect(
         with_target: an item without a target cannot be used; in stacked pictures it is one more panel, the last.
         training: every item must have exactly `num_sources` sources; where bad samples are skipped, all pictures are
             decoded, since damage that only this shows could not be skipped later.
+        fused_together: every item must have exactly so many sources, since the network fuses no other number.
 
     Raises:
         UserError: a sample that cannot be used and is not to be skipped, or no usable one at all.
@@ -114,11 +123,17 @@ def inspect(
     if with_target and not stacked and found.items and not any(item.target for item in found.items):
         message = f"no item of {found.folder} has a target: {_where_targets_lie(found.layout)}"
         raise UserError(with_notes(message, found.notes))
+    if stacked and fused_together not in (None, num_sources):
+        raise UserError(f"--num_sources {num_sources}: this network fuses {fused_together}")
     items, sizes, bits, problems = [], [], [], list(found.problems)
     for item in found.items:
         try:
             if not stacked:
-                _check_parts(item, num_sources if training else None, with_target=with_target)
+                _check_target(item, with_target=with_target)
+                if training:
+                    _check_number(item, num_sources, "training wants as many in every item as --num_sources says")
+                if fused_together is not None:
+                    _check_number(item, fused_together, "the network fuses no other number")
             width, height, depth = _probe(item, decode=training and on_bad_sample == "skip")
             if stacked:
                 width = panel_width(item.files[0], width, num_sources, with_target=with_target)
@@ -179,14 +194,16 @@ def check_equal(sizes: Collection[tuple[Path, tuple[int, int]]]) -> None:
             )
 
 
-def _check_parts(item: Item, num_sources: int | None, *, with_target: bool) -> None:
-    """Checks that an item has a target where it must, and as many sources as it must (None: any number)."""
+def _check_target(item: Item, *, with_target: bool) -> None:
     if with_target and item.target is None:
         raise UserError(f"item {item.name}: its target is missing beside {item.files[0]}")
-    if num_sources is not None and len(item.files) != num_sources:
+
+
+def _check_number(item: Item, wanted: int, reason: str) -> None:
+    if len(item.files) != wanted:
         raise UserError(
-            f"item {item.name} ({item.files[0]}) has {len(item.files)} sources, not {num_sources}: training wants as "
-            "many in every item as --num_sources says; --roles chooses among them"
+            f"item {item.name} ({item.files[0]}) has {len(item.files)} sources, not {wanted}: {reason}; --roles "
+            "chooses among them"
         )
 
 

@@ -30,6 +30,7 @@ class SourcesDataset(FusionDataset):
         num_sources: int = 2,
         with_target: bool = False,
         training: bool = False,
+        fused_together: int | None = None,
         layout: str = "auto",
         roles: str = "",
         on_bad_sample: str = "stop",
@@ -46,6 +47,7 @@ class SourcesDataset(FusionDataset):
             num_sources: how many panels of stacked pictures are sources; in `training`, of any item.
             with_target: every item must have a target; in stacked pictures it is one more panel, the last.
             training: the items are to train with, so that each has exactly `num_sources` sources.
+            fused_together: how many sources each item must have to be fused; None for any number.
             layout: `roles`, `scenes`, `suffix`, `stacked` or `auto`.
             roles: the roles to use, separated by commas, in this order; empty for all of them.
             on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
@@ -69,6 +71,7 @@ class SourcesDataset(FusionDataset):
             on_bad_sample=on_bad_sample,
             files=files,
             training=training,
+            fused_together=fused_together,
         )
         self.skipped = list(self.inspection.skipped)
         super().__init__(length=len(self.inspection.counts), transform=transform, seed=seed, max_size=max_size)

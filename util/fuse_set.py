@@ -68,8 +68,8 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
         check_place("--out", Path(testing.out).parent)
     else:
         check_place("--results_dir", folder)
-    dataset = _build_dataset(config)
     generator, weights_file = _load_generator(config, given, checkpoints)
+    dataset = _build_dataset(config, generator)
     runtime = build_runtime(config)
     runtime.place(generator.train(not testing.eval))
     options = [entry.name for entry in dataclasses.fields(FusingSettings)]
@@ -119,12 +119,14 @@ def _say_values(results: Sequence[ItemResult], wanted: str, unmeasured: int) -> 
         log.warning("%d pictures above %d megapixels were not measured; give --metrics to do it", unmeasured, limit)
 
 
-def _build_dataset(config: TestConfig) -> FusionDataset:
+def _build_dataset(config: TestConfig, generator: Generator) -> FusionDataset:
     """Finds the items and says what was understood of them, before anything is computed."""
     limits = [limit for limit in (config.data.max_dataset_size, config.testing.num_test) if limit]
     changes: dict[str, Any] = {"max_size": min(limits, default=None)}
     if config.testing.sources:
         changes["files"] = tuple(map(Path, config.testing.sources))
+    if isinstance(config.dataset, SourcesOptions):
+        changes["fused_together"] = generator.num_sources
     dataset: FusionDataset = build_dataset(config, **changes)
     for line in dataset.description():
         log.info("%s", line)

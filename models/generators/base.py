@@ -67,6 +67,7 @@ class Generator(nn.Module, ABC):
         smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
         reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
             pictures overlap accordingly.
+        num_sources: how many sources it fuses, where it is for one number.
         channels: of a source; a network with one fuses luma.
         pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
         truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
@@ -77,6 +78,7 @@ class Generator(nn.Module, ABC):
     size_divisor: int = 1
     smallest_side: int = 1
     reach: int = 64
+    num_sources: int | None = None
     channels: int = 3
     pad: int = 0
     truncates: bool = False

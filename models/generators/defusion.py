@@ -38,6 +38,7 @@ class DeFusionGenerator(Generator):
         pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
     """
 
+    num_sources = 2
     reach = 182  # of the convolutions; split attention takes its weights from the whole picture
     part_names = ("common", "unique 1", "unique 2")
 

@@ -48,6 +48,7 @@ class DeFusionPlusGenerator(Generator):
         pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
     """
 
+    num_sources = 2
     size_divisor = PATCH
     reach = SIDE * PATCH // 2  # attention looks at the whole picture; the networks are trained on so much of it
     part_names = ("common", "unique 1", "unique 2")

@@ -40,7 +40,7 @@ class ResnetGenerator(Generator):
         n_blocks: int = 9,
     ) -> None:
         super().__init__()
-        self.num_sources = num_sources
+        self.num_sources: int = num_sources
         self.reach = 12 + 8 * n_blocks
         self.model = nn.Sequential(
             *encoder_layers(input_nc * num_sources, ngf, n_blocks, norm, dropout),

@@ -46,6 +46,7 @@ class SMFNetGenerator(Generator):
 
     smallest_side = 2  # the coupling layers continue a picture by reflection
     reach = 27  # of the convolutions; attention takes its weights from the whole picture
+    num_sources = 2
     channels = 1
 
     def __init__(self, *, stretch: str = "none") -> None:

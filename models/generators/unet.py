@@ -44,7 +44,7 @@ class UnetGenerator(Generator):
         super().__init__()
         if num_downs < 5:
             raise UserError(f"num_downs {num_downs} must be at least 5")
-        self.num_sources = num_sources
+        self.num_sources: int = num_sources
         self.size_divisor = 2**num_downs
         self.reach = 3 * 2**num_downs
         block = _bottleneck(8 * ngf, norm)

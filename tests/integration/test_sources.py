@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from data.image_io import read_image, write_image
+from models import create_generator
 from tests.integration.commands import ROOT, SMALL, fuse, in_a_shell, train
 from tests.pictures import scene, write_pairs
+from util.checkpoint import CheckpointFolder
 
 
 def grey(seed, height=40, width=52):
@@ -177,3 +179,25 @@ def test_training_from_role_folders_scenes_and_suffixes(tmp_path, capsys):
         assert (tmp_path / "ck" / folder / "latest_net_G.pth").is_file()
     assert train("--dataroot", tmp_path / "roles", "--name", "x", *common, "--num_sources", 2) == 2
     assert "--num_sources" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("netG", ["DeFusion", "resnet_6blocks"])
+def test_an_item_of_more_sources_than_the_network_fuses_is_named_before_fusing(tmp_path, netG, capsys):
+    options = {} if netG == "DeFusion" else {"ngf": 4}
+    CheckpointFolder(tmp_path / "run").save_networks("latest", {"G": create_generator(netG, **options).state_dict()})
+    for name, count in (("house", 2), ("igloo", 3)):
+        for number in range(count):
+            write_image(tmp_path / "data" / name / f"{name}{number}.png", scene(number, 16, 24))
+    words = ["--netG", netG, "--name", "run", "--checkpoints_dir", tmp_path, "--gpu_ids", "-1", "--metrics", "none"]
+    words += [word for name, value in options.items() for word in (f"--{name}", value)]
+    words += ["--dataroot", tmp_path / "data", "--results_dir", tmp_path / "results", "--num_threads", 0]
+    assert fuse(*words) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "item igloo" in message
+    assert "has 3 sources, not 2: the network fuses no other number; --roles chooses among them" in message
+    assert not (tmp_path / "results").exists()
+    assert fuse(*words, "--on_bad_sample", "skip") == 3
+    assert [path.name for path in (tmp_path / "results/run/test_latest/fused").iterdir()] == ["house.png"]
+    sources = [tmp_path / "data" / "igloo" / f"igloo{number}.png" for number in range(3)]
+    assert fuse(*words[:8], *words[10:-6], "--sources", *sources, "--out", tmp_path / "out.png") == 2
+    assert "has 3 sources, not 2" in capsys.readouterr().err
