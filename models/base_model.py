@@ -28,6 +28,9 @@ class Engine(Protocol):
     def to_device(self, tensor: Tensor) -> Tensor:
         """Returns the tensor on the machine's device."""
 
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which a network that was not prepared computes in the chosen precision."""
+
     def backward(self, loss: Tensor) -> None:
         """Computes gradients."""
 
@@ -86,6 +89,7 @@ class BaseModel(ABC):
         losses: name → newest value, detached, on the device.
         visuals: name → newest pictures (B, C, H, W) in the generator's range, detached.
         fuses: whether the network is trained to fuse at present, not only to rebuild its sources.
+        fused_from_step: the first step, from 0, in which the fused picture is trained.
         uses_all_weights: whether every weight that is trained has a gradient in every step.
         compares_features: whether its loss is of the generator's `features`, too; if not, the layers that are there for
             them alone are frozen, since several processes would wait for their gradients in vain.
@@ -101,6 +105,7 @@ class BaseModel(ABC):
         self.losses: dict[str, Tensor] = {}
         self.visuals: dict[str, Tensor] = {}
         self.fuses = True
+        self.fused_from_step = 0
         self._networks: dict[str, nn.Module] = {}
         self._optimizers: dict[str, Optimizer] = {}
         self._schedulers: dict[str, Any] = {}

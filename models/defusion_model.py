@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from models.base_model import BaseModel, Engine, OptimizerSettings
 from models.generators.base import FusionOutput
 from models.generators.defusion import DeFusionGenerator
-from models.losses.defusion import defusion_terms
+from models.losses.defusion import FUSED_FROM, defusion_terms
 
 MID_GREY = 0.5
 
@@ -47,6 +48,7 @@ class DeFusionModel(BaseModel):
         super().__init__(engine, netG, settings)
         self.generator: DeFusionGenerator = netG
         self.annealing = annealing
+        self.fused_from_step = math.ceil(FUSED_FROM * annealing)
         self.steps = 0
         self.netG = self.add_network("G", netG)
 

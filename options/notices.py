@@ -6,10 +6,16 @@ from collections.abc import Mapping
 
 from options.commands import TrainConfig
 from options.data import PMF_RECIPE_OPTIONS, DecompositionOptions, PairsAndPhotosOptions, PMFOptions
-from options.models import DeFusionPlusTrainingOptions, IFCNNTrainingOptions, SMFNetTrainingOptions
+from options.models import (
+    DeFusionPlusTrainingOptions,
+    DeFusionTrainingOptions,
+    IFCNNTrainingOptions,
+    SMFNetTrainingOptions,
+)
 from options.networks import IFCNNOptions
 from options.parser import Parsed
 from options.procedures import FILES_OF_SECOND_STAGE
+from options.tables import Selection
 from options.training import TrainingOptions
 
 
@@ -36,8 +42,11 @@ def training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     if isinstance(config.model, DeFusionPlusTrainingOptions) and config.model.stage == 1:
         of_second = sorted(parsed.given & {*FILES_OF_SECOND_STAGE})
         notices += [f"--{name} has no effect with --stage 1: it belongs to --stage 2" for name in of_second]
-    if isinstance(config.model, SMFNetTrainingOptions):
-        notices += _smfnet_notices(config.model, config.training, last)
+    if isinstance(config.model, SMFNetTrainingOptions) and config.model.fusion_from > last:
+        first = config.model.fusion_from
+        notices.append(f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}")
+    if isinstance(config.model, SMFNetTrainingOptions | DeFusionTrainingOptions):
+        notices += _initial_notices(config.selection, config.training)
     return notices + _ifcnn_notices(config, parsed, last)
 
 
@@ -59,17 +68,14 @@ def _schedule_notices(parsed: Parsed, training: TrainingOptions, last: int) -> l
     return notices
 
 
-def _smfnet_notices(model: SMFNetTrainingOptions, training: TrainingOptions, last: int) -> list[str]:
-    notices = []
-    if model.fusion_from > last:
-        first = model.fusion_from
-        notices.append(f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}")
-    if training.init_type in ("normal", "kaiming"):
-        notices.append(
-            f"--init_type {training.init_type}: SMFNet hardly learns from this start; better --init_type xavier "
-            "--init_gain 1, as in options/recipes/smfnet.yaml"
-        )
-    return notices
+def _initial_notices(selection: Selection, training: TrainingOptions) -> list[str]:
+    """Of networks without norms, through which what they are given vanishes or explodes."""
+    if training.init_type not in ("normal", "kaiming"):
+        return []
+    return [
+        f"--init_type {training.init_type}: {selection.netG} hardly learns from this start; better --init_type xavier "
+        f"--init_gain 1, as in options/recipes/{selection.model}.yaml"
+    ]
 
 
 def _ifcnn_notices(config: TrainConfig, parsed: Parsed, last: int) -> list[str]:

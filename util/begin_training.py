@@ -74,6 +74,14 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
         if trainer.is_finished:
             log.info("%s is finished: nothing to do; more --n_epochs would go on.", checkpoints.folder)
             return trainer
+    steps = trainer.total_samples // config.training.batch_size
+    if steps <= model.fused_from_step:
+        log.warning(
+            "The fused picture is trained from step %d on, but the training ends after %d steps: it needs more epochs, "
+            "or a smaller --annealing.",
+            model.fused_from_step,
+            steps,
+        )
     if runtime.is_main:
         _open_run_folder(config, checkpoints, trainer)
     return trainer
@@ -240,6 +248,7 @@ def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
         return create_dataset("sources", **common, training=True)
     if isinstance(config.dataset, PairsAndPhotosOptions):
         roles = roles or config.dataset.roles
+        common["layout"] = config.dataset.layout
     if isinstance(config.dataset, PatchesOptions | PairsAndPhotosOptions):
         return create_dataset("sources", **common, roles=roles, training=True)
     with_target = needs_target or getattr(config.dataset, "with_target", True)

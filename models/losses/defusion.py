@@ -8,6 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional
 
+FUSED_FROM = 17000  # step
+
 
 class Annealing(NamedTuple):
     """The two weights that change as the training goes on.
@@ -33,7 +35,7 @@ def anneal(step: float) -> Annealing:
     outside = 0.0 if step < 3000 else 0.15 * (min(step, 7000) / 7000) ** 2
     if step > 40000:
         outside *= 0.1
-    return Annealing(outside, 0.0 if step < 17000 else (min(step - 10000, 14000) / 14000) ** 2)
+    return Annealing(outside, 0.0 if step < FUSED_FROM else (min(step - 10000, 14000) / 14000) ** 2)
 
 
 def regions(masks: Sequence[Tensor]) -> list[Tensor]:

@@ -150,6 +150,24 @@ def test_bad_options_are_named(words, tmp_path, capsys, more, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("start", [[], ["--init_type", "kaiming"]])
+def test_a_start_that_hardly_learns_is_pointed_out(words, start):
+    without = words[: words.index("--init_type")]
+    notices = validate_train(*parse_train([str(word) for word in (*without, *start)]))
+    assert "DeFusion hardly learns from this start; better --init_type xavier --init_gain 1" in notices[-1]
+    assert "options/recipes/defusion.yaml" in notices[-1]
+    assert validate_train(*parse_train([str(word) for word in words])) == []
+
+
+@pytest.mark.parametrize(("annealing", "is_said"), [(2 / 17000, True), (1 / 17000, False)])
+def test_a_fused_picture_that_is_never_trained_is_pointed_out(words, tmp_path, caplog, annealing, is_said):
+    run = [*words, "--n_epochs", 2, "--max_dataset_size", 2, "--annealing", annealing]  # two steps
+    assert train(*run, "--name", "run") == 0
+    last = [record for record in curve(tmp_path / "run") if record["kind"] == "losses"][-1]
+    assert (last["G_fused"] == 0) == is_said
+    assert ("from step 2 on, but the training ends after 2 steps" in caplog.text) == is_said
+
+
 def test_what_has_no_effect_is_said(words):
     given = [str(word) for word in (*words, "--load_size", 64)]
     assert "--load_size has no effect with --dataset_mode decomposition" in validate_train(*parse_train(given))[-1]
