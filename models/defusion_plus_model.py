@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.base_model import BaseModel, Engine, OptimizerSettings
-from models.generators.base import FusionOutput
+from models.generators.base import FusionOutput, pad_to_multiple
 from models.generators.defusion_plus import DIM, DeFusionPlusGenerator, Tokens
 from models.losses import teacher
 from models.losses.defusion_plus import defusion_plus_terms, teaching_terms
@@ -81,7 +81,9 @@ class DeFusionPlusModel(BaseModel):
                 source is the target, 0 or 1; in stage 2 "pair" (B, 2, 3, H, W) in [0, 1], infrared and visible.
         """
         self.sources, self.target = self.take_pictures(batch)
-        self.masks = [self.engine.to_device(mask) for mask in batch["masks"].unbind(1)]
+        # Continued as the pictures are, so that each source stays the target where its mask is 1.
+        masks = [pad_to_multiple(mask, self.generator.size_divisor) for mask in batch["masks"].unbind(1)]
+        self.masks = [self.engine.to_device(mask) for mask in masks]
         if self.has_teachers:
             self.pair = self.take_sources({"sources": batch["pair"]})
 
@@ -115,7 +117,10 @@ class DeFusionPlusModel(BaseModel):
             masks=self.masks,
         )
         if self.has_teachers:
-            latents = [each(picture) for each, picture in zip(self.teachers, self.pair, strict=True)]
+            with self.engine.autocast():
+                pictures = [picture.to(self.generator.mask_token.dtype) for picture in self.pair]
+                latents = [each(picture) for each, picture in zip(self.teachers, pictures, strict=True)]
+            latents = [own.to(self.target.dtype) for own in latents]
             terms |= teaching_terms(self.foretold, latents, (self.tokens.common, self.tokens.reverse))
         self.losses = {name: term.detach() for name, term in terms.items()}
         return sum(terms.values(), start=self.target.new_zeros(()))

@@ -47,7 +47,13 @@ def read_teacher(file: str, option: str) -> Teacher:
     Raises:
         UserError: the file cannot be opened safely, or holds no ViT-B/16.
     """
-    content, source = load_file(Path(file)), f"--{option} {file}"
+    source = f"--{option} {file}"
+    try:
+        content = load_file(Path(file))
+    except UserError as error:
+        # Those of MAE's own training hold its arguments beside the weights, an object and not a plain value.
+        hint = 'of a checkpoint that a training wrote, save checkpoint["model"] alone'
+        raise UserError(f"--{option} {error}; {hint}") from error
     inner = content.get("model")
     state = checked_state(inner if isinstance(inner, Mapping) else content, source)
     encoder = {name: tensor for name, tensor in state.items() if not name.startswith(_OF_DECODER)}

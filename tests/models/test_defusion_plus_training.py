@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from unittest import mock
 
 import pytest
@@ -19,6 +20,7 @@ from options.validate import validate_train
 from tests.integration.commands import curve, train
 from tests.pictures import write_pairs, write_photographs, write_sources
 from tests.teachers import teacher_weights, write_teacher
+from util.begin_training import _validation_set
 from util.errors import UserError
 from util.runtime import Runtime
 
@@ -151,6 +153,31 @@ def test_the_second_stages_terms(shallow, tmp_path):
         torch.testing.assert_close(model.losses[name], expected.detach())
 
 
+def test_masks_are_continued_as_the_pictures_are(shallow, tmp_path):
+    model, _ = stage_2(tmp_path)
+    target, masks = torch.rand(2, 3, 19, 30), (torch.rand(2, 2, 1, 19, 30) < 0.5).float()
+    sources = masks * target[:, None]
+    model.set_input({"sources": sources, "target": target, "masks": masks, "pair": sources})
+    assert model.target.shape == (2, 3, 32, 32)
+    for source, mask in zip(model.sources, model.masks, strict=True):
+        assert torch.equal(source, mask * model.target)
+    model.forward()
+    assert model._loss_G().isfinite()
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16", torch.bfloat16), ("32", torch.float32), ("64", torch.float64)]
+)
+def test_teachers_compute_in_the_chosen_precision(shallow, tmp_path, precision, dtype):
+    model, _ = stage_2(tmp_path, precision=precision)
+    seen = []
+    for each in model.teachers:
+        each.blocks[0].mlp.fc1.register_forward_hook(lambda layer, given, result: seen.append(result.dtype))
+    model.forward()
+    assert model._loss_G().dtype == torch.float32
+    assert seen == [dtype, dtype]
+
+
 def test_all_that_the_second_stage_trains_is_compiled(shallow, tmp_path):
     with mock.patch.object(nn.Module, "compile", autospec=True) as compile_network:
         model, _ = stage_2(tmp_path, compile_networks=True)
@@ -221,7 +248,11 @@ def test_a_whole_masked_autoencoder_is_read_as_well(tmp_path):
         (lambda state: state.update({"blocks.1.norm1.bias": torch.zeros(768)}), "1 unexpected"),
         (lambda state: state.update(cls_token=torch.zeros(1, 1, 1024)), "1 of another shape .*; wanted the encoder"),
         (lambda state: state.update(epoch=3), "--teacher_ir .* holds no state dict"),
-        (lambda state: state.update(args=nn.Identity()), r"a\.pth: cannot be opened safely as weights"),
+        (lambda state: state.update({3: torch.zeros(1)}), "--teacher_ir .* holds no state dict"),
+        (
+            lambda state: state.update(args=Namespace()),
+            r"--teacher_ir .*a\.pth: cannot be opened .*\[.model.\] alone",
+        ),
     ],
 )
 def test_a_file_of_something_else_is_named(shallow, tmp_path, change, message):
@@ -267,6 +298,15 @@ def test_bad_options_are_named(stage, change, message, capsys, request):
     assert train(*words, *change, "--name", "run") == 2
     assert message in capsys.readouterr().err
     assert not (words[words.index("--checkpoints_dir") + 1] / "run").exists()
+
+
+def test_validation_reads_pairs_as_the_training_does(second, tmp_path):
+    """Role folders or stacked panels: the training's --layout says which."""
+    root = tmp_path / "ambiguous"
+    write_sources(root, 1)
+    write_pairs(root, 1, with_target=False)
+    config, _ = parse_train([str(word) for word in (*second, "--layout", "stacked", "--val_dataroot", root)])
+    assert _validation_set(config, root).inspection.found.layout == "stacked"
 
 
 def test_what_has_no_effect_is_said(first):
