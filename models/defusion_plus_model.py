@@ -118,8 +118,8 @@ class DeFusionPlusModel(BaseModel):
         )
         if self.has_teachers:
             with self.engine.autocast():
-                pictures = [picture.to(self.generator.mask_token.dtype) for picture in self.pair]
-                latents = [each(picture) for each, picture in zip(self.teachers, pictures, strict=True)]
+                both = zip(self.teachers, self.pair, strict=True)
+                latents = [each(picture.to(each.cls_token.dtype)) for each, picture in both]
             latents = [own.to(self.target.dtype) for own in latents]
             terms |= teaching_terms(self.foretold, latents, (self.tokens.common, self.tokens.reverse))
         self.losses = {name: term.detach() for name, term in terms.items()}

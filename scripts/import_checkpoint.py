@@ -26,7 +26,7 @@ from options.networks import GeneratorOptions
 from options.parser import Parsed, parse
 from options.run import RunOptions
 from options.validate import check_generator, check_run_name
-from util.assembly import make_generator, read_off_weights
+from util.assembly import make_generator, read_off_weights, told_by_weights
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError, one_line, run_command
 from util.files import write_text
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
 
     weights = open_weights(file)
     cls = get_generator_class(netG)
-    told: dict[str, Any] = dict(cls.options_from_state(weights))
+    told = told_by_weights(netG, weights)
     options = read_off_weights(parsed.groups["generator"], parsed.given, told, file)
     published = {name: value for name, value in cls.options_of_published(file.name).items() if name not in parsed.given}
     options = dataclasses.replace(options, **published)

@@ -10,7 +10,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from data.registry import create_dataset
@@ -91,6 +91,14 @@ def make_generator(name: str, options: GeneratorOptions, num_sources: int) -> Ge
     return create_generator(name, **arguments)
 
 
+def told_by_weights(name: str, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The options of a generator that can be told from a state dict, see `Generator.options_from_state`."""
+    try:
+        return dict(get_generator_class(name).options_from_state(weights))
+    except IndexError:  # a tensor has fewer dimensions than the network's, which loading it then says
+        return {}
+
+
 def read_off_weights(
     options: GeneratorOptions, given: Collection[str], told: Mapping[str, Any], path: Path
 ) -> GeneratorOptions:
@@ -99,7 +107,7 @@ def read_off_weights(
     Args:
         options: the options as far as they are known.
         given: names of those that the user stated.
-        told: what the weights tell, see `Generator.options_from_state`.
+        told: what the weights tell, see `told_by_weights`.
         path: the file of the weights, for the message.
 
     Raises:

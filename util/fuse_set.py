@@ -12,11 +12,10 @@ from typing import Any
 from data.base_dataset import FusionDataset
 from data.image_io import USUAL_EXTENSION, check_format, write_image
 from models.generators.base import Generator
-from models.registry import get_generator_class
 from models.weights import checked_state, load_weights
 from options.commands import TestConfig
 from options.data import SourcesOptions
-from util.assembly import build_dataset, build_generator, build_runtime, read_off_weights
+from util.assembly import build_dataset, build_generator, build_runtime, read_off_weights, told_by_weights
 from util.checkpoint import CheckpointFolder
 from util.errors import UserError, one_line
 from util.evaluator import Evaluator
@@ -149,7 +148,7 @@ def _load_generator(
     """Builds the network that the weights belong to and loads them."""
     content, path = checkpoints.load_network(config.testing.epoch)
     weights = checked_state(content, str(path))
-    told: dict[str, Any] = dict(get_generator_class(config.selection.netG).options_from_state(weights))
+    told = told_by_weights(config.selection.netG, weights)
     # Decoders of its own for N sources are part of a network, whatever the number of sources to fuse now.
     changes = {"num_sources": told["num_sources"]} if "num_sources" in told else {}
     if not checkpoints.options_file.is_file():

@@ -146,7 +146,7 @@ def test_names_are_text(key):
 def test_tensors_expanded_to_any_size_are_not_looked_through():
     state = r2gan().state_dict()
     for name in ("model_decoder.0.weight", "model1.0.weight"):
-        state[name] = torch.full((1,), torch.nan).expand(2**50)
+        state[name] = torch.full((1,), torch.nan).expand(2**32)
     assert "of another shape" in misfit(r2gan(), state)
 
 

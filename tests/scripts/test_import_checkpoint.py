@@ -127,6 +127,15 @@ def test_a_file_that_does_not_fit_is_one_line_and_leaves_nothing(run, tmp_path, 
     assert not (tmp_path / "checkpoints").exists()
 
 
+def test_a_tensor_of_fewer_dimensions_is_named(run, tmp_path):
+    """Options are told by shapes, too, which are read before the weights are loaded."""
+    weights = save(tmp_path / "w.pth", r2gan().state_dict() | {"model_encoder.1.weight": torch.zeros(3)})
+    words = ["--netG", "R2GAN_generator", "--ngf", 2, "--norm", "none", "--weights", weights, "--name", "run"]
+    status, _, err = run(*words)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "model_encoder.1.weight is 3 instead of" in err
+
+
 def test_a_run_is_replaced_on_request_alone_and_another_folder_never(run, tmp_path):
     first, second = (save(tmp_path / f"{seed}.pth", ifcnn(seed).state_dict()) for seed in (1, 2))
     command = ["--netG", "IFCNN", "--name", "run", "--weights"]
