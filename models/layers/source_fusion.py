@@ -96,7 +96,7 @@ def _mix(pictures: Sequence[Tensor], weights: Tensor) -> Tensor:
 
 
 def _smooth(maps: Tensor, spacing: int) -> Tensor:
-    """Filters rows and columns of (B, C, H, W) by (1, 2, 1) / 4, the taps `spacing` pixels apart; the border goes on."""
+    """Filters rows and columns of (B, C, H, W) by (1, 2, 1) / 4, taps `spacing` pixels apart; the border goes on."""
     height, width = maps.shape[-2:]
     padded = functional.pad(maps, (0, 0, spacing, spacing), mode="replicate")
     maps = maps / 2 + (padded[..., :height, :] + padded[..., 2 * spacing :, :]) / 4
