@@ -86,7 +86,7 @@ class GSGIFOptions(FamilyOptions):
     )
     skips: str = option(
         "residual",
-        "what the decoder gets besides the code: nothing, the fused maps of the first stages, or a weighted sum of the "
+        "what the decoder gets besides the code: nothing, the fused maps of the first stages, or a blend of the "
         "sources, which it corrects",
         choices=("none", "features", "residual"),
     )

@@ -12,7 +12,7 @@ from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator
 from models.layers.modes import frozen_statistics, no_dropout
 from models.layers.resnet import decoder_stages, describe_layers, encoder_stages
-from models.layers.source_fusion import FUSIONS, RunningFusion, select_per_pixel
+from models.layers.source_fusion import FUSIONS, SPACINGS, RunningFusion, blend
 from models.weights import plain_state
 from util.errors import UserError
 
@@ -36,9 +36,9 @@ class GSGIFGenerator(Generator):
         n_blocks: residual blocks.
         fusion: the rule, see `models.layers.source_fusion.RunningFusion`.
         skips: what the decoder gets besides the code: "none", nothing, as in R2GAN; "features", the fused maps of the
-            first two stages, behind its own of the same size; "residual": it draws a correction to a weighted sum of
-            the sources, whose weights are a softmax over the sources at each pixel. The logits of a source are the sum
-            of a 1x1 convolution of the maps of each of its stages. That picture may leave [-1, 1] a little.
+            first two stages, behind its own of the same size; "residual": it draws a correction to a blend of the
+            sources, see `models.layers.source_fusion.blend`. The logits of a source are the sum of a 1x1 convolution of
+            the maps of each of its stages. That picture may leave [-1, 1] a little.
 
     Raises:
         UserError: an unknown rule or path; "residual" with sources of other channels than the fused picture's.
@@ -67,7 +67,7 @@ class GSGIFGenerator(Generator):
                 f"skips residual adds up sources: input_nc {input_nc} and output_nc {output_nc} must be the same"
             )
         self.fusion, self.skips = fusion, skips
-        self.reach = 12 + 8 * n_blocks + (4 if fusion == "saliency" else 0)
+        self.reach = 8 * n_blocks + (11 + sum(SPACINGS) if skips == "residual" else 16 if fusion == "saliency" else 12)
         self.encoder = nn.ModuleList(
             nn.Sequential(*layers) for layers in encoder_stages(input_nc, ngf, n_blocks, norm, dropout)
         )
@@ -126,7 +126,7 @@ class GSGIFGenerator(Generator):
             stages: which stages' maps are wanted.
 
         Returns:
-            By stage the fused maps; the sources' weighted sum for "residual", else None.
+            By stage the fused maps; the sources' blend for "residual", else None.
         """
         if not sources:
             raise UserError("GSGIF_generator needs at least one source")
@@ -143,7 +143,7 @@ class GSGIFGenerator(Generator):
                     logit = logit + functional.interpolate(of_stage, source.shape[-2:], mode="bilinear")
             logits.append(logit)
         fused = {stage: fusion.result() for stage, fusion in fusions.items()}
-        return fused, select_per_pixel(sources, logits) if self.skips == "residual" else None
+        return fused, blend(sources, logits) if self.skips == "residual" else None
 
     def _decode(self, maps: Mapping[int, Tensor], selected: Tensor | None) -> Tensor:
         """Decodes fused maps (by stage) to a picture, or to a correction of `selected`."""

@@ -15,6 +15,7 @@ FUSIONS = ("mean", "max", "saliency")
 TEMPERATURE = 0.5
 # What counts as activity where there is none, so that sources without any share equally.
 LEAST_ACTIVITY = 1e-6
+SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that take pictures apart into bands
 
 
 class RunningFusion:
@@ -64,12 +65,40 @@ def _energy(maps: Tensor) -> Tensor:
     return (activity + LEAST_ACTIVITY) ** (1 / TEMPERATURE)
 
 
-def select_per_pixel(sources: Sequence[Tensor], logits: Sequence[Tensor]) -> Tensor:
-    """The sum of the sources (B, C, H, W), weighted at each pixel by the softmax over the sources of their logits.
+def blend(sources: Sequence[Tensor], logits: Sequence[Tensor]) -> Tensor:
+    """Mixes sources, in proportions that may change from pixel to pixel, without visible borders.
+
+    The softmax over the sources of their logits says how much of each there is at a pixel. Where infrared is dark and
+    visible light bright, neighbours of different origin would make a patchwork. So the sources are taken apart into
+    bands of frequencies, and each band is mixed with weights as smooth as the band is coarse (Burt and Adelson, "A
+    multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2, 1983), here with the à
+    trous scheme instead of a pyramid, which any size and shift suit.
 
     Args:
-        sources: N pictures.
+        sources: N pictures (B, C, H, W).
         logits: N of (B, 1, H, W).
+
+    Returns:
+        (B, C, H, W). A source that has all the weight comes back as it was.
     """
-    weights = torch.cat(tuple(logits), dim=1).softmax(dim=1).split(1, dim=1)
-    return reduce(torch.add, (source * weight for source, weight in zip(sources, weights, strict=True)))
+    weights = torch.cat(tuple(logits), dim=1).softmax(dim=1)
+    coarse, blended = list(sources), torch.zeros_like(sources[0])
+    for spacing in SPACINGS:
+        fine, coarse = coarse, [_smooth(picture, spacing) for picture in coarse]
+        blended = blended + _mix([one - other for one, other in zip(fine, coarse, strict=True)], weights)
+        weights = _smooth(weights, spacing)
+    return blended + _mix(coarse, weights)
+
+
+def _mix(pictures: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Σ_i w_i · picture_i: N of (B, C, H, W) and (B, N, H, W) → (B, C, H, W)."""
+    return reduce(torch.add, (picture * weight for picture, weight in zip(pictures, weights.split(1, 1), strict=True)))
+
+
+def _smooth(maps: Tensor, spacing: int) -> Tensor:
+    """Filters rows and columns of (B, C, H, W) by (1, 2, 1) / 4, taps `spacing` pixels apart; the border goes on."""
+    height, width = maps.shape[-2:]
+    padded = functional.pad(maps, (0, 0, spacing, spacing), mode="replicate")
+    maps = maps / 2 + (padded[..., :height, :] + padded[..., 2 * spacing :, :]) / 4
+    padded = functional.pad(maps, (spacing, spacing, 0, 0), mode="replicate")
+    return maps / 2 + (padded[..., :width] + padded[..., 2 * spacing :]) / 4

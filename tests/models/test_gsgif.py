@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import create_generator
-from models.layers.source_fusion import FUSIONS, LEAST_ACTIVITY, TEMPERATURE, RunningFusion
+from models.layers.source_fusion import FUSIONS, LEAST_ACTIVITY, TEMPERATURE, RunningFusion, blend
 from models.weights import load_weights
 from util.errors import UserError
 
@@ -89,19 +89,54 @@ def test_equal_sources_count_as_one(fusion, skips):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_residual_corrects_a_weighted_sum_of_the_sources(fusion):
+def test_residual_corrects_a_blend_of_the_sources(fusion):
     net = build(fusion=fusion, skips="residual").eval()
     nn.init.zeros_(net.decoder[2][1].weight)
     nn.init.zeros_(net.decoder[2][1].bias)
     sources = pictures(3)
-    fused, stacked = net.fuse(sources), torch.stack(sources)
-    assert (fused <= stacked.amax(0) + 1e-6).all()
-    assert (fused >= stacked.amin(0) - 1e-6).all()
-    assert (fused - stacked.mean(0)).abs().max() > 0.1, "not all weights are equal"
+    mean = torch.stack(sources).mean(0)
+    assert (net.fuse(sources) - mean).abs().max() > 0.1, "not all weights are equal"
     torch.testing.assert_close(net.fuse(sources[:1]), sources[0])
     for conv in net.selector:
         nn.init.zeros_(conv.weight)
-    torch.testing.assert_close(net.fuse(sources), stacked.mean(0))
+    torch.testing.assert_close(net.fuse(sources), mean)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("skips", SKIPS)
+def test_tiles_overlap_by_what_a_pixel_depends_on(fusion, skips):
+    net = build(ngf=2, n_blocks=1, norm="none", fusion=fusion, skips=skips).eval().double()
+    (source,) = pictures(1, batch=1, size=(112, 112), dtype=torch.float64)
+    reached = 0
+    for place in range(56, 60):  # a map of a quarter of the size has four pixels to each of its own
+        one, other = source.clone().requires_grad_(), source.flip(2)
+        (gradient,) = torch.autograd.grad(net([one, other]).fused[0, :, place, place].sum(), one)
+        reached = max(reached, int((gradient[0].abs().sum(0).nonzero() - place).abs().max()))
+    assert reached == net.reach
+
+
+def test_a_blend_takes_details_by_the_pixel_and_levels_by_the_region():
+    """A stripe in which one source has all the weight, and no border around it, though the sources differ by 2."""
+    dark, light = (torch.full((1, 1, 96, 96), level) for level in (-1.0, 1.0))
+    even, chosen = torch.zeros(1, 1, 96, 96), torch.zeros(1, 1, 96, 96)
+    chosen[..., 40:56, :] = 50.0
+    blended = blend([dark, light], [chosen, even])
+    assert (blended[..., 1:, :] - blended[..., :-1, :]).abs().max() < 0.05
+    assert blended[..., 48, :].max() < -0.2
+    assert blended[..., 0, :].abs().max() < 0.01
+
+    texture = 0.1 * torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
+    added = blend([dark + texture, light], [chosen, even]) - blended
+    assert added[..., 44:52, :].std() == pytest.approx(texture[..., 44:52, :].std().item(), rel=0.05)
+    assert added[..., :20, :].std() == pytest.approx(texture[..., :20, :].std().item() / 2, rel=0.05)
+
+
+def test_a_blend_of_one_kind_is_what_it_was():
+    sources = pictures(3, size=(5, 7))
+    least = [torch.zeros(2, 1, 5, 7) for _ in sources]
+    torch.testing.assert_close(blend([sources[0]] * 3, least), sources[0])
+    torch.testing.assert_close(blend(sources, [least[0] + 200, *least[1:]]), sources[0])
+    torch.testing.assert_close(blend(sources, least), torch.stack(sources).mean(0))
 
 
 def test_features_joins_the_fused_maps_of_the_first_stages():
