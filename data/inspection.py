@@ -118,13 +118,7 @@ def inspect(
     if on_bad_sample not in ON_BAD_SAMPLE:
         raise UserError(f"--on_bad_sample {on_bad_sample!r} is not one of: {', '.join(ON_BAD_SAMPLE)}")
     stacked = found.layout == "stacked"
-    if num_sources < 2 and stacked:
-        raise UserError(f"--num_sources must be at least 2, not {num_sources}")
-    if with_target and not stacked and found.items and not any(item.target for item in found.items):
-        message = f"no item of {found.folder} has a target: {_where_targets_lie(found.layout)}"
-        raise UserError(with_notes(message, found.notes))
-    if stacked and fused_together not in (None, num_sources):
-        raise UserError(f"--num_sources {num_sources}: this network fuses {fused_together}")
+    _check_set(found, num_sources, fused_together, with_target=with_target)
     items, sizes, bits, problems = [], [], [], list(found.problems)
     for item in found.items:
         try:
@@ -153,6 +147,18 @@ def inspect(
         targets=len(items) * with_target if stacked else sum(item.target is not None for item in items),
         skipped=tuple(one_line(problem) for problem in problems),
     )
+
+
+def _check_set(found: Discovery, num_sources: int, fused_together: int | None, *, with_target: bool) -> None:
+    """Raises `UserError` for what is wrong with the set as a whole, whatever its items are."""
+    stacked = found.layout == "stacked"
+    if num_sources < 2 and stacked:
+        raise UserError(f"--num_sources must be at least 2, not {num_sources}")
+    if with_target and not stacked and found.items and not any(item.target for item in found.items):
+        message = f"no item of {found.folder} has a target: {_where_targets_lie(found.layout)}"
+        raise UserError(with_notes(message, found.notes))
+    if stacked and fused_together not in (None, num_sources):
+        raise UserError(f"--num_sources {num_sources}: this network fuses {fused_together}")
 
 
 def describe(inspection: Inspection) -> list[str]:
