@@ -81,18 +81,18 @@ def blend(sources: Sequence[Tensor], logits: Sequence[Tensor]) -> Tensor:
     Returns:
         (B, C, H, W). A source that has all the weight comes back as it was.
     """
-    weights = torch.cat(tuple(logits), dim=1).softmax(dim=1)
-    coarse, blended = list(sources), torch.zeros_like(sources[0])
+    weights = torch.cat(tuple(logits), dim=1).softmax(dim=1).split(1, dim=1)
+    return reduce(torch.add, (_share(source, weight) for source, weight in zip(sources, weights, strict=True)))
+
+
+def _share(picture: Tensor, weight: Tensor) -> Tensor:
+    """What a source (B, C, H, W) adds to a blend, given its weight (B, 1, H, W); one at a time, to save memory."""
+    share = torch.zeros_like(picture)
     for spacing in SPACINGS:
-        fine, coarse = coarse, [_smooth(picture, spacing) for picture in coarse]
-        blended = blended + _mix([one - other for one, other in zip(fine, coarse, strict=True)], weights)
-        weights = _smooth(weights, spacing)
-    return blended + _mix(coarse, weights)
-
-
-def _mix(pictures: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """Σ_i w_i · picture_i: N of (B, C, H, W) and (B, N, H, W) → (B, C, H, W)."""
-    return reduce(torch.add, (picture * weight for picture, weight in zip(pictures, weights.split(1, 1), strict=True)))
+        coarse = _smooth(picture, spacing)
+        share = share + weight * (picture - coarse)
+        picture, weight = coarse, _smooth(weight, spacing)
+    return share + weight * picture
 
 
 def _smooth(maps: Tensor, spacing: int) -> Tensor:
