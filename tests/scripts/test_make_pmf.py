@@ -270,7 +270,8 @@ def test_interrupted_run_goes_on(source, workers, run, monkeypatch):
     assert (code, stderr) == (130, "interrupted; run the same command again to go on\n")
     monkeypatch.undo()
     made = pictures(source / "out")
-    assert len(made) == 2 if workers == 1 else 2 <= len(made) < 21, "pairs that were begun, not all of a photograph's"
+    assert len(made) >= 2, "a pair and the record; several workers may have made more by then"
+    assert workers > 1 or len(made) == 2
     code, stdout, _ = run(*options)
     assert code == 0
     assert f"{len(made) - 1} kept" in stdout

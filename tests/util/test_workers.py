@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,6 +26,23 @@ def double(number):
 def test_every_job_comes_back_with_its_result(workers):
     assert list(run_jobs(double, range(5), workers, start=nothing)) == [(n, 2 * n) for n in range(5)]
     assert sorted(run_jobs(double, range(5), workers, start=nothing, in_order=False)) == [(n, 2 * n) for n in range(5)]
+
+
+def leave_a_trace(path):
+    time.sleep(0.01)
+    path.touch()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_when_left_early_the_other_jobs_are_dropped(workers, tmp_path):
+    """Ten seconds of work: were all of it done, no wait of the machine's could be the reason."""
+    traces = [tmp_path / str(number) for number in range(1000)]
+    with contextlib.closing(run_jobs(leave_a_trace, traces, workers, start=nothing)) as results:
+        next(results)
+    done = [trace.exists() for trace in traces]
+    assert done[0]
+    assert not all(done)
+    assert done == sorted(done, reverse=True), "begun jobs are finished"
 
 
 def test_usual_workers_are_at_least_one_and_not_too_many():
