@@ -12,7 +12,7 @@ from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator
 from models.layers.modes import frozen_statistics, no_dropout
 from models.layers.resnet import decoder_stages, describe_layers, encoder_stages
-from models.layers.source_fusion import FUSIONS, SPACINGS, RunningFusion, blend
+from models.layers.source_fusion import BANDS, FUSIONS, SPACINGS, RunningBlend, RunningFusion
 from models.weights import plain_state
 from util.errors import UserError
 
@@ -37,8 +37,8 @@ class GSGIFGenerator(Generator):
         fusion: the rule, see `models.layers.source_fusion.RunningFusion`.
         skips: what the decoder gets besides the code: "none", nothing, as in R2GAN; "features", the fused maps of the
             first two stages, behind its own of the same size; "residual": it draws a correction to a blend of the
-            sources, see `models.layers.source_fusion.blend`. The logits of a source are the sum of a 1x1 convolution of
-            the maps of each of its stages. That picture may leave [-1, 1] a little.
+            sources, see `models.layers.source_fusion.RunningBlend`. The logits of a source, one for each band, are the
+            sum of a 1x1 convolution of the maps of each of its stages. That picture may leave [-1, 1] a little.
 
     Raises:
         UserError: an unknown rule or path; "residual" with sources of other channels than the fused picture's.
@@ -75,8 +75,8 @@ class GSGIFGenerator(Generator):
             nn.Sequential(*layers) for layers in decoder_stages(output_nc, ngf, norm, joins=skips == "features")
         )
         if skips == "residual":
-            # Without a bias, which a softmax over the sources does not see.
-            self.selector = nn.ModuleList(nn.Conv2d(width * ngf, 1, 1, bias=False) for width in (1, 2, 4, 4))
+            # Without a bias, since a factor that all sources have in common changes nothing.
+            self.selector = nn.ModuleList(nn.Conv2d(width * ngf, BANDS, 1, bias=False) for width in (1, 2, 4, 4))
 
     def forward(
         self, sources: Sequence[Tensor], target: Tensor | None = None, *, encode_fused: bool = False
@@ -131,19 +131,20 @@ class GSGIFGenerator(Generator):
         if not sources:
             raise UserError("GSGIF_generator needs at least one source")
         fusions = {stage: RunningFusion(self.fusion) for stage in stages}
-        logits = []
+        blend = RunningBlend()
         for source in sources:
-            maps, logit = source, source.new_zeros(())
+            maps, logits = source, source.new_zeros(())
             for stage, layers in enumerate(self.encoder):
                 maps = layers(maps)
                 if stage in fusions:
                     fusions[stage].add(maps)
                 if self.skips == "residual":
                     of_stage = self.selector[stage](maps)
-                    logit = logit + functional.interpolate(of_stage, source.shape[-2:], mode="bilinear")
-            logits.append(logit)
+                    logits = logits + functional.interpolate(of_stage, source.shape[-2:], mode="bilinear")
+            if self.skips == "residual":
+                blend.add(source, logits)
         fused = {stage: fusion.result() for stage, fusion in fusions.items()}
-        return fused, blend(sources, logits) if self.skips == "residual" else None
+        return fused, blend.result() if self.skips == "residual" else None
 
     def _decode(self, maps: Mapping[int, Tensor], selected: Tensor | None) -> Tensor:
         """Decodes fused maps (by stage) to a picture, or to a correction of `selected`."""

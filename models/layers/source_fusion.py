@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterator
 from functools import reduce
 
 import torch
@@ -16,6 +17,9 @@ TEMPERATURE = 0.5
 # What counts as activity where there is none, so that sources without any share equally.
 LEAST_ACTIVITY = 1e-6
 SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that take pictures apart into bands
+BANDS = len(SPACINGS) + 1
+LEAST_CONTRAST = 1 / 128  # a grey level of 8 bits: below it there is nothing to see, and the logits alone decide
+LARGEST_LOGIT = 4.0
 
 
 class RunningFusion:
@@ -65,34 +69,51 @@ def _energy(maps: Tensor) -> Tensor:
     return (activity + LEAST_ACTIVITY) ** (1 / TEMPERATURE)
 
 
-def blend(sources: Sequence[Tensor], logits: Sequence[Tensor]) -> Tensor:
-    """Mixes sources, in proportions that may change from pixel to pixel, without visible borders.
+class RunningBlend:
+    """Mixes pictures band by band, each where it has contrast, in proportions that a network corrects.
 
-    The softmax over the sources of their logits says how much of each there is at a pixel. Where infrared is dark and
-    visible light bright, neighbours of different origin would make a patchwork. So the sources are taken apart into
-    bands of frequencies, and each band is mixed with weights as smooth as the band is coarse (Burt and Adelson, "A
-    multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2, 1983), here with the à
-    trous scheme instead of a pyramid, which any size and shift suit.
-
-    Args:
-        sources: N pictures (B, C, H, W).
-        logits: N of (B, 1, H, W).
-
-    Returns:
-        (B, C, H, W). A source that has all the weight comes back as it was.
+    Sources of one scene differ in what they show at a place: a warm person before foliage is a spot of some width in
+    infrared, and fine texture in visible light. One weight for both would lose the one or the other. So the sources are
+    taken apart into bands of frequencies, and in each a source counts with the square of its local contrast, as in
+    fusion by pyramids (Burt and Kolczynski, "Enhanced image capture through fusion", ICCV 1993), times e to
+    the network's logit. The coarser a band, the smoother are its weights, so that no borders show (Burt and Adelson, "A
+    multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2, 1983). The à trous scheme
+    stands for pyramids here, since any size and shift suit it.
     """
-    weights = torch.cat(tuple(logits), dim=1).softmax(dim=1).split(1, dim=1)
-    return reduce(torch.add, (_share(source, weight) for source, weight in zip(sources, weights, strict=True)))
+
+    def __init__(self) -> None:
+        self._totals: list[Tensor | float] = [0.0] * BANDS
+        self._weights: list[Tensor | float] = [0.0] * BANDS
+
+    def add(self, source: Tensor, logits: Tensor) -> None:
+        """Takes one more source.
+
+        Args:
+            source: (B, C, H, W) in [-1, 1].
+            logits: (B, `BANDS`, H, W), the finest band first; the last is the mean level, which has no contrast. They
+                are bounded by `LARGEST_LOGIT`, so that running sums suffice.
+        """
+        bounded = LARGEST_LOGIT * torch.tanh(logits.to(source.dtype) / LARGEST_LOGIT)
+        for number, (band, weight) in enumerate(_weighted_bands(source, bounded)):
+            self._totals[number] = self._totals[number] + weight * band
+            self._weights[number] = self._weights[number] + weight
+
+    def result(self) -> Tensor:
+        """The blend, (B, C, H, W), of at least one source; of equal ones it is what they are."""
+        blended = reduce(operator.add, map(operator.truediv, self._totals, self._weights))
+        assert isinstance(blended, Tensor)
+        return blended
 
 
-def _share(picture: Tensor, weight: Tensor) -> Tensor:
-    """What a source (B, C, H, W) adds to a blend, given its weight (B, 1, H, W); one at a time, to save memory."""
-    share = torch.zeros_like(picture)
+def _weighted_bands(picture: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields each band of a source (B, C, H, W) with its weight (B, 1, H, W); of the logits (B, `BANDS`, H, W)."""
     for spacing in SPACINGS:
         coarse = _smooth(picture, spacing)
-        share = share + weight * (picture - coarse)
-        picture, weight = coarse, _smooth(weight, spacing)
-    return share + weight * picture
+        band = picture - coarse
+        contrast = _smooth(band.abs().mean(1, keepdim=True), spacing) + LEAST_CONTRAST
+        yield band, logits[:, :1].exp() * contrast**2
+        picture, logits = coarse, _smooth(logits[:, 1:], spacing)
+    yield picture, logits.exp()
 
 
 def _smooth(maps: Tensor, spacing: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import create_generator
-from models.layers.source_fusion import FUSIONS, LEAST_ACTIVITY, TEMPERATURE, RunningFusion, blend
+from models.layers.source_fusion import BANDS, FUSIONS, LEAST_ACTIVITY, TEMPERATURE, RunningBlend, RunningFusion
 from models.weights import load_weights
 from util.errors import UserError
 
@@ -94,36 +94,58 @@ def test_residual_corrects_a_blend_of_the_sources(fusion):
     nn.init.zeros_(net.decoder[2][1].weight)
     nn.init.zeros_(net.decoder[2][1].bias)
     sources = pictures(3)
-    mean = torch.stack(sources).mean(0)
-    assert (net.fuse(sources) - mean).abs().max() > 0.1, "not all weights are equal"
+    even = blend(sources, torch.zeros(3, 2, BANDS, 16, 24))
+    assert (net.fuse(sources) - even).abs().max() > 0.1, "the logits count"
     torch.testing.assert_close(net.fuse(sources[:1]), sources[0])
     for conv in net.selector:
         nn.init.zeros_(conv.weight)
-    torch.testing.assert_close(net.fuse(sources), mean)
+    torch.testing.assert_close(net.fuse(sources), even)
 
 
-def test_a_blend_takes_details_by_the_pixel_and_levels_by_the_region():
+def blend(sources, logits):
+    running = RunningBlend()
+    for source, of_source in zip(sources, logits, strict=True):
+        running.add(source, of_source)
+    return running.result()
+
+
+def test_a_blend_takes_the_level_by_the_region():
     """A stripe in which one source has all the weight, and no border around it, though the sources differ by 2."""
     dark, light = (torch.full((1, 1, 96, 96), level) for level in (-1.0, 1.0))
-    even, chosen = torch.zeros(1, 1, 96, 96), torch.zeros(1, 1, 96, 96)
-    chosen[..., 40:56, :] = 50.0
-    blended = blend([dark, light], [chosen, even])
-    assert (blended[..., 1:, :] - blended[..., :-1, :]).abs().max() < 0.05
+    logits = torch.zeros(2, 1, BANDS, 96, 96)
+    logits[0, ..., 40:56, :] = 50.0
+    blended = blend([dark, light], logits)
+    assert (blended[..., 1:, :] - blended[..., :-1, :]).abs().max() < 0.08
     assert blended[..., 48, :].max() < -0.2
     assert blended[..., 0, :].abs().max() < 0.01
 
-    texture = 0.1 * torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
-    added = blend([dark + texture, light], [chosen, even]) - blended
-    assert added[..., 44:52, :].std() == pytest.approx(texture[..., 44:52, :].std().item(), rel=0.05)
-    assert added[..., :20, :].std() == pytest.approx(texture[..., :20, :].std().item() / 2, rel=0.05)
+
+def test_a_blend_takes_each_band_where_its_contrast_is():
+    """Fine texture of one source and, at the same place, a broad spot of the other; neither dims the other much."""
+    rows, columns = torch.meshgrid(torch.arange(96.0) - 48, torch.arange(96.0) - 48, indexing="ij")
+    spot = 0.8 * torch.exp(-(rows**2 + columns**2) / (2 * 8**2)).expand(1, 1, 96, 96)
+    texture = 0.2 * (rows + columns).remainder(2).mul(2).sub(1).expand(1, 1, 96, 96)
+    blended = blend([spot, texture], torch.zeros(2, 1, BANDS, 96, 96))
+    coarse = nn.functional.avg_pool2d(blended, 2, 1)
+    assert coarse[..., 47, 47] > 0.5 * (0.8 + 0.4)
+    assert (blended[..., 1:, 1:] - coarse)[..., 40:56, 40:56].std() > 0.9 * 0.2
+
+
+def test_logits_lift_a_band():
+    one, two = pictures(2, size=(32, 32))
+    logits = torch.zeros(2, 2, BANDS, 32, 32)
+    logits[0] = 1000
+    logits[1] = -1000
+    torch.testing.assert_close(blend([one, two], logits), one, rtol=0, atol=0.01)
+    logits[:, :, -1] = 0
+    levels = blend([one, two], logits) - one
+    assert levels.abs().max() > 0.01
+    assert levels.std() < 0.1 * one.std(), "the mean levels differ, details do not"
 
 
 def test_a_blend_of_one_kind_is_what_it_was():
-    sources = pictures(3, size=(5, 7))
-    least = [torch.zeros(2, 1, 5, 7) for _ in sources]
-    torch.testing.assert_close(blend([sources[0]] * 3, least), sources[0])
-    torch.testing.assert_close(blend(sources, [least[0] + 200, *least[1:]]), sources[0])
-    torch.testing.assert_close(blend(sources, least), torch.stack(sources).mean(0))
+    (source,) = pictures(1, size=(5, 7))
+    torch.testing.assert_close(blend([source] * 3, torch.randn(3, 2, BANDS, 5, 7)), source)
 
 
 def test_features_joins_the_fused_maps_of_the_first_stages():
