@@ -67,7 +67,10 @@ class GSGIFGenerator(Generator):
                 f"skips residual adds up sources: input_nc {input_nc} and output_nc {output_nc} must be the same"
             )
         self.fusion, self.skips = fusion, skips
-        self.reach = 8 * n_blocks + (11 + sum(SPACINGS) if skips == "residual" else 16 if fusion == "saliency" else 12)
+        self.reach = 8 * n_blocks + (16 if fusion == "saliency" else 12)
+        if skips == "residual":
+            logits, contrast = 8 * n_blocks + 11 + sum(SPACINGS[:-1]), sum(SPACINGS) + SPACINGS[-1]
+            self.reach = max(self.reach, logits, contrast)
         self.encoder = nn.ModuleList(
             nn.Sequential(*layers) for layers in encoder_stages(input_nc, ngf, n_blocks, norm, dropout)
         )

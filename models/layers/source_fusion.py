@@ -17,9 +17,9 @@ TEMPERATURE = 0.5
 # What counts as activity where there is none, so that sources without any share equally.
 LEAST_ACTIVITY = 1e-6
 SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that take pictures apart into bands
-BANDS = len(SPACINGS) + 1
+BANDS = len(SPACINGS)
 LEAST_CONTRAST = 1 / 128  # a grey level of 8 bits: below it there is nothing to see, and the logits alone decide
-LARGEST_LOGIT = 4.0
+LARGEST_LOGIT = 1.0  # a factor of e² between two sources at most
 
 
 class RunningFusion:
@@ -77,21 +77,24 @@ class RunningBlend:
     taken apart into bands of frequencies, and in each a source counts with the square of its local contrast, as in
     fusion by pyramids (Burt and Kolczynski, "Enhanced image capture through fusion", ICCV 1993), times e to
     the network's logit. The coarser a band, the smoother are its weights, so that no borders show (Burt and Adelson, "A
-    multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2, 1983). The à trous scheme
-    stands for pyramids here, since any size and shift suit it.
+    multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2, 1983). What is left below
+    the coarsest band, the level, is the sources' mean. The à trous scheme stands for pyramids here, since any size and
+    shift suit it.
+
+    Logits are bounded by `LARGEST_LOGIT`, so that contrast has the last word. Trained on pairs whose sources are a
+    picture's degraded copies, unbounded ones choose between sources, which modalities do not ask for.
     """
 
     def __init__(self) -> None:
-        self._totals: list[Tensor | float] = [0.0] * BANDS
-        self._weights: list[Tensor | float] = [0.0] * BANDS
+        self._totals: list[Tensor | float] = [0.0] * (BANDS + 1)
+        self._weights: list[Tensor | float] = [0.0] * (BANDS + 1)
 
     def add(self, source: Tensor, logits: Tensor) -> None:
         """Takes one more source.
 
         Args:
             source: (B, C, H, W) in [-1, 1].
-            logits: (B, `BANDS`, H, W), the finest band first; the last is the mean level, which has no contrast. They
-                are bounded by `LARGEST_LOGIT`, so that running sums suffice.
+            logits: (B, `BANDS`, H, W), the finest band first.
         """
         bounded = LARGEST_LOGIT * torch.tanh(logits.to(source.dtype) / LARGEST_LOGIT)
         for number, (band, weight) in enumerate(_weighted_bands(source, bounded)):
@@ -105,15 +108,17 @@ class RunningBlend:
         return blended
 
 
-def _weighted_bands(picture: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields each band of a source (B, C, H, W) with its weight (B, 1, H, W); of the logits (B, `BANDS`, H, W)."""
-    for spacing in SPACINGS:
+def _weighted_bands(picture: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Tensor | float]]:
+    """Yields each band of a source (B, C, H, W) and its weight (B, 1, H, W), given logits (B, `BANDS`, H, W)."""
+    for number, spacing in enumerate(SPACINGS):
+        if number:
+            logits = _smooth(logits[:, 1:], SPACINGS[number - 1])
         coarse = _smooth(picture, spacing)
         band = picture - coarse
         contrast = _smooth(band.abs().mean(1, keepdim=True), spacing) + LEAST_CONTRAST
         yield band, logits[:, :1].exp() * contrast**2
-        picture, logits = coarse, _smooth(logits[:, 1:], spacing)
-    yield picture, logits.exp()
+        picture = coarse
+    yield picture, 1.0
 
 
 def _smooth(maps: Tensor, spacing: int) -> Tensor:

@@ -252,6 +252,7 @@ def test_dropout_is_active_in_training_only():
         ("R2GAN_generator", {"n_blocks": 6, "ngf": 1}, 160),
         ("GSGIF_generator", {"n_blocks": 1, "ngf": 1, "fusion": "saliency", "skips": "none"}, 64),
         ("GSGIF_generator", {"n_blocks": 1, "ngf": 1, "fusion": "saliency", "skips": "residual"}, 112),
+        ("GSGIF_generator", {"n_blocks": 4, "ngf": 1, "fusion": "mean", "skips": "residual"}, 144),
         ("GSGIF_generator", {"n_blocks": 6, "ngf": 1, "fusion": "max", "skips": "features"}, 160),
         ("resnet_9blocks", {"ngf": 1}, 208),
         ("unet_128", {"ngf": 1}, 1024),

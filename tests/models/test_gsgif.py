@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import weakref
 
 import pytest
@@ -109,15 +110,10 @@ def blend(sources, logits):
     return running.result()
 
 
-def test_a_blend_takes_the_level_by_the_region():
-    """A stripe in which one source has all the weight, and no border around it, though the sources differ by 2."""
-    dark, light = (torch.full((1, 1, 96, 96), level) for level in (-1.0, 1.0))
-    logits = torch.zeros(2, 1, BANDS, 96, 96)
-    logits[0, ..., 40:56, :] = 50.0
-    blended = blend([dark, light], logits)
-    assert (blended[..., 1:, :] - blended[..., :-1, :]).abs().max() < 0.08
-    assert blended[..., 48, :].max() < -0.2
-    assert blended[..., 0, :].abs().max() < 0.01
+def test_the_level_of_a_blend_is_the_mean():
+    """Whatever the logits: no patchwork of dark infrared and bright visible light."""
+    flat = [torch.full((1, 1, 96, 96), level) for level in (-1.0, 0.5)]
+    torch.testing.assert_close(blend(flat, 50 * torch.randn(2, 1, BANDS, 96, 96)), torch.full((1, 1, 96, 96), -0.25))
 
 
 def test_a_blend_takes_each_band_where_its_contrast_is():
@@ -131,16 +127,22 @@ def test_a_blend_takes_each_band_where_its_contrast_is():
     assert (blended[..., 1:, 1:] - coarse)[..., 40:56, 40:56].std() > 0.9 * 0.2
 
 
-def test_logits_lift_a_band():
-    one, two = pictures(2, size=(32, 32))
-    logits = torch.zeros(2, 2, BANDS, 32, 32)
-    logits[0] = 1000
-    logits[1] = -1000
-    torch.testing.assert_close(blend([one, two], logits), one, rtol=0, atol=0.01)
-    logits[:, :, -1] = 0
-    levels = blend([one, two], logits) - one
-    assert levels.abs().max() > 0.01
-    assert levels.std() < 0.1 * one.std(), "the mean levels differ, details do not"
+def test_logits_weigh_a_band_but_contrast_has_the_last_word():
+    columns = torch.arange(96.0).remainder(2).mul(2).sub(1).expand(1, 1, 96, 96)
+    one, two = 0.2 * columns, 0.2 * columns.mT
+    logits = torch.zeros(2, 1, BANDS, 96, 96)
+
+    def share(of, sources):
+        return ((blend(sources, logits) * of).mean() / of.square().mean()).item()
+
+    assert share(one, [one, two]) == pytest.approx(0.5, abs=0.01)
+    logits[0, :, 0] = 1000
+    logits[1, :, 0] = -1000
+    assert share(one, [one, two]) == pytest.approx(1 / (1 + math.exp(-2)), abs=0.01)
+    assert share(one, [one, 4 * two]) < 0.4, "contrast four times as high, weight sixteen times"
+    logits[:, :, 0] = 0
+    logits[0, :, 1:] = 1000
+    assert share(one, [one, two]) == pytest.approx(0.5, abs=0.01), "other bands than its own do not matter"
 
 
 def test_a_blend_of_one_kind_is_what_it_was():
