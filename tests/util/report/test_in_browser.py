@@ -221,6 +221,14 @@ def test_training_page_controls(browser, training):
     assert toggle.get_attribute("aria-pressed") == "false"
 
 
+def test_a_tick_between_sparse_records_names_its_own_epoch(browser, training):
+    _, folder = training
+    browser.get((folder / "index.html").as_uri())
+    chart = "Object.assign(Object.create(charts.Chart.prototype), {table: {xs: [2000, 4000, 8000], epochs: [2, 4, 8]}})"
+    ticks = browser.execute_script(f"return [1999, 2000, 5000, 5001, 6000, 8000, 9000].map((at) => {chart}.tick(at))")
+    assert ticks == ["1,999", "2,000\nep 2", "5,000\nep 5", "5,001\nep 6", "6,000\nep 6", "8,000\nep 8", "9,000"]
+
+
 @pytest.mark.parametrize("part", [0.01, 0.3, 0.7, 0.99])
 def test_a_torn_last_line_hides_nothing_else(browser, training, part):
     page, folder = training

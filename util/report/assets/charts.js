@@ -205,16 +205,13 @@ const charts = (() => {
       );
     }
 
-    /** The epoch that the samples belong to: of the first record from there on. */
+    /** The epoch that the samples belong to; between records, which may be epochs apart, all epochs are equally long. */
     epochAt(samples) {
-      let low = 0;
-      let high = this.table.xs.length - 1;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (this.table.xs[middle] < samples) low = middle + 1;
-        else high = middle;
-      }
-      return this.table.epochs[low];
+      const { xs, epochs } = this.table;
+      const next = xs.findIndex((x) => x >= samples);
+      if (next < 1 || xs[next] === samples) return epochs[Math.max(next, 0)];
+      const part = (samples - xs[next - 1]) / (xs[next] - xs[next - 1]);
+      return Math.ceil(epochs[next - 1] + part * (epochs[next] - epochs[next - 1]) - 1e-6);
     }
 
     tick(samples) {
