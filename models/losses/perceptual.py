@@ -72,12 +72,14 @@ def read_conv1(weights: Mapping[str, Tensor], source: str) -> Tensor:
     """Returns the first layer's weights, (64, 3, 7, 7), of a file of a ResNet or of IFCNN.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or some are not finite.
     """
     conv1 = weights.get(CONV1)
     if conv1 is None or tuple(conv1.shape) != CONV1_SHAPE:
         shape = "x".join(map(str, CONV1_SHAPE))
         raise UserError(f"{source} holds no {CONV1} of {shape}, as the files of ResNet and IFCNN do")
+    if not torch.isfinite(conv1).all():
+        raise UserError(f"{source} holds NaN or infinite values in {CONV1}")
     return conv1
 
 

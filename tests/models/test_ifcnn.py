@@ -183,6 +183,11 @@ def test_conv1_of_another_shape_is_refused():
             read_conv1(weights, "file.pth")
 
 
+def test_conv1_that_is_not_finite_is_refused():
+    with pytest.raises(UserError, match=r"file.pth holds NaN or infinite values in conv1.weight"):
+        read_conv1({"conv1.weight": torch.full((64, 3, 7, 7), torch.nan)}, "file.pth")
+
+
 @pytest.fixture
 def words(tmp_path):
     write_pairs(tmp_path / "data", 4)
