@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,8 +75,9 @@ class PictureFuser:
     def __init__(self, runtime: Runtime, generator: Generator, settings: FusingSettings | None = None) -> None:
         self._runtime, self._generator = runtime, generator
         self._settings = settings or FusingSettings()
-        if 0 < self._settings.tile < generator.size_divisor:
-            raise UserError(f"--tile {self._settings.tile}: this network wants {generator.size_divisor} pixels or more")
+        self._grid = math.lcm(generator.size_divisor, generator.grid)
+        if 0 < self._settings.tile < self._grid:
+            raise UserError(f"--tile {self._settings.tile}: this network wants {self._grid} pixels or more")
         if self._settings.tile > 0 and generator.whole_picture:
             raise UserError(
                 f"--tile {self._settings.tile}: this network stretches whole pictures; leave --tile out, or say "
@@ -149,7 +151,7 @@ class PictureFuser:
         return results
 
     def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
-        tile, overlap, divisor = self._settings.tile, self._settings.tile_overlap, self._generator.size_divisor
+        tile, overlap = self._settings.tile, self._settings.tile_overlap
         if tile < 0:
             cut = shape[0] * shape[1] > TILED_FROM and not self._generator.whole_picture
             tile = USUAL_TILE if cut else 0
@@ -157,7 +159,7 @@ class PictureFuser:
             return [[Span(0, side, 0)] for side in shape]
         if overlap < 0:
             overlap = overlap_for(self._generator.reach)
-        return [spans(side, tile, overlap, divisor) for side in shape]
+        return [spans(side, tile, overlap, self._grid) for side in shape]
 
     def _fuse_tile(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
         """Fuses one tile of all items; returns (B, C, height, width) in [0, 1]."""

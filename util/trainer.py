@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -161,7 +161,8 @@ class Trainer:
 
         Raises:
             Interrupted: the user stopped it; the state was saved first.
-            UserError: a loss is no longer a finite number, or nothing can be saved; the last good state is kept.
+            UserError: a loss is no longer a finite number, or nothing can be saved; the last good state is kept. Or a
+                sample cannot be read; a single process saves the state first.
             FailedError: a process of the job ended; the last good state is kept.
         """
         with StopSignals(speak=self.runtime.is_main) as stop:
@@ -183,7 +184,7 @@ class Trainer:
         progress = self.progress
         self.model.begin_epoch(progress.epoch)
         self.sampler.set_epoch(progress.epoch, start=progress.position)
-        for batch in self.loader:
+        for batch in self._batches():
             self._step(batch)
             self._stop_if_asked(stop)
         quality = self._validate(stop)
@@ -192,6 +193,23 @@ class Trainer:
         progress.epoch, progress.position = finished + 1, 0
         if finished % self.options.save_epoch_freq == 0 or finished == self.last_epoch:
             self._save(str(finished))
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        """Yields the batches of an epoch; hours of work shall not be lost to one damaged file among thousands."""
+        batches = iter(self.loader)
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except UserError as error:
+                # Saving takes all processes, and the others cannot know of it in the middle of their step.
+                if self.runtime.world_size > 1 or not self.progress.samples:
+                    raise
+                self._save()
+                folder = self.checkpoints.folder
+                raise UserError(f"{error}; saved in {folder}: go on with --continue_train without it") from error
+            yield batch
 
     def _stop_if_asked(self, stop: StopSignals) -> None:
         """Saves and stops; all processes do so at the same place."""

@@ -64,6 +64,7 @@ class Generator(nn.Module, ABC):
 
     Attributes:
         size_divisor: both sides of a picture must be multiples of it in `forward`; `fuse` pads and crops.
+        grid: tiles of large pictures begin at its multiples, in pixels: the stride of a network that takes all sides.
         smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
         reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
             pictures overlap accordingly.
@@ -76,6 +77,7 @@ class Generator(nn.Module, ABC):
     """
 
     size_divisor: int = 1
+    grid: int = 1
     smallest_side: int = 1
     reach: int = 64
     num_sources: int | None = None

@@ -39,6 +39,7 @@ class DeFusionGenerator(Generator):
     """
 
     num_sources = 2
+    grid = 8  # three strides of 2
     reach = 182  # of the convolutions; split attention takes its weights from the whole picture
     part_names = ("common", "unique 1", "unique 2")
 

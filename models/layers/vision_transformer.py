@@ -1,6 +1,7 @@
 """Blocks of a vision transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021) and of its decoders.
 
-Tokens are (B, T, C). Attention never holds its T x T weights: torch computes them a part at a time.
+Tokens are (B, T, C). Attention does not hold its T x T weights where torch has a kernel that computes them a part at a
+time, as for all fusing; on a CPU it has none that drops weights, so that cross-attention holds them in training.
 """
 
 from __future__ import annotations
