@@ -13,7 +13,7 @@ from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
 from data.cache import ArrayCache
 from data.decomposition_recipe import read_photo
 from data.files import find_folder
-from data.image_io import list_images
+from data.image_io import require_images
 from data.synthesis.decomposition import Decomposed, decompose, random_part, to_levels
 from data.transforms import JointTransform, resize_picture
 from util.errors import UserError
@@ -57,10 +57,7 @@ class DecompositionDataset(FusionDataset):
                 f"--preprocess {transform.preprocess}: a random part of each photograph is resized to --crop_size; "
                 "wanted crop, or none for whole photographs"
             )
-        folder = find_folder(root, phase)
-        self.paths = list_images(folder)
-        if not self.paths:
-            raise UserError(f"no pictures in {folder} (given by --dataroot and --phase)")
+        self.paths = require_images(find_folder(root, phase))
         self._decoded = ArrayCache()
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
 

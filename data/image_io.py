@@ -43,6 +43,27 @@ def list_images(folder: str | Path) -> list[Path]:
     return list_files(Path(folder), IMAGE_EXTENSIONS)
 
 
+def require_images(folder: Path, *, else_say: str = "") -> list[Path]:
+    """Returns the pictures of a folder as `list_images` does.
+
+    Args:
+        folder: of a data set.
+        else_say: how pictures in its sub-folders would be read.
+
+    Raises:
+        UserError: there are none; where its sub-folders hold some, these are named.
+    """
+    found = list_images(folder)
+    if found:
+        return found
+    inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and list_images(path)]
+    if not inside:
+        raise UserError(f"no pictures in {folder}")
+    names = ", ".join(inside[:4]) + (", …" if len(inside) > 4 else "")
+    otherwise = f"; {else_say}" if else_say else ""
+    raise UserError(f"no pictures in {folder} itself, but in {names}: name one of these{otherwise}")
+
+
 @overload
 def read_image(path: str | Path, *, bits: Literal[8]) -> npt.NDArray[np.uint8]: ...
 @overload

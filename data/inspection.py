@@ -159,6 +159,13 @@ def _check_set(found: Discovery, num_sources: int, fused_together: int | None, *
         raise UserError(with_notes(message, found.notes))
     if stacked and fused_together not in (None, num_sources):
         raise UserError(f"--num_sources {num_sources}: this network fuses {fused_together}")
+    if found.layout == "files" and fused_together is not None:
+        named = len(found.items[0].files)
+        if named != fused_together:
+            raise UserError(
+                f"--sources names {named} pictures, but the network fuses {fused_together} and no other number: "
+                f"name {fused_together} pictures"
+            )
 
 
 def describe(inspection: Inspection) -> list[str]:

@@ -8,10 +8,9 @@ import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
 from data.files import find_folder
-from data.image_io import list_images, probe_image, read_image
+from data.image_io import probe_image, read_image, require_images
 from data.panels import panel_stem, panel_width, split_panels
 from data.transforms import JointTransform
-from util.errors import UserError
 
 
 class StackedDataset(FusionDataset):
@@ -43,9 +42,7 @@ class StackedDataset(FusionDataset):
             UserError: no folder, no picture in it, or one that cannot be read or has no such panels.
         """
         folder = find_folder(root, phase)
-        self.paths = list_images(folder)
-        if not self.paths:
-            raise UserError(f"no pictures in {folder} (given by --dataroot and --phase)")
+        self.paths = require_images(folder, else_say="--dataset_mode sources reads role folders and scenes")
         self.num_sources = num_sources
         self.with_target = with_target
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)

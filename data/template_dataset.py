@@ -2,8 +2,10 @@
 
 1. Copy it to data/my_dataset.py and rename the class.
 2. Change `__init__` (find the files) and `make_pictures` (read one sample).
-3. Add `"my": "data.my_dataset:MyDataset"` to the table in data/registry.py: it is then `--dataset_mode my`.
-4. Options of your own are fields of a dataclass in options/data.py.
+3. Add `"my": "data.my_dataset:MyDataset"` to the table in data/registry.py.
+4. Write a frozen dataclass in options/data.py, whose fields are your options, arguments of `__init__` by the same
+   names; without any its body is a docstring. Add `"my": MyOptions` to `DATASETS` in options/tables.py: now it is
+   `--dataset_mode my`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
 from data.files import find_folder
-from data.image_io import list_images, read_image
+from data.image_io import read_image, require_images
 from data.transforms import JointTransform
 from util.errors import UserError
 
@@ -27,15 +29,15 @@ class TemplateDataset(FusionDataset):
         *,
         root: str | Path,
         phase: str,
+        num_sources: int = 2,
         transform: JointTransform | None = None,
         seed: int = 0,
         max_size: int | None = None,
     ) -> None:
         """Finds the files. Only list them here; opening them is the workers' task, one sample at a time."""
-        folder = find_folder(root, phase)
-        self.paths = list_images(folder)
-        if not self.paths:
-            raise UserError(f"no pictures in {folder}")  # one line, with the name of what is wrong
+        if num_sources != 2:  # one line, with the name of the option and what would be right
+            raise UserError(f"--num_sources {num_sources}: a darker and a brighter version are made; wanted 2")
+        self.paths = require_images(find_folder(root, phase))
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
 
     def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:

@@ -64,7 +64,7 @@ class SourcesOptions:
     with_target: bool = option(False, "stacked panels: the last one is the target (always so where training needs one)")
     on_bad_sample: str = option(
         "stop",
-        "a sample that cannot be used: stop, or skip it, list it at the end and exit with status 3",
+        "a sample that cannot be used: stop, or skip and list it (test.py then ends with status 3)",
         choices=("stop", "skip"),
     )
 

@@ -84,7 +84,7 @@ class SMFNetTrainingOptions(ModelOptions):
 
     fusion_from: int = option(41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt")
     lambda_ssim: float = option(
-        0.0, "weight of a term of phase II that the release has not: of the structure of both sources, such as 100"
+        0.0, "weight of a term of phase II that the release has not: of the structure of both sources, such as 20"
     )
     smf_losses: str = option(
         "corrected",

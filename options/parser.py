@@ -22,6 +22,8 @@ from options.strict import StrictParser, choice
 from util.errors import UserError
 from util.suggest import suggest
 
+_RECIPES = Path(__file__).with_name("recipes")
+
 Groups = Mapping[str, type]
 
 
@@ -32,11 +34,13 @@ class Parsed:
     Attributes:
         groups: name of a group → its filled dataclass.
         given: names of the options that the user stated (command line or --config).
+        typed: those of them that stand on the command line itself, which is no mere default as a file's lines are.
         notices: lines the user should see, such as an option that has no effect.
     """
 
     groups: Mapping[str, Any]
     given: frozenset[str]
+    typed: frozenset[str]
     notices: tuple[str, ...]
 
 
@@ -106,7 +110,7 @@ def parse(
         values = {f.name: travelling[f.name] for f in fields(group) if f.name in travelling}
         values |= {f.name: given[f.name] for f in fields(group) if f.name in given}
         filled[name] = group(**values)
-    return Parsed(filled, frozenset(given), tuple(notices))
+    return Parsed(filled, frozenset(given), frozenset(given) & {*vars(parser.parse_strict(typed))}, tuple(notices))
 
 
 def _fitting(travelling: Mapping[str, Any], groups: Groups) -> dict[str, Any]:
@@ -205,6 +209,10 @@ def read_config(words: Sequence[str]) -> dict[str, list[str]]:
         return {}
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        recipes = sorted(file.stem for file in _RECIPES.glob("*.yaml"))
+        near = suggest(Path(path).stem, recipes, "options/recipes/{}.yaml")
+        raise UserError(f"--config {path}: no such file{near}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise UserError(f"--config {path}: not a readable YAML file ({reason})") from error

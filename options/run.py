@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from options.fields import option
+from util.files import natural_key
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,8 @@ class RunOptions:
     def processes(self) -> int:
         """How many processes a training has, one for each device named."""
         return max(1, len(self.gpu_ids.split(",")))
+
+    @property
+    def runs(self) -> list[str]:
+        """The names of the runs that are there: the folders of --checkpoints_dir that hold networks."""
+        return sorted({path.parent.name for path in Path(self.checkpoints_dir).glob("*/*_net_*.pth")}, key=natural_key)

@@ -19,15 +19,18 @@ from options.notices import training_notices
 from options.parser import Parsed
 from options.procedures import check_procedure
 from options.ranges import at_least, within
+from options.run import RunOptions
 from options.tables import GENERATORS
 from options.training import TrainingOptions
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError
 from util.files import with_extension
+from util.suggest import suggest
 
 MOST_FILTERS = 1024
 LARGEST_SIDE = 16384
 LARGEST_PAD = 1024
+MOST_LISTED = 5
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
@@ -86,7 +89,7 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     Raises:
         UserError: a value out of its range.
     """
-    _check_own_pictures(config)
+    _check_own_pictures(config, parsed)
     _check_decomposition(config)
     _check_common(config)
     at_least("batch_size", config.testing.batch_size, 1)
@@ -98,16 +101,26 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
         raise UserError(f"--tile {tile} --tile_overlap {overlap}: wanted an overlap of at most half a tile")
     if not re.fullmatch(r"\w+", config.testing.epoch):
         raise UserError(f"--epoch {config.testing.epoch}: wanted latest, best or an epoch's number")
-    return list(parsed.notices)
+    notices = list(parsed.notices)
+    if config.testing.sources and "metrics" in parsed.typed and config.testing.metrics != "none":
+        notices.append("--metrics has no effect with --sources: nothing is measured; scripts/evaluate.py does it")
+    return notices
 
 
-def _check_own_pictures(config: TestConfig) -> None:
+def _check_own_pictures(config: TestConfig, parsed: Parsed) -> None:
     """--sources, --out and --list, which stand in for a whole test set."""
     testing = config.testing
     if bool(testing.sources) != bool(testing.out) and not testing.list:
         raise UserError("--sources A B … and --out FILE belong together: the pictures of one scene and the fused one")
     if testing.sources and len(testing.sources) < 2:
         raise UserError(f"--sources {testing.sources[0]}: wanted the pictures of one scene, at least two")
+    # What a --config file says of folders is but a default, over which --sources on the command line wins.
+    if testing.sources and "roles" in parsed.typed:
+        raise UserError(
+            "--roles beside --sources: the order in which the pictures are named is that of the sources; leave it out"
+        )
+    if testing.sources and "dataroot" in parsed.typed:
+        raise UserError("--dataroot beside --sources: choose the test set of a folder or the pictures of one scene")
     for path in testing.sources:
         if not Path(path).is_file():
             raise UserError(f"--sources {path}: no such file")
@@ -136,6 +149,29 @@ def check_run_name(name: str) -> None:
     """Raises `UserError` unless `name` is that of a folder, which leads nowhere else."""
     if not name or name in (".", "..") or any(mark in name for mark in "/\\\0"):
         raise UserError(f"--name {name!r}: wanted the name of a folder, without slashes")
+
+
+def check_run(run: RunOptions, *, named: bool) -> None:
+    """Checks that there is a run to fuse with.
+
+    Args:
+        run: its name and place.
+        named: whether the user gave the name.
+
+    Raises:
+        UserError: there is none of that name; those that are near it, or some that are there, are named.
+    """
+    if (Path(run.checkpoints_dir) / run.name).is_dir():
+        return
+    runs = run.runs
+    more = f" and {len(runs) - MOST_LISTED} more" if len(runs) > MOST_LISTED else ""
+    listed = f"; there are: {', '.join(runs[:MOST_LISTED])}{more}"
+    if not runs:
+        listed = ", which holds none; --checkpoints_dir DIR names another folder"
+    if not named:
+        raise UserError(f"--name is missing: name a run of {run.checkpoints_dir}{listed}")
+    near = suggest(run.name, runs) or listed
+    raise UserError(f"--name {run.name}: there is no such run in {run.checkpoints_dir}{near}")
 
 
 def check_generator(options: GeneratorOptions) -> None:

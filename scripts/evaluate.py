@@ -26,6 +26,7 @@ from util.files import check_place
 from util.fused_items import find_methods, find_scenes, parse_methods
 from util.measured_items import keep_record, measure_items
 from util.measuring import Values, parse_metrics
+from util.metrics import REFERENCE_METRICS, REFERENCE_SUFFIX
 from util.tables import mean_values, summarise, write_csv, write_json, write_latex
 
 _DESCRIPTION = """Measures the fused pictures of one or more methods. A fused picture belongs to the sources whose name
@@ -51,6 +52,9 @@ def main(argv: Sequence[str]) -> int:
     methods, skipped = find_methods(scenes, folders, reference=options.reference, skip_bad=skip_bad)
     known = any(item.reference for items in methods.values() for item in items)
     metrics = parse_metrics(options.metrics, reference=known)
+    if options.reference and not any(name.endswith(REFERENCE_SUFFIX) for name in metrics):
+        against_reference = ", ".join(name + REFERENCE_SUFFIX for name in REFERENCE_METRICS)
+        print(f"note: --reference has no effect because --metrics names none of {against_reference}")
     with keep_record(options.out.with_name(f".{options.out.stem[:100]}.measured")) as record:
         measured = measure_items(methods, metrics, record, workers=options.workers, skip_bad=skip_bad)
         _write(options.out, measured.values)

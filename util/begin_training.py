@@ -25,6 +25,7 @@ from util.errors import UserError
 from util.files import write_text
 from util.loggers import ResumePoint
 from util.runtime import Runtime
+from util.suggest import suggest
 from util.trainer import Trainer
 from util.validation import Validator
 from util.watching import build_loggers, check_loggers
@@ -74,6 +75,9 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
         if trainer.is_finished:
             log.info("%s is finished: nothing to do; more --n_epochs would go on.", checkpoints.folder)
             return trainer
+    elif config.training.continue_train:
+        near = suggest(config.run.name, config.run.runs)  # a mistyped name would train anew for days
+        log.info("Nothing was saved in %s yet%s: the training begins.", checkpoints.folder, near)
     steps = trainer.total_samples // config.training.batch_size
     if steps <= model.fused_from_step:
         log.warning(
@@ -89,8 +93,6 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
 
 def _goes_on(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
     """Whether there is something to go on from: a job may be ended, and submitted again, before its first save."""
-    if config.training.continue_train and not checkpoints.has_state():
-        log.info("Nothing was saved in %s yet: the training begins.", checkpoints.folder)
     return config.training.continue_train and checkpoints.has_state()
 
 

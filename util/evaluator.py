@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from util.metrics import REFERENCE_SUFFIX, compute_metrics
 from util.picture_fuser import PictureFuser, Plan
 from util.results import ItemResult
 from util.tables import AVERAGE
+
+log = logging.getLogger(__name__)
 
 _LARGE_ITEM = 200_000_000  # bytes; two of more than this are never in memory at once
 _LONGEST_NAME = 255  # bytes, on the file systems in use
@@ -129,11 +132,19 @@ class Evaluator:
 
     def _remove_others(self, written: set[str]) -> None:
         """Removes pictures of an earlier test from the folder, which would be measured and counted with these."""
+        replaced = 0
         for sub_folder in ("fused", "images", "decomposition"):
             for pattern in ("*.png", ".*.tmp"):  # the latter of a test that was killed
                 for path in (self._folder / sub_folder).glob(pattern):
                     if f"{sub_folder}/{path.name}" not in written:
                         path.unlink()
+                        replaced += (sub_folder, pattern) == ("fused", "*.png")
+        if replaced:
+            log.warning(
+                "%s: %d fused pictures of an earlier test of other items are gone; --results_dir keeps sets apart.",
+                self._folder,
+                replaced,
+            )
 
     def _run_group(self, group: Sequence[Pictures], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()

@@ -55,7 +55,7 @@ def parse_metrics(text: str, *, reference: bool = True) -> list[str]:
         reference: whether there is a reference picture.
 
     Raises:
-        UserError: a metric that does not exist, or that needs a reference.
+        UserError: a metric that does not exist, or that needs a reference; all, none or quick beside other names.
     """
     against_reference = [name + REFERENCE_SUFFIX for name in REFERENCE_METRICS]
     words = {"none": (), "all": (*METRICS, *against_reference), "quick": (*QUICK, *against_reference[:2])}
@@ -66,6 +66,8 @@ def parse_metrics(text: str, *, reference: bool = True) -> list[str]:
     for name in names:
         if not name:
             raise UserError(f"--metrics {text!r}: one of the names is empty")
+        if name in words:
+            raise UserError(f"--metrics {text}: {name!r} stands alone, as in --metrics {name}, or name metrics only")
         if name in against_reference and not reference:
             raise UserError(f"--metrics {text}: {name} needs to know what the picture should be: give --reference DIR")
         if name not in known:

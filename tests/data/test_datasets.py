@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from data import registry
 from data.base_dataset import FusionDataset
 from data.cache import ArrayCache
 from data.image_io import list_images, read_image
@@ -12,8 +15,10 @@ from data.synthesis.pmf import published_pair
 from data.template_dataset import TemplateDataset
 from data.tensors import to_uint8
 from data.transforms import JointTransform
+from options.commands import parse_train
 from tests.data.helpers import block_map, save
 from tests.data.patch_files import random_pairs, write_ours
+from util.assembly import build_dataset
 from util.errors import UserError
 
 
@@ -67,6 +72,9 @@ def test_stacked_transform_is_joint(stacked_root):
 
 def test_empty_and_missing_folders(tmp_path):
     with pytest.raises(UserError, match="no pictures in"):
+        StackedDataset(root=tmp_path, phase="train")
+    save(tmp_path / "test" / "a.png", np.zeros((8, 24, 3), np.uint8))
+    with pytest.raises(UserError, match=r"no pictures in .* itself, but in test: name one of these; .* sources"):
         StackedDataset(root=tmp_path, phase="train")
     with pytest.raises(UserError, match=r"no such folder: .*none"):
         StackedDataset(root=tmp_path / "none", phase="train")
@@ -180,6 +188,17 @@ def test_template(pmf_root, astronaut):
     darker, brighter = sample["sources"].mean(dim=(1, 2, 3))
     assert darker < sample["target"].mean() < brighter
     assert equal(sample, dataset[2, 3])
+
+
+def test_a_dataset_that_was_added_gets_the_arguments_of_the_others(pmf_root, monkeypatch):
+    monkeypatch.setattr(registry, "_DATASETS", {"mine": "data.template_dataset:TemplateDataset"})
+    config, _ = parse_train(["--dataroot", str(pmf_root / "images"), "--dataset_mode", "decomposition", "--seed", "7"])
+    mine = dataclasses.replace(config, selection=dataclasses.replace(config.selection, dataset_mode="mine"))
+    dataset = build_dataset(mine, transform=JointTransform(crop_size=16))
+    assert isinstance(dataset, TemplateDataset)
+    assert len(dataset) == 4
+    with pytest.raises(UserError, match="--num_sources 3"):
+        TemplateDataset(root=pmf_root, phase="images", num_sources=3)
 
 
 @pytest.mark.parametrize("mode", list_dataset_modes())

@@ -234,5 +234,5 @@ def test_what_makes_no_sense_is_named(photos, options, message):
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"no pictures in .* \(given by --dataroot and --phase\)"):
+    with pytest.raises(UserError, match="no pictures in"):
         make(tmp_path)

@@ -93,13 +93,39 @@ def test_bad_input_is_one_line_and_nothing_is_written(trained, tmp_path, capsys,
     assert not (tmp_path / "results").exists()
 
 
-def test_a_second_test_leaves_no_picture_of_the_first(trained, tmp_path):
+@pytest.mark.parametrize(
+    ("words", "runs", "said"),
+    [
+        (["--name", "PFM"], ["PMF", "x"], "--name PFM: there is no such run in DIR (did you mean PMF?)"),
+        (["--name", "zzz"], ["x10", "x9"], "--name zzz: there is no such run in DIR; there are: x9, x10"),
+        (["--name", "z"], "abcdefg", "--name z: there is no such run in DIR; there are: a, b, c, d, e and 2 more"),
+        ([], ["PMF"], "--name is missing: name a run of DIR; there are: PMF"),
+        ([], [], "--name is missing: name a run of DIR, which holds none; --checkpoints_dir DIR names another folder"),
+    ],
+)
+def test_a_run_that_is_not_there_is_said_with_those_that_are(tmp_path, capsys, words, runs, said):
+    write_pairs(tmp_path / "data", 1, with_target=False)
+    folder = tmp_path / "checkpoints"
+    for name in runs:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "latest_net_G.pth").touch()
+    assert fuse("--dataroot", tmp_path / "data", "--checkpoints_dir", folder, *words) == 2
+    assert (
+        capsys.readouterr().err
+        == f"error: {said.replace('in DIR', f'in {folder}').replace('of DIR', f'of {folder}')}\n"
+    )
+    assert fuse("--dataroot", tmp_path / "data", "--checkpoints_dir", folder, *words, "--list") == 0
+
+
+def test_a_second_test_leaves_no_picture_of_the_first_and_says_so(trained, tmp_path, caplog):
     write_pairs(tmp_path / "data", 3, with_target=False)
     words = ["--dataroot", tmp_path / "data", "--checkpoints_dir", trained / "checkpoints", "--name", "run"]
     words += ["--results_dir", tmp_path / "results", "--gpu_ids", "-1"]
     assert fuse(*words) == 0
+    assert "earlier test" not in caplog.text
     assert fuse(*words, "--num_test", 1) == 0
     folder = tmp_path / "results" / "run" / "test_latest"
+    assert f"{folder}: 2 fused pictures of an earlier test of other items are gone; --results_dir" in caplog.text
     assert [path.name for path in (folder / "fused").iterdir()] == ["p00.png"]
     assert len(list((folder / "images").iterdir())) == 2
 

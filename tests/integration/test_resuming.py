@@ -107,9 +107,19 @@ def test_another_validation_set_starts_a_search_for_the_best_of_its_own(words, t
 
 def test_a_job_that_was_ended_before_its_first_save_begins(words, tmp_path, caplog):
     assert train(*words, "--name", "run", "--continue_train") == 0
-    assert "Nothing was saved" in caplog.text
+    folder = tmp_path / "run"
+    said = [message for message in caplog.messages if "Nothing was saved" in message]
+    assert said == [f"Nothing was saved in {folder} yet: the training begins."]
     assert train(*words, "--name", "whole") == 0
     assert curve(tmp_path / "run") == curve(tmp_path / "whole")
+
+
+def test_a_name_near_that_of_a_run_is_said_before_a_training_begins_anew(words, tmp_path, caplog):
+    (tmp_path / "PMF").mkdir()
+    (tmp_path / "PMF" / "latest_net_G.pth").touch()
+    assert train(*words, "--name", "PFM", "--continue_train", "--n_epochs", 1) == 0
+    said = f"Nothing was saved in {tmp_path / 'PFM'} yet (did you mean PMF?): the training begins."
+    assert said in caplog.messages
 
 
 def test_two_trainings_that_begin_at_once_do_not_destroy_each_other(words, tmp_path, monkeypatch, capsys):

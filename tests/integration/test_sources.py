@@ -74,6 +74,18 @@ def test_one_pair_without_a_folder(test, tmp_path, capsys):
     assert not (tmp_path / "results").exists()
 
 
+def test_what_has_no_effect_on_one_pair_is_said(test, tmp_path, capsys):
+    """A --config file with the folder and the roles of a whole set is one of defaults, and no reason to stop."""
+    for name in "ab":
+        write_image(tmp_path / f"{name}.png", scene(0, 31, 45))
+    (tmp_path / "defaults.yaml").write_text("dataroot: datasets/TNO\nroles: vi,ir\nmetrics: all\n")
+    words = ["--sources", tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "fused.png"]
+    notice = "--metrics has no effect with --sources: nothing is measured; scripts/evaluate.py does it"
+    for more, said in (([], False), (["--metrics", "EN"], True), (["--metrics", "none"], False)):
+        assert test(*words, "--config", tmp_path / "defaults.yaml", *more)[0] == 0
+        assert (notice in capsys.readouterr().err.splitlines()) == said
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -90,6 +102,8 @@ def test_one_pair_without_a_folder(test, tmp_path, capsys):
         (["--sources", "A", "D", "--out", "OUT.jpg"], "16"),
         (["--sources", "A", "B", "--out", "OUT", "--tile", "64", "--tile_overlap", "40"], "--tile"),
         (["--sources", "A", "B", "--out", "OUT", "--color", "blue"], "--color"),
+        (["--sources", "A", "B", "--out", "OUT", "--roles", "vi,ir"], "--roles beside --sources: the order in which"),
+        (["--sources", "A", "B", "--out", "OUT", "--dataroot", "folder.d"], "--dataroot beside --sources: choose"),
     ],
 )
 def test_what_is_wrong_with_a_pair_is_one_line(test, tmp_path, capsys, words, named):
@@ -200,4 +214,6 @@ def test_an_item_of_more_sources_than_the_network_fuses_is_named_before_fusing(t
     assert [path.name for path in (tmp_path / "results/run/test_latest/fused").iterdir()] == ["house.png"]
     sources = [tmp_path / "data" / "igloo" / f"igloo{number}.png" for number in range(3)]
     assert fuse(*words[:8], *words[10:-6], "--sources", *sources, "--out", tmp_path / "out.png") == 2
-    assert "has 3 sources, not 2" in capsys.readouterr().err
+    message = capsys.readouterr().err.splitlines()[-1]
+    said = "--sources names 3 pictures, but the network fuses 2 and no other number: name 2 pictures"
+    assert message == f"error: {said}"

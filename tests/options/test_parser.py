@@ -116,7 +116,8 @@ def test_options_without_effect_are_accepted_and_said():
         ("--name", ["--name"]),
         ("stray", ["stray"]),
         ("--dataset_mode pmf --sigma 1", ["--sigma"]),
-        ("--config /nowhere.yaml", ["--config", "/nowhere.yaml"]),
+        ("--config /nowhere.yaml", ["--config /nowhere.yaml: no such file"]),
+        ("--config recipes/smfnt.yml", ["no such file (did you mean options/recipes/smfnet.yaml"]),
         ("--results_dir x", ["--results_dir is an option of test.py alone"]),
     ],
 )
@@ -144,6 +145,14 @@ def test_config_file_sets_defaults_and_the_command_line_wins(tmp_path):
     file.write_text("- a\n- b\n")
     with pytest.raises(UserError, match=r"recipe\.yaml"):
         train(f"--config {file}")
+
+
+def test_what_is_typed_is_told_from_what_a_config_file_says(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text("niter: 7\nnorm: instance\ndataset_mode: pmf\nsigma: [2, 3.5]\n")
+    _, parsed = parse_train(["--config", str(file), "--norm", "none"])
+    assert parsed.given == {"n_epochs", "norm", "dataset_mode", "sigma"}
+    assert parsed.typed == {"norm"}
 
 
 def test_train_opt_txt_marks_what_differs_from_its_default():

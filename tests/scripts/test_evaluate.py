@@ -55,6 +55,15 @@ def test_all_metrics_and_a_reference(folder):
     assert header[-3:] == ["PSNR@reference", "SSIM@reference", "MS_SSIM@reference"]
 
 
+@pytest.mark.parametrize(("metrics", "said"), [("EN,SSIM", True), ("EN,PSNR@reference", False), ("quick", False)])
+def test_a_reference_that_no_metric_needs_is_said(folder, capsys, metrics, said):
+    words = ["--fused", str(folder / "mean"), "--reference", str(folder / "mean"), "--metrics", metrics]
+    assert run(folder, *words, "--workers", "1") == 0
+    names = "PSNR@reference, SSIM@reference, MS_SSIM@reference"
+    line = f"note: --reference has no effect because --metrics names none of {names}"
+    assert (line in capsys.readouterr().out.splitlines()) == said
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -24,6 +24,9 @@ def test_names_of_metrics():
         ("zzz", "there are EN, SD"),
         ("", "one of the names is empty"),
         ("EN,,SD", "one of the names is empty"),
+        ("all,EN", r"--metrics all,EN: 'all' stands alone, as in --metrics all, or name metrics only$"),
+        ("EN, quick", "'quick' stands alone"),
+        ("none,none", "'none' stands alone"),
     ):
         with pytest.raises(UserError, match=message):
             parse_metrics(text)
