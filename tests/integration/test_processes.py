@@ -227,7 +227,8 @@ def test_torchrun_overrules_gpu_ids_and_does_not_fuse(root):
     done = in_a_shell(*TORCHRUN, "--nproc_per_node=2", *words(root, "run", "--gpu_ids", "0,1"), env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("--gpu_ids 0,1 has no effect: torchrun says which processes there are.") == 1
-    fused = in_a_shell(*TORCHRUN, "--nproc_per_node=2", "test.py", "--dataroot", root / "data", env=ENVIRONMENT)
+    test = ["test.py", "--dataroot", root / "data", "--checkpoints_dir", root, "--name", "run"]
+    fused = in_a_shell(*TORCHRUN, "--nproc_per_node=2", *test, env=ENVIRONMENT)
     assert fused.returncode != 0
     assert "error: test.py fuses in one process: start it without torchrun" in fused.stderr
 
