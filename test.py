@@ -30,8 +30,8 @@ def main(argv: Sequence[str]) -> int:
     check_run(config.run, named="name" in parsed.given)
 
     # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
-    from util.assembly import set_up_logging  # noqa: PLC0415
-    from util.fuse_set import fuse_set  # noqa: PLC0415
+    from engine.assembly import set_up_logging  # noqa: PLC0415
+    from engine.fusing.fuse_set import fuse_set  # noqa: PLC0415
 
     set_up_logging(config.run.verbose)
     fused = fuse_set(config, parsed.given)
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
 
 def list_sources(config: TestConfig) -> int:
     """Prints what is understood of the test set: --list."""
-    from data.inspection import describe, look_at  # noqa: PLC0415  (it reads pictures, which --help does not)
+    from data.scenes.inspection import describe, look_at  # noqa: PLC0415  (it reads pictures, which --help does not)
 
     data, options = config.data, dataclasses.asdict(config.dataset)
     found = look_at(data.dataroot, data.phase, num_sources=data.num_sources, files=config.testing.sources, **options)

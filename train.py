@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.launch import Place, launch, leave, one_of_several
 from options.commands import parse_train
 from options.files import options_to_continue
 from options.validate import validate_train
 from util.errors import run_command
-from util.launch import Place, launch, leave, one_of_several
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,8 +28,8 @@ def main(argv: Sequence[str]) -> int:
             return launch(Path(__file__), argv, config.run.processes)
 
         # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
-        from util.assembly import build_runtime, set_up_logging  # noqa: PLC0415
-        from util.begin_training import begin_training  # noqa: PLC0415
+        from engine.assembly import build_runtime, set_up_logging  # noqa: PLC0415
+        from engine.training.begin_training import begin_training  # noqa: PLC0415
 
         set_up_logging(config.run.verbose, place.rank)
         if place.rank == 0:

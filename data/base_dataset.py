@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from data.image_io import Picture
 from data.tensors import to_tensor
 from data.transforms import JointTransform
+from util.images.image_io import Picture
 
 Sample = dict[str, Any]
 

@@ -11,12 +11,12 @@ import torch
 
 from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
 from data.cache import ArrayCache
-from data.decomposition_recipe import read_photo
-from data.files import find_folder
-from data.image_io import require_images
-from data.synthesis.decomposition import Decomposed, decompose, random_part, to_levels
+from data.decomposition.recipe import read_photo
+from data.decomposition.synthesis import Decomposed, decompose, random_part, to_levels
 from data.transforms import JointTransform, resize_picture
 from util.errors import UserError
+from util.files import find_folder
+from util.images.image_io import require_images
 
 
 class DecompositionDataset(FusionDataset):

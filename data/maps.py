@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from data.files import list_files
-from data.image_io import list_images, probe_image, read_image
 from util.errors import UserError
+from util.files import list_files
+from util.images.image_io import list_images, probe_image, read_image
 
 MAP_EXTENSIONS = (".png", ".jpg", ".jpeg", ".mat")
 _JPEG = (".jpg", ".jpeg")

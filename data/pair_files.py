@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data.image_io import write_image
 from util.errors import UserError
 from util.files import write_text
+from util.images.image_io import write_image
 from util.workers import run_jobs
 
 _SUFFIX = "_stacked.png"
@@ -28,7 +28,7 @@ Found = tuple[str, Path] | tuple[str, Path, Path]  # stem, photograph and, where
 
 
 class PairRecipe(Protocol):
-    """How pairs are made of a photograph, such as `data.pmf_recipe.PMFRecipe`.
+    """How pairs are made of a photograph, such as `data.pmf.recipe.PMFRecipe`.
 
     Attributes:
         record: name of the file beside the pairs that says how they were made.

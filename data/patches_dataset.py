@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
-from data.patch_files import PatchFile, find_patch_file
+from data.patches.reading import PatchFile, find_patch_file
 from data.transforms import JointTransform
 from util.errors import UserError
 

@@ -9,9 +9,9 @@ import numpy as np
 from data.base_dataset import FusionDataset, Pictures
 from data.cache import ArrayCache
 from data.maps import pair_maps
-from data.pmf_recipe import PMFRecipe
-from data.synthesis.pmf import DEFAULT_SIGMA
-from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS
+from data.pmf.recipe import PMFRecipe
+from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS
+from data.pmf.synthesis import DEFAULT_SIGMA
 from data.transforms import JointTransform
 from util.errors import UserError
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
 from data.cache import ArrayCache
-from data.saliency_recipe import MOST_SOURCES, SaliencyRecipe
-from data.synthesis.saliency import distribute
+from data.saliency.recipe import MOST_SOURCES, SaliencyRecipe
+from data.saliency.synthesis import distribute
 from data.transforms import JointTransform
 from util.errors import UserError
 

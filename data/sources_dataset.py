@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
-from data.image_io import read_image
-from data.inspection import check_equal, describe, look_at
-from data.panels import split_panels
+from data.scenes.inspection import check_equal, describe, look_at
+from data.scenes.panels import split_panels
 from data.transforms import JointTransform
+from util.images.image_io import read_image
 
 
 class SourcesDataset(FusionDataset):
-    """The items of a folder (see `data.discovery`), each with its own number of sources, or one given file by file.
+    """The items of a folder, see `data.scenes.discovery`, each with its own number of sources, or one given by files.
 
     Attributes:
         inspection: what was found; its items are those of the dataset.
@@ -57,7 +57,7 @@ class SourcesDataset(FusionDataset):
             max_size: use no more than this many items; None or 0 for all.
 
         Raises:
-            UserError: see `data.discovery.discover` and `data.inspection.inspect`.
+            UserError: see `data.scenes.discovery.discover` and `data.scenes.inspection.inspect`.
         """
         self.num_sources = num_sources
         self.with_target = with_target

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
-from data.files import find_folder
-from data.image_io import probe_image, read_image, require_images
-from data.panels import panel_stem, panel_width, split_panels
+from data.scenes.panels import panel_stem, panel_width, split_panels
 from data.transforms import JointTransform
+from util.files import find_folder
+from util.images.image_io import probe_image, read_image, require_images
 
 
 class StackedDataset(FusionDataset):

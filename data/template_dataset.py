@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from data.base_dataset import FusionDataset, Pictures
-from data.files import find_folder
-from data.image_io import read_image, require_images
 from data.transforms import JointTransform
 from util.errors import UserError
+from util.files import find_folder
+from util.images.image_io import read_image, require_images
 
 
 class TemplateDataset(FusionDataset):

@@ -1,4 +1,4 @@
-"""From pictures to tensors and back (apart from `data.image_io`, so that scripts without torch start at once)."""
+"""From pictures to tensors and back, apart from `util.images.image_io`: scripts without torch start at once."""
 
 from __future__ import annotations
 

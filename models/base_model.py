@@ -20,7 +20,7 @@ from models.schedules import build_scheduler, restore_scheduler
 
 
 class Engine(Protocol):
-    """What a procedure needs of the machine; `util.runtime.Runtime` is one."""
+    """What a procedure needs of the machine; `engine.runtime.Runtime` is one."""
 
     def prepare(self, network: nn.Module, *optimizers: Optimizer, may_compile: bool = True) -> tuple[Any, ...]:
         """Returns the network and its optimisers, ready for the machine."""

@@ -24,16 +24,6 @@ from options.watching import WatchingOptions
 TEST_DEFAULTS = {"phase": "test", "with_target": False, "dataset_mode": "sources"}
 
 
-TESTING_ONLY = (TestingOptions,)
-TRAINING_ONLY = (
-    TrainingOptions,
-    WatchingOptions,
-    AugmentationOptions,
-    *tables.MODELS.values(),
-    *tables.DISCRIMINATORS.values(),
-)
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that train.py was told."""
@@ -88,21 +78,6 @@ def test_groups(selection: tables.Selection) -> dict[str, type]:
         "generator": tables.GENERATORS[selection.netG],
         "testing": TestingOptions,
     }
-
-
-def all_groups() -> list[type]:
-    """Every option group there is."""
-    components = (tables.MODELS, tables.GENERATORS, tables.DISCRIMINATORS, tables.DATASETS)
-    return [
-        tables.Selection,
-        RunOptions,
-        DataOptions,
-        AugmentationOptions,
-        TrainingOptions,
-        WatchingOptions,
-        TestingOptions,
-        *(group for table in components for group in table.values()),
-    ]
 
 
 def parse_train(argv: Sequence[str], recorded: Mapping[str, Any] | None = None) -> tuple[TrainConfig, Parsed]:

@@ -152,8 +152,6 @@ def _build_parser(groups: Groups, description: str, travelling: Mapping[str, Any
 
 def _other_places(mine: Collection[str]) -> dict[str, str]:
     """Options that exist, but not here: --option → what has it."""
-    from options import commands  # noqa: PLC0415  (commands are built on this module)
-
     components: dict[str, list[str]] = {}
     tables_of = (("model", tables.MODELS), ("netG", tables.GENERATORS), ("dataset_mode", tables.DATASETS))
     for option, table in tables_of:
@@ -161,7 +159,7 @@ def _other_places(mine: Collection[str]) -> dict[str, str]:
             for entry in fields(group):
                 components.setdefault(f"--{entry.name}", []).append(f"--{option} {component}")
     found = {flag: f"belongs to {' or '.join(names)}, which is not selected" for flag, names in components.items()}
-    for groups, place in ((commands.TRAINING_ONLY, "train.py"), (commands.TESTING_ONLY, "test.py")):
+    for groups, place in ((tables.TRAINING_ONLY, "train.py"), (tables.TESTING_ONLY, "test.py")):
         if not {entry.name for entry in fields(groups[0])} <= set(mine):  # else this is that command
             found |= {
                 f"--{entry.name}": f"is an option of {place} alone" for group in groups for entry in fields(group)
@@ -238,6 +236,4 @@ def read_config(words: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _all_option_names() -> set[str]:
-    from options import commands  # noqa: PLC0415  (commands are built on this module)
-
-    return {entry.name for group in commands.all_groups() for entry in fields(group)}
+    return {entry.name for group in tables.all_groups() for entry in fields(group)}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from options.data import (
     AlignedOptions,
+    AugmentationOptions,
+    DataOptions,
     DecompositionOptions,
     PairsAndPhotosOptions,
     PatchesOptions,
@@ -38,6 +40,10 @@ from options.networks import (
     R2GANOptions,
     SMFNetOptions,
 )
+from options.run import RunOptions
+from options.testing import TestingOptions
+from options.training import TrainingOptions
+from options.watching import WatchingOptions
 
 MODELS: dict[str, type[ModelOptions]] = {
     "pix2pix": Pix2PixOptions,
@@ -91,3 +97,22 @@ class Selection:
     netG: str = option("R2GAN_generator", "generator", choices=tuple(GENERATORS))
     netD: str = option("pixel", "discriminator", choices=tuple(DISCRIMINATORS))
     dataset_mode: str = option("aligned", "kind of dataset", choices=tuple(DATASETS))
+
+
+TESTING_ONLY = (TestingOptions,)
+TRAINING_ONLY = (TrainingOptions, WatchingOptions, AugmentationOptions, *MODELS.values(), *DISCRIMINATORS.values())
+
+
+def all_groups() -> list[type]:
+    """Every option group there is."""
+    components = (MODELS, GENERATORS, DISCRIMINATORS, DATASETS)
+    return [
+        Selection,
+        RunOptions,
+        DataOptions,
+        AugmentationOptions,
+        TrainingOptions,
+        WatchingOptions,
+        TestingOptions,
+        *(group for table in components for group in table.values()),
+    ]

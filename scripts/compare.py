@@ -11,7 +11,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.inspection import describe
+from data.scenes.fused_items import FusedItem, find_methods, find_scenes, parse_methods
+from data.scenes.inspection import describe
 from options.measuring import (
     FUSED_HELP,
     LAYOUT_HELP,
@@ -23,13 +24,12 @@ from options.measuring import (
     check_measuring_options,
 )
 from options.strict import StrictParser
-from util.compared_pictures import check_pictures
-from util.comparison import compare_sets, leaderboard_text, remarks, write_comparison
+from scripts.comparing.compared_pictures import check_pictures
+from scripts.comparing.comparison import compare_sets, leaderboard_text, remarks, write_comparison
+from scripts.comparing.measured_items import Record, keep_record, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
-from util.fused_items import FusedItem, find_methods, find_scenes, parse_methods
-from util.measured_items import Record, keep_record, measure_items
-from util.measuring import Values, parse_metrics
+from util.metrics.measuring import Values, parse_metrics
 
 _DESCRIPTION = """Measures the fused pictures of two or more methods and ranks the methods: in every picture and metric,
 over all of them, with confidence intervals and tests of significance. Several sets of scenes are given one after the

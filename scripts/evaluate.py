@@ -9,7 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.inspection import describe
+from data.scenes.fused_items import find_methods, find_scenes, parse_methods
+from data.scenes.inspection import describe
 from options.measuring import (
     FUSED_HELP,
     LAYOUT_HELP,
@@ -21,13 +22,12 @@ from options.measuring import (
     check_measuring_options,
 )
 from options.strict import StrictParser
+from scripts.comparing.measured_items import keep_record, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
-from util.fused_items import find_methods, find_scenes, parse_methods
-from util.measured_items import keep_record, measure_items
-from util.measuring import Values, parse_metrics
 from util.metrics import REFERENCE_METRICS, REFERENCE_SUFFIX
-from util.tables import mean_values, summarise, write_csv, write_json, write_latex
+from util.metrics.measuring import Values, parse_metrics
+from util.metrics.tables import mean_values, summarise, write_csv, write_json, write_latex
 
 _DESCRIPTION = """Measures the fused pictures of one or more methods. A fused picture belongs to the sources whose name
 it has, also with the same text before or behind it in the whole folder (lytro-01.png, IFCNN-MAX-lytro-01.png,

@@ -17,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from torch import nn
 
+from engine.assembly import make_generator, read_off_weights, told_by_weights
+from engine.checkpoint import CheckpointFolder
 from models.registry import get_generator_class
 from models.weights import load_weights, open_weights
 from options import tables
@@ -26,8 +28,6 @@ from options.networks import GeneratorOptions
 from options.parser import Parsed, parse
 from options.run import RunOptions
 from options.validate import check_generator, check_run_name
-from util.assembly import make_generator, read_off_weights, told_by_weights
-from util.checkpoint import CheckpointFolder
 from util.errors import UserError, one_line, run_command
 from util.files import write_text
 

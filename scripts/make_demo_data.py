@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.image_io import write_image
 from options.strict import StrictParser
 from util.errors import run_command
+from util.images.image_io import write_image
 
 Picture = npt.NDArray[np.uint8]
 DEPTH_LEVELS = 4

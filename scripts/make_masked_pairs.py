@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.decomposition_recipe import DecompositionRecipe
+from data.decomposition.recipe import DecompositionRecipe
 from data.pair_files import PairPlan
 from options.strict import StrictParser
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs

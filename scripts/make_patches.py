@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.discovery import Item, discover_folders
-from data.inspection import ON_BAD_SAMPLE, inspect
-from data.patch_cutting import PatchCutter
-from data.patch_files import LAYOUTS
-from data.patch_store import Done, PatchPlan, PatchStore, is_finished, remove_part
-from data.patch_writing import COMPRESSIONS
+from data.patches.cutting import PatchCutter
+from data.patches.reading import LAYOUTS
+from data.patches.store import Done, PatchPlan, PatchStore, is_finished, remove_part
+from data.patches.writing import COMPRESSIONS
+from data.scenes.discovery import Item, discover_folders
+from data.scenes.inspection import ON_BAD_SAMPLE, inspect
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
 from util.files import with_extension

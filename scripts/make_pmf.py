@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.maps import find_maps
 from data.pair_files import PairPlan
-from data.pmf_recipe import OWN_OPTIONS, PUBLISHED_SIZE, RECIPES, PMFRecipe
-from data.synthesis.pmf import DEFAULT_SIGMA, KERNELS
-from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES
+from data.pmf.recipe import OWN_OPTIONS, PUBLISHED_SIZE, RECIPES, PMFRecipe
+from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES
+from data.pmf.synthesis import DEFAULT_SIGMA, KERNELS
 from options.strict import StrictParser, choice
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import UserError, run_command

@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.image_io import check_format, write_image
 from data.pair_files import Found, PairPlan, pair_rng
 from data.saliency.operators import OPERATORS
-from data.saliency_recipe import SaliencyRecipe
-from data.synthesis.saliency import distribute
+from data.saliency.recipe import SaliencyRecipe
+from data.saliency.synthesis import distribute
 from options.strict import StrictParser
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import EXIT_DONE, UserError, run_command
 from util.files import check_place
+from util.images.image_io import check_format, write_image
 
 _DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide pictures
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).

@@ -15,19 +15,19 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.inspection import describe, look_at
+from data.scenes.fused_items import parse_methods
+from data.scenes.inspection import describe, look_at
+from engine.tasks import Task, run_all
 from options.commands import TrainConfig, parse_test, parse_train
 from options.data import SourcesOptions
 from options.files import MAY_CHANGE, differences, read_options, take_travelling, to_dict
 from options.strict import StrictParser
 from options.validate import validate_test, validate_train
+from scripts.comparing.repeated import read_tested, read_validated, table_text, write_repeated
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place, write_text
-from util.fused_items import parse_methods
 from util.loggers.files import read_records
-from util.measuring import parse_metrics
-from util.processes import Task, run_all
-from util.repeated import read_tested, read_validated, table_text, write_repeated
+from util.metrics.measuring import parse_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 _DESCRIPTION = """Trains one recipe with several seeds, fuses test sets with each network, and reports mean ± standard

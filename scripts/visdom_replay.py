@@ -9,13 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from engine.training.watching import check_address
 from options.files import read_options
 from options.strict import StrictParser
 from options.watching import WatchingOptions
 from util.errors import EXIT_DONE, UserError, run_command
 from util.loggers import Board, fill_board
 from util.loggers.visdom_client import VisdomClient, VisdomError
-from util.watching import check_address
 
 _DESCRIPTION = """Sends the curves and the newest pictures that a training has recorded under checkpoints/NAME to a
 Visdom server, in the windows that train.py would have drawn. Start the server with: python -m visdom.server

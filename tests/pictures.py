@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.image_io import write_image
+from util.images.image_io import write_image
 
 
 def scene(seed: int, height: int = 48, width: int = 64) -> np.ndarray:

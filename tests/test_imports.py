@@ -1,52 +1,35 @@
-"""Who may import whom: the table in CONTRIBUTING.md, kept."""
+"""Who may import whom: the floors of the house that CONTRIBUTING.md draws, kept."""
 
 import ast
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"models", "data", "options", "util", "train", "test", "scripts", "tests"}
-LEAVES = {
-    "util.errors",
-    "util.files",
-    "util.safe_load",
-    "util.direction",
-    "util.suggest",
-    "util.workers",
-}  # these import nothing of the project but each other
 
-# the longest prefix that fits decides; a rule lists which of our modules (by prefix) may be imported
-RULES = {
-    "util.errors": set(),
-    "util.files": {"util.errors"},
-    "util.suggest": set(),
-    "util.direction": set(),
-    "util.safe_load": {"util.errors"},
-    "util.workers": {"util.errors"},
-    "options": {"options", *LEAVES},
-    "data": {"data", *LEAVES},
-    "models": {"models", *LEAVES},
+# A module imports from its own floor and from those before it.
+FLOORS = (("util",), ("options",), ("data",), ("models",), ("engine",), ("scripts", "train", "test"))
+FLOOR_OF = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
+
+LEAVES = {f"util.{name}" for name in ("errors", "files", "suggest", "workers", "safe_load")}
+
+# Rooms that keep to themselves more than their floor asks for; the longest prefix that fits decides.
+ROOMS = {
+    **dict.fromkeys(LEAVES, {"util.errors"}),
+    "util.statistics": {"util.statistics", *LEAVES},
+    "util.metrics": {"util.metrics", "util.statistics.direction"},
+    "util.metrics.measuring": {"util.metrics", "util.images", *LEAVES},
+    "util.metrics.tables": {"util.metrics", *LEAVES},
+    "util.images": {"util.images", *LEAVES},
+    "util.report": {"util.report", "util.statistics", *LEAVES},
+    "util.loggers": {"util.loggers", "util.report", "util.images", *LEAVES},
     "models.generators": {"models.generators.base", "models.layers", "models.weights", "models.choices", *LEAVES},
-    "util.metrics": {"util.metrics", "util.direction"},
-    "util.significance": set(),
-    "util.ranking": {"util.significance", *LEAVES},
-    "util.report": {"util.report", "util.ranking", "util.significance", *LEAVES},
-    "util.launch": {"util.errors"},
-    "util.failures": {"util.errors"},
-    "util.runtime": {"util.launch", "util.failures", *LEAVES},
-    "util.checkpoint": {*LEAVES},
-    "util.loggers": {"util.loggers", "util.report", "data.image_io", *LEAVES},
-    "util": {"util", "models.base_model", "models.generators.base", "data", "options", *LEAVES},
-    "util.assembly": {"util", "models", "data", "options"},
-    "util.fuse_set": {"util", "models", "data", "options"},
-    "util.begin_training": {"util", "models", "data", "options"},
-    "scripts": OURS,
-    "train": OURS,
-    "test": OURS,
+    "engine.launch": {"util.errors"},
 }
 ONLY_HERE = {
-    "lightning_fabric": {"util.runtime"},
+    "lightning_fabric": {"engine.runtime"},
     "dominate": {"util.report"},
     "visdom": {"util.loggers.visdom_client"},
     "tensorboard": {"util.loggers.tensorboard"},
@@ -55,19 +38,20 @@ ONLY_HERE = {
     "pooch": {"scripts"},
 }
 WITHOUT_TORCH = (
-    *("options", "util.report", "util.ranking", "util.significance", "util.launch", "util.workers"),
-    *("util.direction", "util.errors", "util.files", "util.suggest"),
+    *("options", "util.report", "util.statistics", "engine.launch"),
+    *("util.errors", "util.files", "util.suggest", "util.workers"),
 )
 
 
 def modules():
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts[0] in OURS - {"tests"}:
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+    """All modules of the project: name → path."""
+    paths = [path for folder in FLOOR_OF for path in [ROOT / f"{folder}.py", *sorted((ROOT / folder).rglob("*.py"))]]
+    parts = {path: path.relative_to(ROOT).with_suffix("").parts for path in paths if path.is_file()}
+    return {".".join(names[:-1] if names[-1] == "__init__" else names): path for path, names in parts.items()}
 
 
 def imported(path):
+    """Everything that a module imports, `from a import b` as a.b."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -81,14 +65,36 @@ def within(module, prefix):
     return module == prefix or module.startswith(prefix + ".")
 
 
-@pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=found[0]) for found in modules()])
-def test_a_module_imports_only_what_its_room_may(module, path):
-    rule = max((prefix for prefix in RULES if within(module, prefix)), key=len)
-    for name in imported(path):
+MODULES = modules()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_room_may(module):
+    room = max((prefix for prefix in ROOMS if within(module, prefix)), key=len, default=None)
+    for name in imported(MODULES[module]):
         top = name.split(".")[0]
-        if top in OURS:
-            assert any(within(name, allowed) for allowed in RULES[rule]), f"{module} may not import {name}"
+        if top in FLOOR_OF:
+            assert FLOOR_OF[top] <= FLOOR_OF[module.split(".")[0]], f"{module} must not look up to {name}"
+            allowed = ROOMS.get(room, {top})
+            assert any(within(name, prefix) for prefix in allowed), f"{module} may not import {name}"
         for library, rooms in ONLY_HERE.items():
-            assert top != library or any(within(module, room) for room in rooms), f"{module} may not import {library}"
-        if any(within(module, room) for room in WITHOUT_TORCH):
+            assert top != library or any(within(module, prefix) for prefix in rooms), f"{module} imports {library}"
+        if any(within(module, prefix) for prefix in WITHOUT_TORCH):
             assert top not in ("torch", "torchvision", "kornia"), f"{module} must not import {name}"
+
+
+def test_there_is_no_circle_and_no_arrow_up():
+    ours, arrows = {}, Counter()
+    for module, path in MODULES.items():
+        ours[module] = set()
+        for name in imported(path):
+            target = name if name in MODULES else name.rpartition(".")[0]
+            if target in MODULES and target != module:
+                ours[module].add(target)
+                arrows[module.split(".")[0], target.split(".")[0]] += 1
+    TopologicalSorter(ours).prepare()  # raises on a circle
+    floors = list(FLOOR_OF)
+    print(f"\n{'imports from':>14}", *(f"{folder:>8}" for folder in floors))
+    for folder in floors:
+        print(f"{folder:>14}", *(f"{arrows[folder, other] or '':>8}" for other in floors))
+    assert not [pair for pair in arrows if FLOOR_OF[pair[1]] > FLOOR_OF[pair[0]]]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from data.pmf_recipe import RECIPES
+from data.pmf.recipe import RECIPES
+from data.pmf.synthesis import KERNELS
 from data.registry import _DATASETS
 from data.saliency.operators import OPERATORS
-from data.synthesis.pmf import KERNELS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
 from models.choices import check_choice

@@ -1,1 +1,1 @@
-"""What stands around the networks: the run, the loop, checkpoints, metrics, loggers and pages."""
+"""What knows nothing of networks or data sets: errors, files, images, metrics, statistics, loggers, pages."""

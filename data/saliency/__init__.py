@@ -1,1 +1,1 @@
-"""Where the saliency map of a photograph comes from: an operator, a folder of maps, or a user's model."""
+"""Pairs by saliency: where a photograph's map comes from, and how its information is distributed."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.image_io import read_image
 from data.saliency.operators import SaliencyMap
 from data.transforms import resize_picture
 from util.errors import UserError
+from util.images.image_io import read_image
 
 _LARGEST_SPREAD = 0.1  # between the channels of a grey map: JPEG makes some; a map drawn in false colours has more
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.image_io import write_image
 from data.loader import SampleLoader
 from data.sampler import EpochSampler
+from engine.runtime import Runtime
+from engine.training.begin_training import build_loader
 from options.commands import TrainConfig, parse_train
 from options.strict import StrictParser
 from options.validate import validate_train
-from util.begin_training import build_loader
 from util.errors import UserError
-from util.runtime import Runtime
+from util.images.image_io import write_image
 
 _DESCRIPTION = """Makes training samples as train.py does, with several numbers of --num_threads, in turns, and prints
 samples per second (the median over the turns), milliseconds per sample and the ratio to the first row. What follows --

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from data.image_io import read_image
 from options.strict import StrictParser
 from util.errors import UserError
-from util.measuring import as_levels
+from util.images.image_io import read_image
 from util.metrics import METRICS, compute_metrics
+from util.metrics.measuring import as_levels
 
 _DESCRIPTION = """Measures seconds per picture (the median over the turns) of every metric by itself, of all of them in
 one call, which share what they have in common, and of the sets of metrics that other scripts compute: with one thread

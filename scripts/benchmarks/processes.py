@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.tasks import last_line
 from util.errors import UserError
-from util.processes import last_line
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.image_io import write_image
 from options.strict import StrictParser
 from scripts.benchmarks.processes import run_measured
 from util.errors import UserError
+from util.images.image_io import write_image
 from util.loggers.files import read_records
 
 _DESCRIPTION = """Trains for a few steps with train.py itself, on pictures of noise, once per way of training, in

@@ -7,19 +7,19 @@ import torch
 from data import registry
 from data.base_dataset import FusionDataset
 from data.cache import ArrayCache
-from data.image_io import list_images, read_image
+from data.pmf.synthesis import published_pair
 from data.pmf_dataset import PMFDataset
 from data.registry import create_dataset, list_dataset_modes
 from data.stacked_dataset import StackedDataset
-from data.synthesis.pmf import published_pair
 from data.template_dataset import TemplateDataset
 from data.tensors import to_uint8
 from data.transforms import JointTransform
+from engine.assembly import build_dataset
 from options.commands import parse_train
 from tests.data.helpers import block_map, save
 from tests.data.patch_files import random_pairs, write_ours
-from util.assembly import build_dataset
 from util.errors import UserError
+from util.images.image_io import list_images, read_image
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import write_image
+from data.decomposition.synthesis import faded, masked_copies, random_masks, random_part
 from data.registry import create_dataset
-from data.synthesis.decomposition import faded, masked_copies, random_masks, random_part
 from data.transforms import JointTransform
 from tests.pictures import scene
 from util.errors import UserError
+from util.images.image_io import write_image
 
 DRAWS = 10_000
 LOWEST, HIGHEST = 0.1, 0.1 + 1 / 1.12

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data.image_io import read_image
 from data.maps import pair_maps, read_map, read_map_picture
 from tests.data.helpers import block_map, save, shared
 from util.errors import UserError
+from util.images.image_io import read_image
 
 
 def renumber(labels):

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from data.loader import create_loader
-from data.patch_cutting import PatchCutter, contrast
-from data.patch_files import PatchFile, find_patch_file
+from data.patches.cutting import PatchCutter, contrast
+from data.patches.reading import PatchFile, find_patch_file
 from data.patches_dataset import PatchesDataset
 from data.registry import create_dataset
 from data.sampler import EpochSampler
 from data.transforms import JointTransform
 from tests.data.helpers import save
 from tests.data.patch_files import random_pairs, write_ours, write_published
-from util.colour import luma
 from util.errors import UserError
+from util.images.colour import luma
 
 
 @pytest.fixture(params=["ours", "published", "compressed"])

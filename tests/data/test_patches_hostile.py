@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.patch_files import PatchFile, read_attributes
+from data.patches.reading import PatchFile, read_attributes
 from tests.data.patch_files import random_pairs, write_ours, write_published
 from util.errors import UserError
 
@@ -226,7 +226,7 @@ FUZZ = """
 import sys
 from pathlib import Path
 import numpy as np
-from data.patch_files import PatchFile
+from data.patches.reading import PatchFile
 from util.errors import UserError
 whole, path = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
 rng, good = np.random.default_rng(int(sys.argv[3])), 0

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from data.image_io import read_image
 from data.maps import pair_maps, read_map_picture
-from data.synthesis.pmf import PUBLISHED_SIGMA, defocus, disc_kernel, published_pair, realistic_sources, split_regions
+from data.pmf.synthesis import PUBLISHED_SIGMA, defocus, disc_kernel, published_pair, realistic_sources, split_regions
 from tests.data.helpers import block_map, shared
+from util.images.image_io import read_image
 
 # SHA-256 of [source 1 | source 2 | photograph] in BGR. The same code gives the published pictures of shared/reference
 # pixel for pixel; those may not be copied here.

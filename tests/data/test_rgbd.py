@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from data.image_io import read_image
 from data.maps import read_map
+from data.pmf.recipe import OWN_OPTIONS, RECIPES, PMFRecipe
+from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources, split_depth
 from data.pmf_dataset import PMFDataset
-from data.pmf_recipe import OWN_OPTIONS, RECIPES, PMFRecipe
-from data.synthesis.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources, split_depth
 from data.tensors import to_uint8
 from data.transforms import JointTransform
 from options.commands import parse_train
@@ -17,6 +16,7 @@ from options.data import PMF_RECIPE_OPTIONS, PMFOptions
 from options.validate import validate_train
 from tests.data.helpers import save, shared
 from util.errors import UserError
+from util.images.image_io import read_image
 
 
 def ramp(height, width, *, levels=None):

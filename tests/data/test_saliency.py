@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import read_image
 from data.saliency.maps import read_saliency
 from data.saliency.model import check_model, predict_saliency
 from data.saliency.operators import OPERATORS
-from data.saliency_recipe import SaliencyRecipe
+from data.saliency.recipe import SaliencyRecipe
 from tests.data.helpers import save
 from tests.data.onnx_files import write_mean_of_channels
 from util.errors import UserError
+from util.images.image_io import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -219,7 +219,7 @@ def test_no_such_model_and_several_outputs(tmp_path):
 
 def test_torch_is_loaded_for_a_model_only():
     """So that make_saliency_pairs.py starts at once."""
-    code = "import sys, data.saliency_recipe, scripts.make_saliency_pairs; assert 'torch' not in sys.modules"
+    code = "import sys, data.saliency.recipe, scripts.make_saliency_pairs; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import list_images, read_image
 from data.loader import create_loader
 from data.saliency.model import _open_model
 from data.saliency_dataset import SaliencyDataset
@@ -16,6 +15,7 @@ from tests.data.helpers import save
 from tests.data.onnx_files import write_mean_of_channels
 from tests.data.test_saliency import Brightness, script
 from util.errors import UserError
+from util.images.image_io import list_images, read_image
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_sample_depends_on_its_key_only(root, tmp_path, saliency):
 def test_the_saliency_is_that_of_the_whole_photograph_and_found_once(root, monkeypatch):
     asked = []
     operator = lambda photo: asked.append(photo.shape) or np.zeros(photo.shape[:2], np.float32)  # noqa: E731
-    monkeypatch.setattr("data.saliency_recipe.OPERATORS", {"spectral": operator})
+    monkeypatch.setattr("data.saliency.recipe.OPERATORS", {"spectral": operator})
     dataset = SaliencyDataset(root=root, phase="train", pairs_per_image=2, transform=JointTransform(crop_size=16))
     assert len(dataset) == 8
     names = [dataset[epoch, index]["name"] for epoch in range(2) for index in range(8)]

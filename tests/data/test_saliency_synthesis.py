@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+from data.synthesis import saliency as synthesis
 
 from data.saliency.operators import OPERATORS
-from data.synthesis import saliency as synthesis
-from data.synthesis.saliency import DEGRADATIONS, degrade, distribute, draw_masks
+from data.saliency.synthesis import DEGRADATIONS, degrade, distribute, draw_masks
 
 
 @pytest.fixture

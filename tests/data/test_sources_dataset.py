@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import read_image
 from data.sources_dataset import SourcesDataset
 from data.transforms import JointTransform
 from tests.data.helpers import save, shared
 from util.errors import UserError
+from util.images.image_io import read_image
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import time
 import pytest
 import torch
 
+from engine.training import validation
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, curve, in_a_shell, train
 from tests.pictures import write_pairs
-from util import validation
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from data.image_io import read_image, write_image
 from tests.integration.commands import SMALL, fuse, train
 from tests.pictures import scene, stacked, write_pairs
+from util.images.image_io import read_image, write_image
 
 
 def test_fusing_from_the_checkpoint_folder_alone(trained, tmp_path, capsys):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import read_image, write_image
 from tests.integration import train_in_double
 from tests.integration.commands import SMALL, curve, fuse, in_a_shell, train
 from tests.pictures import scene, write_pairs
+from util.images.image_io import read_image, write_image
 
 WORDS = ["--model", "gsgif", "--n_blocks", 1, *SMALL, "--n_epochs", 2, "--n_epochs_decay", 0, "--loggers", "none"]
 TERMS = {"G_L1", "G_feat", "G_GAN", "D_fake", "D_real"}

@@ -12,10 +12,10 @@ import time
 import pytest
 import torch
 
-from data.image_io import write_image
+from engine.launch import _free_port
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, curve, in_a_shell, is_alive, train
 from tests.pictures import stacked, write_pairs
-from util.launch import _free_port
+from util.images.image_io import write_image
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 TORCHRUN = ["-m", "torch.distributed.run"]

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from data.image_io import read_image
 from scripts import import_checkpoint
 from tests.data.helpers import shared
 from tests.integration.commands import fuse
 from util.errors import run_command
+from util.images.image_io import read_image
 
 
 @pytest.fixture(scope="session")

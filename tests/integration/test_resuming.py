@@ -6,10 +6,10 @@ import math
 import pytest
 import torch
 
+from engine.checkpoint import CheckpointFolder
+from engine.training.trainer import Trainer
 from tests.integration.commands import SMALL, curve, train
 from tests.pictures import write_pairs
-from util.checkpoint import CheckpointFolder
-from util.trainer import Trainer
 
 
 @pytest.fixture

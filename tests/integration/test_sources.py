@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from data.image_io import read_image, write_image
+from engine.checkpoint import CheckpointFolder
 from models import create_generator
 from tests.integration.commands import ROOT, SMALL, fuse, in_a_shell, train
 from tests.pictures import scene, write_pairs
-from util.checkpoint import CheckpointFolder
+from util.images.image_io import read_image, write_image
 
 
 def grey(seed, height=40, width=52):
@@ -161,13 +161,13 @@ def test_damage_that_only_decoding_shows_is_skipped_too(test, tmp_path, monkeypa
     """A picture that goes bad between the look at its header and the reading of it."""
     write_pairs(tmp_path / "data", 3, with_target=False)
     spoilt = tmp_path / "data" / "p01.png"
-    monkeypatch.setattr("util.fuse_set.Evaluator", _spoiling(spoilt))
+    monkeypatch.setattr("engine.fusing.fuse_set.Evaluator", _spoiling(spoilt))
     assert test("--dataroot", tmp_path / "data", "--on_bad_sample", "skip")[0] == 3
     assert test("--dataroot", tmp_path / "data")[0] == 2
 
 
 def _spoiling(path):
-    from util.evaluator import Evaluator  # noqa: PLC0415
+    from engine.fusing.set_fuser import Evaluator  # noqa: PLC0415
 
     class Spoiling(Evaluator):
         def run(self, *words, **options):

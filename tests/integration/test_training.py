@@ -9,9 +9,9 @@ import time
 import pytest
 import torch
 
-from data.image_io import write_image
 from tests.integration.commands import ROOT, SMALL, in_a_shell, train
 from tests.pictures import stacked, write_pairs, write_photographs
+from util.images.image_io import write_image
 
 
 def test_the_run_folder_holds_what_the_interface_promises(trained):

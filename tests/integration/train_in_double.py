@@ -8,10 +8,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from engine.assembly import build_runtime
+from engine.launch import Place, launch
+from engine.training.begin_training import begin_training
 from options.commands import parse_train
-from util.assembly import build_runtime
-from util.begin_training import begin_training
-from util.launch import Place, launch
 
 
 def main(argv):

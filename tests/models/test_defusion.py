@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from data.image_io import read_image
 from models import create_generator
 from models.generators.base import Normalisation
 from models.weights import load_weights
@@ -20,6 +19,7 @@ from tests.integration.commands import fuse
 from tests.models.reference import PLACES, filled_weights, load_reference
 from tests.pictures import write_pairs
 from util.errors import UserError
+from util.images.image_io import read_image
 
 PARAMETERS = {"tester": 7_874_473, "trainer": 8_043_817}
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}

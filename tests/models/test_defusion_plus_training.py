@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from engine.runtime import Runtime
+from engine.training.begin_training import _validation_set
 from models import create_generator
 from models.base_model import OptimizerSettings
 from models.defusion_plus_model import DeFusionPlusModel
@@ -20,9 +22,7 @@ from options.validate import validate_train
 from tests.integration.commands import curve, train
 from tests.pictures import write_pairs, write_photographs, write_sources
 from tests.teachers import teacher_weights, write_teacher
-from util.begin_training import _validation_set
 from util.errors import UserError
-from util.runtime import Runtime
 
 MACHINE = ["--gpu_ids", "-1", "--crop_size", 16, "--batch_size", 2, "--num_threads", 0, "--loggers", "none"]
 MACHINE += ["--n_epochs_decay", 0, "--print_freq", 2, "--init_type", "xavier", "--init_gain", 1, "--lr", 1e-3]

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from engine.runtime import Runtime
 from models import create_discriminator, create_generator
 from models.base_model import OptimizerSettings
 from models.gsgif_model import GSGIFModel
 from util.errors import UserError
-from util.runtime import Runtime
 
 
 def build(accumulate=1, precision="32", skips="none", norm="none", lr=2e-4, **options):

@@ -14,7 +14,6 @@ import torch
 import torchvision
 from torch.nn import functional
 
-from data.image_io import read_image
 from models import create_generator
 from models.generators.base import IMAGENET
 from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
@@ -24,6 +23,7 @@ from options.validate import validate_train
 from tests.integration.commands import curve, train
 from tests.pictures import write_pairs
 from util.errors import UserError
+from util.images.image_io import read_image
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SMALL = ["--model", "ifcnn", "--netG", "IFCNN", "--gpu_ids", "-1", "--crop_size", 32, "--batch_size", 2]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.image_io import read_image, write_image
 from models import create_generator
 from tests.integration.commands import SMALL, fuse, train
 from tests.pictures import scene, write_photographs
+from util.images.image_io import read_image, write_image
 
 COMMON = ["--n_epochs", 1, "--n_epochs_decay", 0, "--print_freq", 2, "--loggers", "none"]
 COMMON += ["--init_gain", 0.2]  # larger than usual: what a few steps leave of a network shall still depend on its input

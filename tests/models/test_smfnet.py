@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from data.image_io import read_image, write_image
 from models import create_generator
 from models.generators.base import Normalisation
 from models.init import init_weights
@@ -23,6 +22,7 @@ from tests.integration.commands import fuse
 from tests.models.reference import filled_weights, load_reference
 from tests.pictures import scene
 from util.errors import UserError
+from util.images.image_io import read_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {  # of each part: all, and those that are in published files without a use

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from data.image_io import write_image
+from engine.runtime import Runtime
+from engine.training.trainer import Trainer
 from models.base_model import OptimizerSettings
 from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms
 from models.smfnet_model import SMFNetModel
@@ -12,8 +13,7 @@ from tests.integration.commands import curve, fuse, train
 from tests.models.test_smfnet import build, pictures
 from tests.pictures import scene, stacked, write_pairs, write_sources
 from util.errors import UserError
-from util.runtime import Runtime
-from util.trainer import Trainer
+from util.images.image_io import write_image
 
 PARTS = ("DIDF_Encoder", "DIDF_Decoder", "GraphModel", "BaseFuseLayer", "DetailFuseLayer")
 FUSING = ("BaseFuseLayer.", "DetailFuseLayer.", "GraphModel.C_cls.")

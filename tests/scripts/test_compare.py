@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from scripts import compare
+from scripts.comparing import measured_items
 from tests.data.helpers import save
 from tests.pictures import scene
-from util import measured_items
 from util.errors import run_command
 
 

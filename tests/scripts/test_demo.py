@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from data.image_io import read_image
 from data.maps import pair_maps, read_map
 from scripts import demo_summary, make_demo_data
 from util.errors import run_command
+from util.images.image_io import read_image
 
 
 def test_demonstration_data_are_photographs_with_maps(tmp_path):

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.checkpoint import CheckpointFolder
 from models import create_generator
 from options.files import travelling_options
 from scripts import import_checkpoint
 from tests.integration.commands import fuse
 from tests.pictures import write_pairs
-from util.checkpoint import CheckpointFolder
 from util.errors import run_command
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights" / "ifcnn"

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import skimage.data
 
-from data.image_io import read_image
-from data.synthesis.decomposition import COARSE
+from data.decomposition.synthesis import COARSE
 from scripts.make_masked_pairs import main
 from tests.data.helpers import save
 from util.errors import run_command
+from util.images.image_io import read_image
 
 
 def make(folder, *more):

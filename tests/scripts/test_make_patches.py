@@ -2,8 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.image_io import read_image
-from data.patch_files import PatchFile
+from data.patches.reading import PatchFile
 from data.patches_dataset import PatchesDataset
 from scripts import make_patches
 from tests.data.helpers import save
@@ -18,6 +17,7 @@ from tests.scripts.patch_making import (
     make_scenes,
     runner,
 )
+from util.images.image_io import read_image
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from data import patch_store
-from data.patch_cutting import PatchCutter
-from data.patch_files import PatchFile
+from data.patches import store as patch_store
+from data.patches.cutting import PatchCutter
+from data.patches.reading import PatchFile
 from scripts.make_patches import main
 from tests.scripts.patch_making import arguments, assert_bad_input, damaged, make_scenes, runner, same
 from util.errors import run_command
@@ -31,8 +31,8 @@ KILLED = """
 import os, signal, sys
 sys.path.insert(0, ".")
 import h5py
-from data import patch_store, patch_writing
-from data.patch_cutting import PatchCutter
+from data.patches import store as patch_store, patch_writing
+from data.patches.cutting import PatchCutter
 from scripts.make_patches import main
 place, countdown = sys.argv[1], [int(sys.argv[2])]
 def die(*_):

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import skimage.data
 
-from data.image_io import read_image
 from data.pair_files import pair_rng
 from data.saliency.operators import spectral
-from data.synthesis.saliency import distribute
+from data.saliency.synthesis import distribute
 from scripts import make_saliency_pairs, pair_making
 from scripts.make_saliency_pairs import main
 from tests.data.helpers import save
 from tests.data.onnx_files import write_mean_of_channels
 from util.errors import run_command
+from util.images.image_io import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
 

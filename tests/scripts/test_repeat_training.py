@@ -10,11 +10,11 @@ import time
 import pytest
 import torch
 
-from data.image_io import write_image
 from scripts import repeat_training
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, is_alive
 from tests.pictures import stacked, write_pairs
 from util.errors import UserError, run_command
+from util.images.image_io import write_image
 
 SHORT = [*(word for word in SMALL if word not in ("--gpu_ids", "-1")), "--n_epochs", "1", "--n_epochs_decay", "0"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from data.image_io import write_image
+from util.images.image_io import write_image
 from util.loggers.events import ResumePoint, TrainingEvent
 from util.report import TrainingPage
 

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from data.image_io import read_image
 from util.errors import UserError
+from util.images.image_io import read_image
 from util.loggers.board import Board
 from util.loggers.files import read_records, read_values
 from util.report.records import read_records as read_page_records

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from util.direction import Better
 from util.metrics import (
     correlation,
     fmi,
@@ -22,6 +21,7 @@ from util.metrics import (
 )
 from util.metrics.metric import Measure, Metric
 from util.metrics.reference import REFERENCE_METRICS, REFERENCE_SUFFIX
+from util.statistics.direction import Better
 
 FAMILIES: tuple[tuple[Metric, ...], ...] = (
     statistics.METRICS,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from util.direction import Better
 from util.metrics.scene import Scene
+from util.statistics.direction import Better
 
 Measure = Callable[[Scene], Tensor]
 """A definition: scene → (B,) in float64."""

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from util.direction import Better
+from util.statistics.direction import Better
 
 DIGITS = 5
 ARROWS: Mapping[Better, str] = {"higher": "↑", "lower": "↓", "zero": "→0"}

@@ -12,7 +12,6 @@ from dominate import tags
 from dominate.util import raw
 
 from util.files import write_text
-from util.ranking import CONFIDENCE, Overall, SetRanking
 from util.report.columns import ARROWS, MEANINGS
 from util.report.comparison_tables import (
     MetricText,
@@ -24,7 +23,8 @@ from util.report.comparison_tables import (
 )
 from util.report.page import fact_list, new_page, page_header, picture_url, render_page, script_json
 from util.report.verdict import count_text, verdict
-from util.significance import ALPHA
+from util.statistics.ranking import CONFIDENCE, Overall, SetRanking
+from util.statistics.significance import ALPHA
 
 STYLES = ("common.css", "viewer.css", "result_page.css", "comparison_page.css")
 SCRIPTS = (

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from dominate import tags
 
-from util.direction import Better
-from util.ranking import Array, Overall, SetRanking
 from util.report.columns import ARROWS, MEANINGS, Column, make_columns
 from util.report.verdict import count_text, distance_text, p_text, signed_percent
+from util.statistics.direction import Better
+from util.statistics.ranking import Array, Overall, SetRanking
 
 _REMARKS = {
     "alike": ("≈", "no significant difference from the best"),

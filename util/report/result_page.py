@@ -10,10 +10,10 @@ from pathlib import Path
 
 from dominate import tags
 
-from util.direction import Better
 from util.files import natural_key, write_text
 from util.report.columns import Column, make_columns
 from util.report.page import fact_list, new_page, page_header, picture_url, render_page
+from util.statistics.direction import Better
 
 STYLES = ("common.css", "viewer.css", "result_page.css")
 SCRIPTS = (

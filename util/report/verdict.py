@@ -6,7 +6,7 @@ import math
 
 from dominate import tags
 
-from util.ranking import SetRanking
+from util.statistics.ranking import SetRanking
 
 
 def verdict(ranking: SetRanking) -> tags.p:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from data.image_io import write_image
+from util.images.image_io import write_image
 from util.loggers import Board, FileLogger, PageLogger, ResumePoint, TrainingEvent, fill_board
 
 

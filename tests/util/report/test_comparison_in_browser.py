@@ -1,9 +1,9 @@
 """The page of a comparison in a real browser, opened from disk."""
 
-from data.image_io import write_image
 from tests.browser import By, WebDriverWait, headless_chromium, needs_chromium
 from tests.pictures import scene
 from tests.util.report.test_comparison_page import NASTY, compared, values, write
+from util.images.image_io import write_image
 
 
 @needs_chromium

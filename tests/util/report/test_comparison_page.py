@@ -6,10 +6,10 @@ from html import unescape
 import numpy as np
 import pytest
 
-from util.ranking import rank_over_sets, rank_set, take_comparable
 from util.report.comparison_page import ComparedSet, ScenePictures, write_comparison_page
 from util.report.comparison_tables import MetricText
 from util.report.verdict import distance_text, percent, signed_percent, verdict
+from util.statistics.ranking import rank_over_sets, rank_set, take_comparable
 
 NASTY = '<img src=x onerror="alert(1)">\' & ü </script><!--<script> #1 50%'
 BETTER = {"EN": "higher", "MSE": "lower", "Bias": "zero"}

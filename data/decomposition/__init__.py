@@ -1,0 +1,1 @@
+"""Masked copies of photographs, as DeFusion is trained on."""

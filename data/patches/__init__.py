@@ -1,0 +1,1 @@
+"""Training patches of two modalities in an HDF5 file."""

@@ -1,0 +1,208 @@
+"""Reading pairs of patches from HDF5 files, without trusting them.
+
+Two layouts are understood:
+
+* ours: datasets `ir` and `vi`, each (N, 1, S, S), one chunk per patch;
+* published: groups `ir_patchs` and `vis_patchs` (spelt so), in each one dataset (1, S, S) per patch, named 0, 1, …
+
+Values are `float32` in [0, 1]. HDF5 can lead out of a file in four ways: external links, soft links (which may pass
+through external ones), external storage and virtual datasets. None of them is followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from data.patches.cutting import LARGEST_PATCH, Patches
+from util.errors import UserError
+from util.files import find_folder, list_files
+
+EXTENSIONS = (".h5", ".hdf5")
+OURS, PUBLISHED = ("ir", "vi"), ("ir_patchs", "vis_patchs")
+LAYOUTS = MappingProxyType({"ours": OURS, "published": PUBLISHED})  # --layout → infrared, visible
+_KNOWN_FILTERS = frozenset(
+    {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+)  # any other would be looked for among the plug-ins of the machine
+_LARGEST_CHUNK = 4 * LARGEST_PATCH**2  # bytes that are unpacked to read any part of a chunk
+
+
+class PatchFile:
+    """The pairs of patches of one file, opened read-only.
+
+    A handle is never shared between processes: each one that reads opens the file for itself when it first does.
+
+    Attributes:
+        path: the file.
+        layout: `ours` or `published`.
+        side: of a patch, in pixels.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Looks at the file's structure and its first pair, and closes it again.
+
+        Raises:
+            UserError: no such file, no HDF5, or no patches in one of the two layouts.
+        """
+        self.path = path
+        self._file: h5py.File | None = None
+        self._process = 0
+        self._parts: tuple[Any, Any]  # both datasets, or both groups
+        if not path.is_file():
+            raise UserError(f"no such file: {path}")
+        try:
+            with _refusing(path):
+                self._open()
+                self.layout = "ours" if isinstance(self._parts[0], h5py.Dataset) else "published"
+                lengths = [len(part) for part in self._parts]
+                if lengths[0] != lengths[1] or not lengths[0]:
+                    raise UserError(f"{path}: holds {lengths[0]} infrared and {lengths[1]} visible patches")
+                self._length = lengths[0]
+                self.side = int(self._dataset(0, 0).shape[-1])
+                self.read(0)
+        finally:
+            self.close()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, index: int) -> Patches:
+        """Reads one pair.
+
+        Args:
+            index: 0 … len(self) − 1.
+
+        Returns:
+            (2, S, S) float32 in [0, 1], infrared and visible.
+
+        Raises:
+            UserError: the pair is missing, damaged, of another shape or out of range.
+        """
+        with _refusing(self.path):
+            if self._process != os.getpid():
+                self._open()
+            pair = np.stack([self._patch(part, index) for part in (0, 1)])
+            if not (pair.min() >= 0 and pair.max() <= 1):  # NaN is neither
+                raise UserError(f"{self.path}: patch {index} has values out of [0, 1]")
+        return pair
+
+    def close(self) -> None:
+        """Closes the file; the next `read` opens it again."""
+        self._process = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "layout": self.layout, "side": self.side, "_length": self._length}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"_file": None, "_process": 0}
+
+    def _open(self) -> None:
+        self.close()  # what a forked process inherited is its parent's
+        self._file = h5py.File(self.path, "r")
+        names = OURS if OURS[0] in self._file else PUBLISHED
+        infrared, visible = (self._inside(self._file, name) for name in names)
+        kind = h5py.Dataset if names is OURS else h5py.Group
+        if not (isinstance(infrared, kind) and isinstance(visible, kind)):
+            raise UserError(f"{self.path}: {names[0]} and {names[1]} are not both {kind.__name__.lower()}s")
+        if names is OURS:
+            self._check_dataset(infrared, 4)
+            self._check_dataset(visible, 4)
+        self._parts = infrared, visible
+        self._process = os.getpid()
+
+    def _patch(self, part: int, index: int) -> Patches:
+        """One patch (S, S), of the infrared (0) or the visible ones (1)."""
+        dataset = self._dataset(part, index)
+        if dataset.shape[-1] != self.side:
+            raise UserError(f"{self.path}: {dataset.name} is {dataset.shape}, others have a side of {self.side}")
+        patch: Patches = dataset[index, 0] if self.layout == "ours" else dataset[0]
+        return patch
+
+    def _dataset(self, part: int, index: int) -> Any:
+        """The dataset that a patch is in."""
+        if self.layout == "ours":
+            return self._parts[part]
+        dataset = self._inside(self._parts[part], str(index))
+        self._check_dataset(dataset, 3)
+        return dataset
+
+    def _inside(self, parent: h5py.Group, name: str) -> Any:
+        """What is called so in a group of the file itself."""
+        link = parent.get(name, getlink=True)
+        if link is None:
+            where = "" if parent.name == "/" else f"{parent.name} of "
+            raise UserError(
+                f"{where}{self.path} holds no {name}: wanted datasets {' and '.join(OURS)}, or groups "
+                f"{' and '.join(PUBLISHED)} with one dataset per patch, named 0, 1, …"
+            )
+        if not isinstance(link, h5py.HardLink):
+            raise UserError(f"{self.path}: {name} is a link, which may lead anywhere: wanted the data itself")
+        return parent[name]
+
+    def _check_dataset(self, dataset: Any, dimensions: int) -> None:
+        """Raises `UserError` unless this is a dataset (…, 1, S, S) of floats whose values are all in the file."""
+        if not isinstance(dataset, h5py.Dataset):
+            raise UserError(f"{self.path}: {getattr(dataset, 'name', '?')} is not a dataset")
+        what, shape = f"{self.path}: {dataset.name}", dataset.shape
+        if dataset.dtype != np.float32:
+            raise UserError(f"{what} holds {dataset.dtype}, wanted float32 in [0, 1]")
+        fits = shape is not None and len(shape) == dimensions and shape[-3] == 1 and shape[-1] == shape[-2]
+        if not fits or not 1 <= shape[-1] <= LARGEST_PATCH:
+            wanted = "(N, 1, S, S)" if dimensions == 4 else "(1, S, S)"
+            raise UserError(f"{what} is {shape}, wanted {wanted} with S from 1 to {LARGEST_PATCH}")
+        if dataset.external or dataset.is_virtual:
+            raise UserError(f"{what} keeps its values in other files: wanted the data itself")
+        plan = dataset.id.get_create_plist()
+        if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= _KNOWN_FILTERS:
+            raise UserError(f"{what} is compressed in a way that is not read: wanted gzip, lzf or none")
+        if dataset.chunks and dataset.dtype.itemsize * math.prod(dataset.chunks) > _LARGEST_CHUNK:
+            raise UserError(f"{what} has chunks {dataset.chunks}, which are too large: wanted one per patch")
+
+
+def find_patch_file(root: Path, phase: str) -> Path:
+    """Returns a file of patches: root itself, or the only one in root/phase or in root.
+
+    Raises:
+        UserError: none, or more than one.
+    """
+    if root.is_file():
+        return root
+    folder = find_folder(root, phase)
+    files = list_files(folder, EXTENSIONS)
+    if len(files) != 1:
+        there = f"holds {files[0].name}, {files[1].name}, …" if files else "holds none"
+        raise UserError(f"wanted one HDF5 file ({', '.join(EXTENSIONS)}) in {folder}, which {there}: name the file")
+    return files[0]
+
+
+@contextlib.contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turns whatever goes wrong inside of HDF5 into one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file can fail anywhere
+        raise UserError(f"cannot read {path} as HDF5: {' '.join(str(error).split())}") from error
+
+
+def read_attributes(path: Path) -> dict[str, int | float | str]:
+    """Returns the numbers and texts that are attached to the whole of a file.
+
+    Raises:
+        UserError: no HDF5 file.
+    """
+    with _refusing(path), h5py.File(path, "r") as file:
+        found = {name: np.asarray(value) for name, value in file.attrs.items()}
+    return {name: value.item() for name, value in found.items() if value.ndim == 0}

@@ -1,0 +1,1 @@
+"""Paired multi-focus data: how pairs are made from a photograph and its map."""

@@ -1,0 +1,1 @@
+"""Which files on disk belong together, and what is wrong with them."""

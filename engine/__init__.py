@@ -1,0 +1,1 @@
+"""The loops around networks: a run and its processes, training, fusing."""

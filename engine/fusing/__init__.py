@@ -1,0 +1,1 @@
+"""From a trained network and images on disk to fused images, tables and a page."""

@@ -1,0 +1,86 @@
+"""Fusing a batch of tensors with a generator: the one place where values in [0, 1] meet a network's own range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from engine.runtime import Runtime
+from models.generators.base import Generator, pad_to_multiple
+
+
+@torch.no_grad()
+def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False) -> Tensor:
+    """Fuses pictures of any size; nothing but the fused path is computed.
+
+    Args:
+        runtime: the machine.
+        generator: the unwrapped network, in evaluation mode unless the caller wants otherwise.
+        sources: N tensors (B, C, H, W) in [0, 1].
+        grey: the sources hold no colour, see `Generator.normalisation`.
+
+    Returns:
+        (B, C, H, W) in [0, 1], float32, on the runtime's device.
+    """
+    (fused,) = _draw(runtime, generator, sources, lambda scaled: [generator.fuse(scaled)], grey=grey)
+    return fused
+
+
+@torch.no_grad()
+def decompose(
+    runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False
+) -> dict[str, Tensor]:
+    """Takes pictures of any size apart with a generator that does so; see `fuse`.
+
+    Returns:
+        (B, C, H, W) in [0, 1] for each of the generator's `part_names`.
+    """
+    parts = _draw(runtime, generator, sources, lambda scaled: [*generator.decompose(scaled).values()], grey=grey)
+    return dict(zip(generator.part_names, parts, strict=True))
+
+
+@torch.no_grad()
+def rebuild(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> list[Tensor]:
+    """Rebuilds pictures of any size with a generator that does so; see `fuse`.
+
+    Returns:
+        One (B, C, H, W) in [0, 1] per source.
+    """
+    height, width = sources[0].shape[-2:]
+    padded = [pad_to_multiple(source, generator.size_divisor, generator.smallest_side) for source in sources]
+    rebuilt = _draw(runtime, generator, padded, lambda scaled: generator(scaled).reconstructions)
+    return [picture[..., :height, :width] for picture in rebuilt]
+
+
+def _draw(
+    runtime: Runtime,
+    generator: Generator,
+    sources: Sequence[Tensor],
+    draw: Callable[[list[Tensor]], Sequence[Tensor]],
+    *,
+    grey: bool = False,
+) -> list[Tensor]:
+    """What a function draws in the generator's own range, in [0, 1]."""
+    normalisation = generator.normalisation(grey=grey)
+    scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
+    with runtime.autocast():
+        drawn = draw(scaled)
+    return [normalisation.undo(picture.float()).clamp(0, 1) for picture in drawn]
+
+
+def saved_levels(pictures: Tensor, *, truncate: bool = False) -> Tensor:
+    """Takes pictures in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats.
+
+    Args:
+        pictures: of any shape.
+        truncate: cut off instead of rounding, see `Generator.truncates`.
+    """
+    levels = pictures * 255
+    return levels.floor() if truncate else levels.round()
+
+
+def plain_average(sources: Sequence[Tensor]) -> Tensor:
+    """The arithmetic mean of the sources: what any fusion has to beat."""
+    return torch.stack(list(sources)).mean(0)

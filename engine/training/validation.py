@@ -1,0 +1,115 @@
+"""Measures a generator on items kept for it, beside plain averaging of the sources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from engine.fusing.batch import fuse, plain_average, rebuild, saved_levels
+from engine.runtime import Runtime
+from models.generators.base import Generator
+from util.metrics import REFERENCE_METRICS, compute_metrics
+
+AGAINST_TARGET = ("PSNR", "SSIM")
+AGAINST_SOURCES = ("Qabf", "SSIM", "VIF")
+
+
+class Validator:
+    """Computes the mean metrics of a generator over a validation set.
+
+    Args:
+        runtime: the machine, whose processes each measure a part of the items.
+        loader: this process's items: batches of one with "sources" (1, N, C, H, W) and "target" (1, C, H, W) in
+            [0, 1]. Process r of W has the items r, r + W, r + 2W …
+        with_target: fused pictures are measured against the target, which need not be there otherwise.
+    """
+
+    def __init__(self, runtime: Runtime, loader: DataLoader, *, with_target: bool = True) -> None:
+        self._runtime = runtime
+        self._with_target = with_target
+        self._loader = loader
+        self._of_average: dict[str, float] = {}
+
+    def measure(
+        self, generator: Generator, stopping: Callable[[], bool] = lambda: False, *, fuses: bool = True
+    ) -> dict[str, float]:
+        """Measures a generator, which must be in evaluation mode.
+
+        Args:
+            generator: the same in all processes.
+            stopping: asked before each item; when it says yes, the rest of this process's items is left out.
+            fuses: False measures the rebuilt sources, of a network that has not learned to fuse yet.
+
+        Returns:
+            Metric → mean over the finite values of the set, and `<metric>_average` for plain averaging. Against a
+            target that is PSNR and SSIM of `REFERENCE_METRICS`; where none is known Qabf, SSIM and VIF of the fusion
+            literature, against the sources. Of rebuilt sources PSNR_rebuilt and SSIM_rebuilt, the mean over them.
+        """
+        rows = list(self._fused_rows(generator, stopping) if fuses else self._rebuilt_rows(generator, stopping))
+        of_processes = self._runtime.gather(rows)
+        # In the order of the items, so that the mean does not depend on the number of processes.
+        in_order = [row for turn in zip_longest(*of_processes) for row in turn if row is not None]
+        names = dict.fromkeys(name for row in in_order for name in row)
+        means = {name: _mean([row[name] for row in in_order if name in row]) for name in names}
+        self._of_average = self._of_average or {k: v for k, v in means.items() if k.endswith("_average")}
+        return means | self._of_average
+
+    def _fused_rows(self, generator: Generator, stopping: Callable[[], bool]) -> Iterator[dict[str, float]]:
+        for batch in self._loader:
+            if stopping():
+                return
+            sources = [generator.take(source) for source in batch["sources"].unbind(1)]
+            levels = [saved_levels(self._runtime.to_device(source)) for source in sources]
+            target = None
+            if self._with_target:
+                target = saved_levels(self._runtime.to_device(generator.take(batch["target"])))
+            fused = fuse(self._runtime, generator, sources)
+            pictures = {"": saved_levels(fused, truncate=generator.truncates)}
+            if not self._of_average:  # the sources do not change, so once is enough
+                pictures["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
+            yield {
+                name + suffix: value
+                for suffix, picture in pictures.items()
+                for name, value in _measure(levels, picture, target)
+            }
+
+    def _rebuilt_rows(self, generator: Generator, stopping: Callable[[], bool]) -> Iterator[dict[str, float]]:
+        for batch in self._loader:
+            if stopping():
+                return
+            sources = [generator.take(source) for source in batch["sources"].unbind(1)]
+            rebuilt = rebuild(self._runtime, generator, sources)
+            pairs = [
+                (saved_levels(one), saved_levels(self._runtime.to_device(other)))
+                for one, other in zip(rebuilt, sources, strict=True)
+            ]
+            yield {
+                f"{name}_rebuilt": sum(REFERENCE_METRICS[name](*pair).item() for pair in pairs) / len(pairs)
+                for name in AGAINST_TARGET
+            }
+
+
+def quality_of(values: Mapping[str, float]) -> tuple[str, float] | None:
+    """The one value of a measurement that the best epoch is chosen by: PSNR where a target is known, else Qabf.
+
+    Returns:
+        Its name and itself, the higher the better; None for rebuilt sources, which say nothing of the fused picture.
+    """
+    return next(((name, values[name]) for name in (AGAINST_TARGET[0], AGAINST_SOURCES[0]) if name in values), None)
+
+
+def _measure(sources: Sequence[Tensor], fused: Tensor, target: Tensor | None) -> Iterator[tuple[str, float]]:
+    """Metric and value, of pictures (1, C, H, W) in [0, 255]."""
+    if target is not None:
+        yield from ((name, REFERENCE_METRICS[name](fused, target).item()) for name in AGAINST_TARGET)
+    else:
+        yield from ((n, value.item()) for n, value in compute_metrics(sources, fused, AGAINST_SOURCES).items())
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan

@@ -1,0 +1,156 @@
+"""Measures many fused pictures on disk, in several processes, so that work that was stopped goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from data.scenes.fused_items import FusedItem
+from util.errors import Interrupted, UserError
+from util.files import append_text
+from util.images.image_io import read_image
+from util.metrics.measuring import Values, measure_picture
+from util.workers import run_jobs
+
+
+class Record:
+    """What is measured already, in a file. It holds for the very files only, by their sizes and times.
+
+    Args:
+        path: the file; it need not exist. A line torn by a kill is left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Values] = {}
+        if not path.is_file():
+            return
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                entry: dict[str, Any] = json.loads(line)
+                self._known[str(entry["key"])] = {str(name): float(value) for name, value in entry["values"].items()}
+
+    def get(self, key: str) -> Values | None:
+        """The values of what a key stands for, if they are known."""
+        return self._known.get(key)
+
+    def add(self, key: str, values: Values) -> None:
+        """Keeps values.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        # The line's end comes first: what a kill tore off must not spoil this one, too.
+        append_text(self._path, "\n" + json.dumps({"key": key, "values": values}))
+
+
+@contextlib.contextmanager
+def keep_record(path: Path) -> Iterator[Record]:
+    """A record that is removed when all that was wanted of it is done, and kept when it is stopped or fails.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+
+    Raises:
+        Interrupted: by Ctrl-C.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield Record(path)
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted; the same command again goes on") from error
+    path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came out of measuring.
+
+    Attributes:
+        values: method → item's name → metric → value.
+        skipped: one line on each picture that could not be used.
+    """
+
+    values: dict[str, dict[str, Values]]
+    skipped: list[str]
+
+
+def measure_items(
+    methods: Mapping[str, Sequence[FusedItem]],
+    metrics: Sequence[str],
+    record: Record,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+) -> Measured:
+    """Measures the fused pictures of one or more methods.
+
+    Args:
+        methods: method → its pictures.
+        metrics: see `compute_metrics`; those against a reference are left out where there is none.
+        record: what is known is not measured again.
+        workers: how many processes.
+        skip_bad: leave out pictures that cannot be used, instead of stopping.
+
+    Raises:
+        UserError: a picture that cannot be used, or no usable one at all.
+    """
+    jobs = [_Job(method, item, tuple(metrics)) for method, items in methods.items() for item in items]
+    done: dict[_Job, Values] = {job: known for job in jobs if (known := record.get(job.key())) is not None}
+    skipped: list[str] = []
+    with tqdm(total=len(jobs), initial=len(done), unit="picture", dynamic_ncols=True) as bar:
+        todo = [job for job in jobs if job not in done]
+        for job, values in run_jobs(_measure, todo, workers, start=_one_thread, in_order=False):
+            bar.update()
+            if not isinstance(values, str):
+                done[job] = values
+                record.add(job.key(), values)
+            elif skip_bad:
+                skipped.append(values)
+            else:
+                raise UserError(values)
+    if skipped and not done:
+        raise UserError(f"nothing was measured: {skipped[0]}")
+    measured: dict[str, dict[str, Values]] = {method: {} for method in methods}
+    for job in jobs:
+        if job in done:
+            measured[job.method][job.item.name] = done[job]
+    return Measured(measured, sorted(skipped))
+
+
+@dataclass(frozen=True)
+class _Job:
+    method: str
+    item: FusedItem
+    metrics: tuple[str, ...]
+
+    def key(self) -> str:
+        """What tells these files and metrics from others, and from these files after a change."""
+        paths = [*self.item.sources, self.item.fused, *([self.item.reference] if self.item.reference else [])]
+        states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        return json.dumps([self.method, states, self.metrics])
+
+
+def _measure(job: _Job) -> Values | str:
+    """The values of one picture, or what is wrong with it."""
+    item = job.item
+    try:
+        reference = read_image(item.reference) if item.reference else None
+        return measure_picture(item.read_sources(), read_image(item.fused), job.metrics, reference)
+    except UserError as error:
+        return str(error)
+    except ValueError as error:  # sizes that only decoding shows
+        return f"{item.fused}: {error}"
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

@@ -1,0 +1,85 @@
+import cv2
+import numpy as np
+import pytest
+
+from tests.pictures import scene
+from util.images.colour import Colour, choose_colour, is_grey, luma, replace_luma, to_float, to_levels, weigh_chroma
+
+
+@pytest.mark.parametrize(
+    ("wish", "grey", "channels", "expected"),
+    [
+        ("auto", (True, True), 3, Colour.GREY),
+        ("rgb", (True, True), 3, Colour.GREY),
+        ("auto", (False, False), 3, Colour.RGB),
+        ("auto", (True, False), 3, Colour.LUMA),
+        ("auto", (True, False, False), 3, Colour.LUMA),
+        ("rgb", (True, False), 3, Colour.RGB),
+        ("luma", (False, False), 3, Colour.LUMA),
+        ("auto", (False, False), 1, Colour.LUMA),
+        ("rgb", (False, True), 1, Colour.LUMA),
+        ("auto", (True, True), 1, Colour.GREY),
+    ],
+)
+def test_the_way_through_the_network_follows_from_the_sources(wish, grey, channels, expected):
+    assert choose_colour(wish, grey, channels) is expected
+
+
+def test_grey_is_a_matter_of_values_not_of_the_files_mode():
+    grey = np.repeat(scene(0, 600)[..., :1], 3, axis=2)
+    assert is_grey(grey)
+    grey[-1, -1, 2] ^= 1
+    assert not is_grey(grey)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("number_grey", [0, 1])
+def test_a_source_that_keeps_its_own_luma_comes_back(dtype, number_grey):
+    picture = scene(1).astype(dtype) * (np.iinfo(dtype).max // 255)
+    grey = np.repeat(scene(2)[..., :1], 3, axis=2).astype(dtype)
+    sources = [to_float(picture)] + [to_float(grey)] * number_grey
+    back = replace_luma(luma(sources[0]), sources, [False] + [True] * number_grey)
+    error = np.abs(to_levels(back, dtype).astype(int) - picture)
+    assert error.max() <= (0 if dtype == np.uint8 else 1)
+
+
+def test_luma_is_that_of_bt_601():
+    picture = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.5]]], np.float32)
+    assert luma(picture)[0] == pytest.approx([0.299, 0.587, 0.114, 0.5], abs=1e-6)
+
+
+def test_the_more_colourful_source_prevails():
+    plain, red = np.full((8, 8, 3), 0.5, np.float32), np.zeros((8, 8, 3), np.float32)
+    red[..., 0] = 0.8
+    fused = luma(red)
+    assert np.allclose(replace_luma(fused, [plain, red], [False, False]), red, atol=1e-6)
+    assert weigh_chroma([np.float32([0.5]), np.float32([0.5])], 0.5) == 0.5
+    # 0.6 is 0.1 from neutral and 0.2 is 0.3 from it: (0.6 * 0.1 + 0.2 * 0.3) / 0.4
+    assert weigh_chroma([np.float32([0.6]), np.float32([0.2])], 0.5) == pytest.approx([0.3], rel=1e-5)
+
+
+def test_levels_are_clamped_never_wrapped():
+    values = np.float32([-0.3, 0, 0.5, 0.9999, 1, 1.7])
+    assert to_levels(values, np.uint8).tolist() == [0, 0, 128, 255, 255, 255]
+    assert to_levels(values, np.uint8, truncate=True).tolist() == [0, 0, 127, 254, 255, 255]
+    assert to_levels(values, np.uint16).tolist() == [0, 0, 32768, 65528, 65535, 65535]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_level_survives_the_way_through_floats(dtype):
+    levels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
+    assert np.array_equal(to_levels(to_float(levels), dtype), levels)
+    assert np.array_equal(to_levels(to_float(levels), dtype, truncate=True), levels)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_luma_and_chroma_are_what_opencv_says_they_are(count):
+    """The weighted mean of OpenCV's Cr and Cb, apart from the four digits of its matrices, and the wanted luma."""
+    pictures = [to_float(scene(3 + i)) for i in range(count)]
+    fused = np.full(pictures[0].shape[:2], 0.5, np.float32)
+    back = cv2.cvtColor(replace_luma(fused, pictures, [False] * count), cv2.COLOR_RGB2YCrCb)
+    chroma = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)[..., 1:] for picture in pictures])
+    weights = np.abs(chroma - 0.5)
+    expected = (chroma * weights).sum(0) / weights.sum(0)
+    assert np.allclose(back[..., 1:], expected, atol=2e-3)
+    assert np.allclose(back[..., 0], 0.5, atol=2e-3)

@@ -1,0 +1,49 @@
+"""Multi-exposure fusion as IFCNN was tested on it (Zhang et al., Information Fusion 54, 2020): `--exposure`.
+
+The network sees luma alone. The fused luma is compressed to the range of video, 16 to 235, and its contrast is then
+raised locally (CLAHE); chroma is the mean of the sources', weighted by the distance from neutral. Luma and chroma are
+split by Pillow and joined by OpenCV, whose integers differ, and everything between is cut off to whole levels: that
+is what the published pictures show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from util.images.colour import weigh_chroma
+from util.images.image_io import Picture
+
+NEUTRAL = 128
+_ROWS_AT_ONCE = 256  # floats never cover a whole picture
+
+
+def split(picture: Picture) -> npt.NDArray[np.uint8]:
+    """Splits an RGB picture (H, W, 3) of 8 bits into Y, Cb, Cr (H, W, 3) with Pillow's integers."""
+    return np.asarray(Image.fromarray(picture).convert("YCbCr"))
+
+
+def finish(plane: Picture, sources: Sequence[Picture]) -> Picture:
+    """Gives a fused luma its range, its contrast and the sources' colour.
+
+    Args:
+        plane: fused luma, `uint8` (H, W).
+        sources: `uint8` (H, W, 3).
+
+    Returns:
+        `uint8` (H, W, 3).
+    """
+    share = np.arange(256) / 255
+    compressed = (np.arange(256) * (235 / 255) + (1 - share) * 16).astype(np.uint8)
+    raised = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(compressed[plane])
+    result = np.empty((*plane.shape, 3), np.uint8)
+    for start in range(0, len(plane), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        chroma = [split(source[rows])[..., :0:-1].astype(np.float32) for source in sources]  # Cr, Cb
+        combined = weigh_chroma(chroma, NEUTRAL).astype(np.uint8)
+        result[rows] = cv2.cvtColor(np.dstack([raised[rows], combined]), cv2.COLOR_YCrCb2RGB)
+    return result

@@ -1,0 +1,1 @@
+"""What can be said of many measured values: ranks, intervals, significance."""
