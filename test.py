@@ -1,4 +1,4 @@
-"""Fuses pictures with a trained network: sources on disk → network → fused pictures, metrics, a page.
+"""Fuses images with a trained network: sources on disk → network → fused images, metrics, a page.
 
     python test.py --dataroot datasets/PMF --name PMF_R2GAN
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
 
 def list_sources(config: TestConfig) -> int:
     """Prints what is understood of the test set: --list."""
-    from data.scenes.inspection import describe, look_at  # noqa: PLC0415  (it reads pictures, which --help does not)
+    from data.scenes.inspection import describe, look_at  # noqa: PLC0415  (it reads images, which --help does not)
 
     data, options = config.data, dataclasses.asdict(config.dataset)
     found = look_at(data.dataroot, data.phase, num_sources=data.num_sources, files=config.testing.sources, **options)

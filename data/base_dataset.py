@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from data.tensors import to_tensor
 from data.transforms import JointTransform
-from util.images.image_io import Picture
+from util.images.image_io import Image
 
 Sample = dict[str, Any]
 
@@ -42,19 +42,19 @@ def as_key(key: Key) -> SampleKey:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The pictures of one scene, as they are on disk: `uint8` or `uint16`, (H, W, 3) RGB, all of one size.
+class Images:
+    """The images of one scene, as they are on disk: `uint8` or `uint16`, (H, W, 3) RGB, all of one size.
 
     Attributes:
         name: the stem that results are named after.
-        sources: N pictures.
-        target: the known fused picture, where there is one.
+        sources: N images.
+        target: the known fused image, where there is one.
         roles: what each source is, such as ir and vi, where that is known.
     """
 
     name: str
-    sources: tuple[Picture, ...]
-    target: Picture | None = None
+    sources: tuple[Image, ...]
+    target: Image | None = None
     roles: tuple[str, ...] = ()
 
 
@@ -63,7 +63,7 @@ class FusionDataset(Dataset, ABC):
 
     `dataset[epoch, index]` draws the sample anew in every epoch; `dataset[index]` is that of epoch 0. What is drawn
     depends on (seed, epoch, index) only, not on the worker nor on what was drawn before; what the samples of a
-    training's batch have in common, on (seed, epoch, batch), see `make_pictures_in_batch`.
+    training's batch have in common, on (seed, epoch, batch), see `make_images_in_batch`.
 
     Attributes:
         skipped: a line on each sample that was left out because it cannot be used.
@@ -76,7 +76,7 @@ class FusionDataset(Dataset, ABC):
 
         Args:
             length: how many samples there are.
-            transform: how training samples are cut out; None leaves pictures at their native size.
+            transform: how training samples are cut out; None leaves images at their native size.
             seed: where all chance comes from.
             max_size: use no more than this many samples; None or 0 for all.
         """
@@ -85,7 +85,7 @@ class FusionDataset(Dataset, ABC):
         self._length = min(length, max_size or length)
 
     @abstractmethod
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
         """Makes the sample of an index.
 
         Args:
@@ -96,8 +96,8 @@ class FusionDataset(Dataset, ABC):
             UserError: a file that cannot be used.
         """
 
-    def make_pictures_in_batch(self, index: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> Pictures:
-        """Makes the sample of an index for a training's batch, as `make_pictures` unless a dataset says otherwise.
+    def make_images_in_batch(self, index: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> Images:
+        """Makes the sample of an index for a training's batch, as `make_images` unless a dataset says otherwise.
 
         Args:
             index: 0 … len(self) − 1.
@@ -108,7 +108,7 @@ class FusionDataset(Dataset, ABC):
             UserError: a file that cannot be used.
         """
         del batch_rng
-        return self.make_pictures(index, rng)
+        return self.make_images(index, rng)
 
     def description(self) -> list[str]:
         """Lines for the user: how what was found is understood, where that is not plain from the options."""
@@ -119,10 +119,10 @@ class FusionDataset(Dataset, ABC):
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, index, batch = as_key(key)
-        return pack_sample(self.pictures(index, epoch, batch))
+        return pack_sample(self.images(index, epoch, batch))
 
-    def pictures(self, index: int, epoch: int = 0, batch: int | None = None) -> Pictures:
-        """The pictures of a sample before they become tensors.
+    def images(self, index: int, epoch: int = 0, batch: int | None = None) -> Images:
+        """The images of a sample before they become tensors.
 
         Args:
             index: 0 … len(self) − 1, or negative from the end.
@@ -138,19 +138,19 @@ class FusionDataset(Dataset, ABC):
         index %= len(self)
         rng = np.random.default_rng([self.seed, epoch, index])
         if batch is None:
-            return self.make_pictures(index, rng)
+            return self.make_images(index, rng)
         # A seed is filled up with zeros: without the last number this would be the generator of a sample.
-        return self.make_pictures_in_batch(index, rng, np.random.default_rng([self.seed, epoch, batch, 1]))
+        return self.make_images_in_batch(index, rng, np.random.default_rng([self.seed, epoch, batch, 1]))
 
 
-def pack_sample(pictures: Pictures) -> Sample:
-    """Packs pictures into what a batch is made of.
+def pack_sample(images: Images) -> Sample:
+    """Packs images into what a batch is made of.
 
     Returns:
         "sources" `float32` (N, 3, H, W) in [0, 1], "target" (3, H, W) where there is one, "name" the stem.
     """
-    sample: Sample = {"sources": torch.stack([to_tensor(source) for source in pictures.sources])}
-    sample["name"] = pictures.name
-    if pictures.target is not None:
-        sample["target"] = to_tensor(pictures.target)
+    sample: Sample = {"sources": torch.stack([to_tensor(source) for source in images.sources])}
+    sample["name"] = images.name
+    if images.target is not None:
+        sample["target"] = to_tensor(images.target)
     return sample

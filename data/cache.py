@@ -1,4 +1,4 @@
-"""Keeps decoded pictures in memory while there is room, so that small sets are decoded once and not in every epoch."""
+"""Keeps decoded images in memory while there is room, so that small sets are decoded once and not in every epoch."""
 
 from __future__ import annotations
 

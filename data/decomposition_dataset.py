@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
+from data.base_dataset import FusionDataset, Images, Key, Sample, as_key
 from data.cache import ArrayCache
 from data.decomposition.recipe import read_photo
 from data.decomposition.synthesis import Decomposed, decompose, random_part, to_levels
-from data.transforms import JointTransform, resize_picture
+from data.transforms import JointTransform, resize_image
 from util.errors import UserError
 from util.files import find_folder
 from util.images.image_io import require_images
@@ -23,7 +23,7 @@ class DecompositionDataset(FusionDataset):
     """Photographs, of which every epoch sees another part, in other colours, behind other masks.
 
     Noise and faded colours have values between the levels, and a training needs the masks as well: so samples are made
-    here, and `pictures` are their nearest levels.
+    here, and `images` are their nearest levels.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class DecompositionDataset(FusionDataset):
             max_size: use no more than this many photographs; None or 0 for all.
 
         Raises:
-            UserError: no folder, no picture in it, a transform that resizes, or another number of sources.
+            UserError: no folder, no image in it, a transform that resizes, or another number of sources.
         """
         if num_sources != 2:
-            raise UserError(f"--num_sources {num_sources}: a photograph is taken apart into two; wanted 2")
+            raise UserError(f"--num_sources {num_sources}: a photograph is taken apart into two; expected 2")
         if transform is not None and transform.preprocess not in ("crop", "none"):
             raise UserError(
                 f"--preprocess {transform.preprocess}: a random part of each photograph is resized to --crop_size; "
-                "wanted crop, or none for whole photographs"
+                "expected crop, or none for whole photographs"
             )
         self.paths = require_images(find_folder(root, phase))
         self._decoded = ArrayCache()
@@ -82,11 +82,11 @@ class DecompositionDataset(FusionDataset):
             "name": self.paths[index].stem,
         }
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
-        """See `FusionDataset.make_pictures`."""
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
+        """See `FusionDataset.make_images`."""
         sample = self._decompose(index, rng)
         *sources, target = (to_levels(planes) for planes in (*sample.copies, sample.photo))
-        return Pictures(self.paths[index].stem, tuple(sources), target)
+        return Images(self.paths[index].stem, tuple(sources), target)
 
     def _decompose(self, index: int, rng: np.random.Generator) -> Decomposed:
         path = self.paths[index]
@@ -99,6 +99,6 @@ class DecompositionDataset(FusionDataset):
         if self.transform.preprocess == "crop":
             top, left, height, width = random_part(photo.shape[0], photo.shape[1], rng)
             side = self.transform.crop_size
-            photo = resize_picture(photo[top : top + height, left : left + width], side, side)
+            photo = resize_image(photo[top : top + height, left : left + width], side, side)
         (flipped,), _ = dataclasses.replace(self.transform, preprocess="none")([photo], [], rng)
         return flipped

@@ -48,8 +48,8 @@ def read_map(path: str | Path, *, annotator: int = 1) -> npt.NDArray[np.int32]:
     return _consecutive(pack_colors(values))
 
 
-def read_map_picture(path: str | Path, *, annotator: int = 1) -> npt.NDArray:
-    """Reads a label map as the picture that the published PMF recipe resizes; nothing is made of its colours.
+def read_map_image(path: str | Path, *, annotator: int = 1) -> npt.NDArray:
+    """Reads a label map as the image that the published PMF recipe resizes; nothing is made of its colours.
 
     Returns:
         `uint8` or `uint16` (H, W, 3), **BGR**, since that recipe sorts colours in this order.
@@ -67,7 +67,7 @@ def read_map_picture(path: str | Path, *, annotator: int = 1) -> npt.NDArray:
 
 
 def probe_map(path: str | Path) -> tuple[int, int]:
-    """Checks a map's file (a picture is not decoded) and returns its height and width.
+    """Checks a map's file (an image is not decoded) and returns its height and width.
 
     Raises:
         UserError: as for `read_map`.
@@ -96,9 +96,9 @@ def find_photographs(images_dir: str | Path) -> dict[str, Path]:
         Stem → photograph, in natural order.
 
     Raises:
-        UserError: the folder is missing or holds no pictures, or two with one stem.
+        UserError: the folder is missing or holds no images, or two with one stem.
     """
-    return _by_stem(Path(images_dir), list_images(images_dir), "pictures")
+    return _by_stem(Path(images_dir), list_images(images_dir), "images")
 
 
 def find_maps(
@@ -143,10 +143,10 @@ def pair_maps(images_dir: str | Path, maps_dir: str | Path) -> list[tuple[str, P
     return pairs
 
 
-def pack_colors(picture: npt.NDArray) -> npt.NDArray[np.int64]:
+def pack_colors(image: npt.NDArray) -> npt.NDArray[np.int64]:
     """Packs (H, W, 3) integer colours into one number per pixel that sorts as the colour rows do."""
-    first, second, third = (picture[..., channel].astype(np.int64) for channel in range(3))
-    bits = 8 * picture.dtype.itemsize
+    first, second, third = (image[..., channel].astype(np.int64) for channel in range(3))
+    bits = 8 * image.dtype.itemsize
     return (first << 2 * bits) | (second << bits) | third
 
 
@@ -178,14 +178,14 @@ def _consecutive(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return np.unique(values, return_inverse=True)[1].reshape(values.shape).astype(np.int32)
 
 
-def _nearest_colour(path: Path, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _nearest_colour(path: Path, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Gives each pixel of a JPEG map the number of the nearest of the map's main colours.
 
     Main colours are taken in the order of their frequency (in steps of 16 levels), each as the mean of its pixels,
     leaving out those near one taken already.
     """
-    pixels = picture.reshape(-1, 3).astype(np.float32)
-    cells = pack_colors(picture // 16).ravel()
+    pixels = image.reshape(-1, 3).astype(np.float32)
+    cells = pack_colors(image // 16).ravel()
     _, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
     sums = np.stack([np.bincount(inverse, pixels[:, channel]) for channel in range(3)], axis=1)
     means = (sums / counts[:, None]).astype(np.float32)
@@ -199,7 +199,7 @@ def _nearest_colour(path: Path, picture: npt.NDArray[np.uint8]) -> npt.NDArray[n
         raise UserError(f"cannot read map {path}: JPEG blurs class indices into each other; save the map as PNG")
     distances = np.stack([((pixels - color) ** 2).sum(axis=1) for color in palette])
     nearest = distances.argmin(axis=0).astype(np.uint8 if len(palette) < 256 else np.uint16)
-    return cv2.medianBlur(nearest.reshape(picture.shape[:2]), 5).astype(np.int64)
+    return cv2.medianBlur(nearest.reshape(image.shape[:2]), 5).astype(np.int64)
 
 
 def _read_bsds(path: Path, annotator: int) -> npt.NDArray:

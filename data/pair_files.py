@@ -42,7 +42,7 @@ class PairRecipe(Protocol):
         """Everything that decides the pixels of a pair but the photograph and the seed; values as JSON has them."""
 
     def check(self, files: Sequence[Path]) -> None:
-        """Raises `UserError` for files that cannot be used, as far as that shows without decoding pictures."""
+        """Raises `UserError` for files that cannot be used, as far as that shows without decoding images."""
 
     def make(self, files: Sequence[Path], rng: np.random.Generator) -> Sequence[npt.NDArray[np.uint8]]:
         """Returns sources and target, `uint8` (H, W, 3); raises `UserError` for files that cannot be used."""
@@ -149,7 +149,7 @@ def write_record(plan: PairPlan, record: dict[str, Any]) -> None:
 
 
 def check_job(job: PairJob) -> str | None:
-    """Looks at the files of a job without decoding pictures; returns what is wrong, or None."""
+    """Looks at the files of a job without decoding images; returns what is wrong, or None."""
     try:
         job.recipe.check(job.files)
     except UserError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
+from data.base_dataset import FusionDataset, Images, Key, Sample, as_key
 from data.decomposition_dataset import DecompositionDataset
 from data.sources_dataset import SourcesDataset
 from data.transforms import JointTransform
@@ -76,9 +76,9 @@ class PairsAndPhotosDataset(FusionDataset):
         turn, photo = divmod(epoch * len(self) + index, len(self.photos))
         return self.photos[turn, photo] | {"pair": pair["sources"], "name": pair["name"]}
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
-        """See `FusionDataset.make_pictures`: the pair's."""
-        return self.pairs.make_pictures(index, rng)
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
+        """See `FusionDataset.make_images`: the pair's."""
+        return self.pairs.make_images(index, rng)
 
     def description(self) -> list[str]:
         """See `FusionDataset.description`."""

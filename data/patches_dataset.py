@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.base_dataset import FusionDataset, Key, Pictures, Sample, as_key
+from data.base_dataset import FusionDataset, Images, Key, Sample, as_key
 from data.patches.reading import PatchFile, find_patch_file
 from data.transforms import JointTransform
 from util.errors import UserError
@@ -17,8 +17,8 @@ from util.errors import UserError
 class PatchesDataset(FusionDataset):
     """Patches of luma, without a target.
 
-    A patch is no picture: its values are fractions of levels, and it has one channel. So samples are made here from the
-    file's own floats, bit for bit, and not by way of `Pictures`, which hold levels.
+    A patch is no image: its values are fractions of levels, and it has one channel. So samples are made here from the
+    file's own floats, bit for bit, and not by way of `Images`, which hold levels.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class PatchesDataset(FusionDataset):
             UserError: no file of patches in one of the two layouts, a resizing transform, or another number of sources.
         """
         if num_sources != 2:
-            raise UserError(f"--num_sources {num_sources}: patches are pairs, infrared and visible; wanted 2")
+            raise UserError(f"--num_sources {num_sources}: patches are pairs, infrared and visible; expected 2")
         if transform is not None and transform.preprocess not in ("crop", "none"):
-            raise UserError(f"--preprocess {transform.preprocess}: patches are not resized; wanted crop or none")
+            raise UserError(f"--preprocess {transform.preprocess}: patches are not resized; expected crop or none")
         self.file = PatchFile(find_patch_file(Path(root), phase))
         self._whole = transform is None or transform.preprocess == "none" or transform.crop_size >= self.file.side
         if transform is not None and self._whole:
@@ -72,14 +72,14 @@ class PatchesDataset(FusionDataset):
             planes, _ = self.transform(planes, [], np.random.default_rng([self.seed, epoch, index]))
         return {"sources": torch.from_numpy(np.stack(planes)[:, None]), "name": f"{self.file.path.stem}-{index}"}
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
         """Refuses: see the class.
 
         Raises:
             UserError: always.
         """
         del index, rng
-        raise UserError("--dataset_mode patches is to train with; fuse the pictures themselves")
+        raise UserError("--dataset_mode patches is to train with; fuse the images themselves")
 
     def description(self) -> list[str]:
         """See `FusionDataset.description`."""

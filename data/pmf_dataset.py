@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Pictures
+from data.base_dataset import FusionDataset, Images
 from data.cache import ArrayCache
 from data.maps import pair_maps
 from data.pmf.recipe import PMFRecipe
@@ -53,7 +53,7 @@ class PMFDataset(FusionDataset):
             kernel_radius: range of the radius of the rgbd recipe's kernel in pixels.
             sigma_rule: sigma of the rgbd recipe's blur for a radius: `opencv` or `printed`.
             pairs_per_image: how many pairs an epoch makes of each photograph, so that an epoch of few is not too short.
-            transform: how training samples are cut out; None leaves pictures at their native size.
+            transform: how training samples are cut out; None leaves images at their native size.
             seed: where all chance comes from.
             max_size: use no more than this many pairs; None or 0 for all.
 
@@ -78,14 +78,14 @@ class PMFDataset(FusionDataset):
         self._decoded = ArrayCache()
         super().__init__(length=len(self.pairs) * pairs_per_image, transform=transform, seed=seed, max_size=max_size)
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
-        """See `FusionDataset.make_pictures`."""
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
+        """See `FusionDataset.make_images`."""
         pair, place = divmod(index, len(self.pairs))
         stem, image_path, map_path = self.pairs[place]
         photo, labels = self._decoded.get(stem, lambda: self.recipe.read(image_path, map_path))
         *sources, target = self.recipe.render(photo, labels, rng, self.transform)
         name = stem if self.pairs_per_image == 1 else f"{stem}_{pair + 1}"
-        return Pictures(name, tuple(sources), target)
+        return Images(name, tuple(sources), target)
 
 
 def _find_role(root: Path, phase: str, role: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Pictures
+from data.base_dataset import FusionDataset, Images
 from data.cache import ArrayCache
 from data.saliency.recipe import MOST_SOURCES, SaliencyRecipe
 from data.saliency.synthesis import distribute
@@ -44,7 +44,7 @@ class SaliencyDataset(FusionDataset):
             num_sources: how many sources to make.
             num_sources_max: in training, each batch has num_sources to num_sources_max of them; 0: always num_sources.
             pairs_per_image: how many samples an epoch makes of each photograph.
-            transform: how training samples are cut out; None leaves pictures at their native size.
+            transform: how training samples are cut out; None leaves images at their native size.
             seed: where all chance comes from.
             max_size: use no more than this many samples; None or 0 for all.
 
@@ -55,7 +55,7 @@ class SaliencyDataset(FusionDataset):
         self.recipe = SaliencyRecipe(saliency=saliency, num_sources=num_sources)
         if num_sources_max and not num_sources <= num_sources_max <= MOST_SOURCES:
             raise UserError(
-                f"--num_sources_max {num_sources_max}: wanted {num_sources} (--num_sources) to {MOST_SOURCES}, or 0"
+                f"--num_sources_max {num_sources_max}: expected {num_sources} (--num_sources) to {MOST_SOURCES}, or 0"
             )
         if pairs_per_image < 1:
             raise UserError(f"--pairs_per_image must be at least 1, not {pairs_per_image}")
@@ -68,16 +68,16 @@ class SaliencyDataset(FusionDataset):
         length = len(self.photographs) * pairs_per_image
         super().__init__(length=length, transform=transform, seed=seed, max_size=max_size)
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
-        """See `FusionDataset.make_pictures`."""
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
+        """See `FusionDataset.make_images`."""
         return self._distribute(index, rng, self.recipe.num_sources)
 
-    def make_pictures_in_batch(self, index: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> Pictures:
-        """See `FusionDataset.make_pictures_in_batch`; all samples of a batch have as many sources."""
+    def make_images_in_batch(self, index: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> Images:
+        """See `FusionDataset.make_images_in_batch`; all samples of a batch have as many sources."""
         num_sources = int(batch_rng.integers(self.recipe.num_sources, self.num_sources_max + 1))
         return self._distribute(index, rng, num_sources)
 
-    def _distribute(self, index: int, rng: np.random.Generator, num_sources: int) -> Pictures:
+    def _distribute(self, index: int, rng: np.random.Generator, num_sources: int) -> Images:
         pair, place = divmod(index, len(self.photographs))
         stem, *files = self.photographs[place]
         photo, saliency = self._read.get(stem, lambda: self.recipe.read(files))
@@ -85,7 +85,7 @@ class SaliencyDataset(FusionDataset):
             (photo,), (saliency,) = self.transform([photo], [saliency], rng)
         made = distribute(photo, saliency, rng, num_sources=num_sources)
         name = stem if self.pairs_per_image == 1 else f"{stem}_{pair + 1}"
-        return Pictures(name, tuple(made.sources), made.target)
+        return Images(name, tuple(made.sources), made.target)
 
 
 def _find_photographs(root: Path, phase: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Pictures
+from data.base_dataset import FusionDataset, Images
 from data.scenes.inspection import check_equal, describe, look_at
 from data.scenes.panels import split_panels
 from data.transforms import JointTransform
@@ -44,15 +44,15 @@ class SourcesDataset(FusionDataset):
         Args:
             root: the folder given by --dataroot.
             phase: its sub-folder to use.
-            num_sources: how many panels of stacked pictures are sources; in `training`, of any item.
-            with_target: every item must have a target; in stacked pictures it is one more panel, the last.
+            num_sources: how many panels of stacked images are sources; in `training`, of any item.
+            with_target: every item must have a target; in stacked images it is one more panel, the last.
             training: the items are to train with, so that each has exactly `num_sources` sources.
             fused_together: how many sources each item must have to be fused; None for any number.
             layout: `roles`, `scenes`, `suffix`, `stacked` or `auto`.
             roles: the roles to use, separated by commas, in this order; empty for all of them.
             on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
             files: the sources of one single item; `root` and `phase` are not looked at then.
-            transform: how training samples are cut out; None leaves pictures at their native size.
+            transform: how training samples are cut out; None leaves images at their native size.
             seed: where all chance comes from.
             max_size: use no more than this many items; None or 0 for all.
 
@@ -76,21 +76,21 @@ class SourcesDataset(FusionDataset):
         self.skipped = list(self.inspection.skipped)
         super().__init__(length=len(self.inspection.counts), transform=transform, seed=seed, max_size=max_size)
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
-        """See `FusionDataset.make_pictures`."""
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
+        """See `FusionDataset.make_images`."""
         item = self.inspection.found.items[index]
         if self.inspection.found.layout == "stacked":
             (path,) = item.files
-            pictures = split_panels(path, read_image(path), self.num_sources, with_target=self.with_target)
+            images = split_panels(path, read_image(path), self.num_sources, with_target=self.with_target)
         else:
             paths = [*item.files, *([item.target] if item.target else [])]
-            pictures = [read_image(path) for path in paths]
-            check_equal([(path, picture.shape[1::-1]) for path, picture in zip(paths, pictures, strict=True)])
+            images = [read_image(path) for path in paths]
+            check_equal([(path, image.shape[1::-1]) for path, image in zip(paths, images, strict=True)])
         if self.transform is not None:
-            pictures, _ = self.transform(pictures, [], rng)
+            images, _ = self.transform(images, [], rng)
         count = self.inspection.counts[index]
-        target = pictures[count] if len(pictures) > count else None
-        return Pictures(item.name, tuple(pictures[:count]), target, self.inspection.found.roles)
+        target = images[count] if len(images) > count else None
+        return Images(item.name, tuple(images[:count]), target, self.inspection.found.roles)
 
     def description(self) -> list[str]:
         """See `FusionDataset.description`."""

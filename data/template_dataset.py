@@ -1,7 +1,7 @@
 """A template: copy this file to add a dataset of your own.
 
 1. Copy it to data/my_dataset.py and rename the class.
-2. Change `__init__` (find the files) and `make_pictures` (read one sample).
+2. Change `__init__` (find the files) and `make_images` (read one sample).
 3. Add `"my": "data.my_dataset:MyDataset"` to the table in data/registry.py.
 4. Write a frozen dataclass in options/data.py, whose fields are your options, arguments of `__init__` by the same
    names; without any its body is a docstring. Add `"my": MyOptions` to `DATASETS` in options/tables.py: now it is
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Pictures
+from data.base_dataset import FusionDataset, Images
 from data.transforms import JointTransform
 from util.errors import UserError
 from util.files import find_folder
@@ -36,18 +36,18 @@ class TemplateDataset(FusionDataset):
     ) -> None:
         """Finds the files. Only list them here; opening them is the workers' task, one sample at a time."""
         if num_sources != 2:  # one line, with the name of the option and what would be right
-            raise UserError(f"--num_sources {num_sources}: a darker and a brighter version are made; wanted 2")
+            raise UserError(f"--num_sources {num_sources}: a darker and a brighter version are made; expected 2")
         self.paths = require_images(find_folder(root, phase))
         super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
 
-    def make_pictures(self, index: int, rng: np.random.Generator) -> Pictures:
+    def make_images(self, index: int, rng: np.random.Generator) -> Images:
         """Makes one sample; everything random comes out of `rng`, so that it can be made again."""
         path = self.paths[index]
         photo = read_image(path, bits=8)  # uint8 (H, W, 3), RGB
-        if self.transform is not None:  # the same cut for all pictures of a sample; label maps go into the second list
+        if self.transform is not None:  # the same cut for all images of a sample; label maps go into the second list
             (photo,), _ = self.transform([photo], [], rng)
         exposure = rng.uniform(1.3, 2.5)
         levels = photo.astype(np.float32)
         factors = (1 / exposure, exposure)
         sources = [np.clip(np.rint(levels * factor), 0, 255).astype(np.uint8) for factor in factors]
-        return Pictures(path.stem, tuple(sources), target=photo)  # leave the target out where there is none
+        return Images(path.stem, tuple(sources), target=photo)  # leave the target out where there is none

@@ -1,4 +1,4 @@
-"""Resizing, cropping and mirroring pictures and label maps of one sample in the same way."""
+"""Resizing, cropping and mirroring images and label maps of one sample in the same way."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", 
 
 @dataclass(frozen=True, kw_only=True)
 class JointTransform:
-    """Cuts a training sample out of pictures and label maps of equal sizes, the same way for all of them.
+    """Cuts a training sample out of images and label maps of equal sizes, the same way for all of them.
 
-    Pictures are resized only where `preprocess` says so, and never distorted but by `resize_and_crop`, which makes
+    Images are resized only where `preprocess` says so, and never distorted but by `resize_and_crop`, which makes
     them square as in the pix2pix family.
 
     Attributes:
         preprocess: `resize_and_crop` (to load_size x load_size, then crop), `crop`, `scale_width` (to load_size wide),
             `scale_width_and_crop`, or `none`.
         load_size: the size to resize to, in pixels.
-        crop_size: side of the square cut out at random, in pixels; smaller pictures are padded by reflection.
+        crop_size: side of the square cut out at random, in pixels; smaller images are padded by reflection.
         flip: mirror samples at random, left to right.
     """
 
@@ -42,43 +42,43 @@ class JointTransform:
                 raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}")
 
     def __call__(
-        self, pictures: Sequence[npt.NDArray], maps: Sequence[npt.NDArray], rng: np.random.Generator
+        self, images: Sequence[npt.NDArray], maps: Sequence[npt.NDArray], rng: np.random.Generator
     ) -> tuple[list[npt.NDArray], list[npt.NDArray]]:
         """Transforms one sample.
 
         Args:
-            pictures: (H, W, 3) arrays of one size.
+            images: (H, W, 3) arrays of one size.
             maps: (H, W) label maps of that size; resized by nearest neighbour.
             rng: where the position of the crop and the mirroring come from.
 
         Returns:
-            The pictures and the maps, of one new size.
+            The images and the maps, of one new size.
         """
-        height, width = pictures[0].shape[:2]
+        height, width = images[0].shape[:2]
         if self.preprocess == "resize_and_crop":
             height = width = self.load_size
         elif self.preprocess.startswith("scale_width"):
             height = max(1, round(height * self.load_size / width))
             width = self.load_size
-        new_pictures = [resize_picture(picture, height, width) for picture in pictures]
+        new_images = [resize_image(image, height, width) for image in images]
         new_maps = [resize_map(labels, height, width) for labels in maps]
         if self.preprocess.endswith("crop"):
             top = int(rng.integers(0, max(height - self.crop_size, 0) + 1))
             left = int(rng.integers(0, max(width - self.crop_size, 0) + 1))
-            new_pictures = [_crop(picture, top, left, self.crop_size) for picture in new_pictures]
+            new_images = [_crop(image, top, left, self.crop_size) for image in new_images]
             new_maps = [_crop(labels, top, left, self.crop_size) for labels in new_maps]
         if self.flip and rng.random() < 0.5:
-            new_pictures = [np.ascontiguousarray(picture[:, ::-1]) for picture in new_pictures]
+            new_images = [np.ascontiguousarray(image[:, ::-1]) for image in new_images]
             new_maps = [np.ascontiguousarray(labels[:, ::-1]) for labels in new_maps]
-        return new_pictures, new_maps
+        return new_images, new_maps
 
 
-def resize_picture(picture: npt.NDArray, height: int, width: int) -> npt.NDArray:
-    """Resizes a picture: by area where it shrinks (no aliasing), bicubic where it grows."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    shrinks = height <= picture.shape[0] and width <= picture.shape[1]
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+def resize_image(image: npt.NDArray, height: int, width: int) -> npt.NDArray:
+    """Resizes an image: by area where it shrinks (no aliasing), bicubic where it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
 def resize_map(labels: npt.NDArray, height: int, width: int) -> npt.NDArray:
@@ -91,7 +91,7 @@ def resize_map(labels: npt.NDArray, height: int, width: int) -> npt.NDArray:
 
 
 def _crop(array: npt.NDArray, top: int, left: int, size: int) -> npt.NDArray:
-    """Cuts a square out; a smaller picture is reflected at its right and lower border until it fills it."""
+    """Cuts a square out; a smaller image is reflected at its right and lower border until it fills it."""
     part = array[top : top + size, left : left + size]
     below, beside = size - part.shape[0], size - part.shape[1]
     if below or beside:

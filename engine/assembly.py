@@ -111,14 +111,14 @@ def read_off_weights(
         path: the file of the weights, for the message.
 
     Raises:
-        UserError: the weights do not tell enough, or are of a network for other pictures.
+        UserError: the weights do not tell enough, or are of a network for other images.
     """
     names = {entry.name for entry in dataclasses.fields(options)}
     if told and "norm" in names - {*told} - {*given}:
         raise UserError(f"{path} tells no norm, which has no weights: say --norm instance or --norm none")
     for name in ("input_nc", "output_nc"):
         if told.get(name, 3) != 3:
-            raise UserError(f"{path} is of a network with {name} {told[name]}; pictures are fused as RGB, wanted 3")
+            raise UserError(f"{path} is of a network with {name} {told[name]}; images are fused as RGB, expected 3")
     changes: dict[str, Any] = {name: told[name] for name in names & set(told) if name not in given}
     return dataclasses.replace(options, **changes)
 

@@ -158,7 +158,7 @@ class Runtime:
         if batch_size % (self.world_size * parts):
             each = f" and --accumulate {parts}" if parts > 1 else ""
             raise UserError(
-                f"--batch_size {batch_size}: wanted a multiple of {self.world_size * parts}, as it is shared by "
+                f"--batch_size {batch_size}: expected a multiple of {self.world_size * parts}, as it is shared by "
                 f"{self.world_size} process{'es' if self.world_size > 1 else ''}{each}"
             )
         return batch_size // self.world_size
@@ -224,7 +224,7 @@ def _join(devices: list[int] | int, place: Place, all_weights: bool, settings: M
     nodes, rest = divmod(place.world_size, place.local_world_size)
     if rest:
         raise UserError(
-            f"{place.world_size} processes on machines with {place.local_world_size} each: wanted equally many"
+            f"{place.world_size} processes on machines with {place.local_world_size} each: expected equally many"
         )
     # Buffers are not shared in each forward pass: writing to them between two passes of the discriminator would break
     # the gradient of the first. `share_buffers` does it where they are used.

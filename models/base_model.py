@@ -74,10 +74,10 @@ class BaseModel(ABC):
 
     A procedure adds its networks with `add_network` in its constructor and implements `set_input`, `forward` and
     `optimize_parameters`, which `train_on` calls in this order for each batch. It keeps its newest losses in `losses`
-    and its newest pictures in `visuals`; whatever stands there is recorded and shown. `models/template_model.py` is one
+    and its newest images in `visuals`; whatever stands there is recorded and shown. `models/template_model.py` is one
     to start from.
 
-    Pictures come in as float tensors in [0, 1]; `to_range` and `from_range` convert to and from the generator's
+    Images come in as float tensors in [0, 1]; `to_range` and `from_range` convert to and from the generator's
     `normalisation`.
 
     Args:
@@ -87,9 +87,9 @@ class BaseModel(ABC):
 
     Attributes:
         losses: name → newest value, detached, on the device.
-        visuals: name → newest pictures (B, C, H, W) in the generator's range, detached.
+        visuals: name → newest images (B, C, H, W) in the generator's range, detached.
         fuses: whether the network is trained to fuse at present, not only to rebuild its sources.
-        fused_from_step: the first step, from 0, in which the fused picture is trained.
+        fused_from_step: the first step, from 0, in which the fused image is trained.
         uses_all_weights: whether every weight that is trained has a gradient in every step.
         compares_features: whether its loss is of the generator's `features`, too; if not, the layers that are there for
             them alone are frozen, since several processes would wait for their gradients in vain.
@@ -224,10 +224,10 @@ class BaseModel(ABC):
                 terms[term] = terms.get(term, 0) + value / len(self._parts)
         self.losses = before | terms
 
-    def take_pictures(self, batch: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
+    def take_images(self, batch: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
         """Takes the sources and the target of a batch to the device, in the generator's range and at sides it can take.
 
-        Pictures that were not cropped may have any size: they are continued by reflection.
+        Images that were not cropped may have any size: they are continued by reflection.
 
         Returns:
             N sources and the target, each (B, C, H, W).
@@ -235,21 +235,21 @@ class BaseModel(ABC):
         return self.take_sources(batch), self._take(batch["target"])
 
     def take_sources(self, batch: Mapping[str, Any]) -> list[Tensor]:
-        """Takes the sources of a batch alone, as `take_pictures` does: N of (B, C, H, W)."""
+        """Takes the sources of a batch alone, as `take_images` does: N of (B, C, H, W)."""
         return [self._take(source) for source in batch["sources"].unbind(1)]
 
-    def _take(self, pictures: Tensor) -> Tensor:
+    def _take(self, images: Tensor) -> Tensor:
         generator = self.generator
-        padded = pad_to_multiple(generator.take(pictures), generator.size_divisor, generator.smallest_side)
+        padded = pad_to_multiple(generator.take(images), generator.size_divisor, generator.smallest_side)
         return self.to_range(self.engine.to_device(padded))
 
-    def to_range(self, pictures: Tensor) -> Tensor:
-        """Takes pictures from [0, 1] into the generator's range."""
-        return self.generator.normalisation().apply(pictures)
+    def to_range(self, images: Tensor) -> Tensor:
+        """Takes images from [0, 1] into the generator's range."""
+        return self.generator.normalisation().apply(images)
 
-    def from_range(self, pictures: Tensor) -> Tensor:
-        """Takes pictures from the generator's range into [0, 1], clamped."""
-        return self.generator.normalisation().undo(pictures).clamp(0, 1)
+    def from_range(self, images: Tensor) -> Tensor:
+        """Takes images from the generator's range into [0, 1], clamped."""
+        return self.generator.normalisation().undo(images).clamp(0, 1)
 
     def learning_rate(self) -> float:
         """The generator's current learning rate."""

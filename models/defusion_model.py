@@ -65,7 +65,7 @@ class DeFusionModel(BaseModel):
             batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), where each
                 source is the target, 0 or 1.
         """
-        self.sources, self.target = self.take_pictures(batch)
+        self.sources, self.target = self.take_images(batch)
         self.masks = [self.engine.to_device(mask) for mask in batch["masks"].unbind(1)]
 
     def forward(self) -> None:

@@ -31,8 +31,8 @@ class DeFusionPlusModel(BaseModel):
         netD: not used here: `needs_discriminator` says no, so none is made.
         settings: how networks are updated.
         stage: 1 or 2.
-        teacher_ir: file of the teacher of infrared pictures, see `models.losses.teacher`; for stage 2.
-        teacher_vis: the same of visible pictures.
+        teacher_ir: file of the teacher of infrared images, see `models.losses.teacher`; for stage 2.
+        teacher_vis: the same of visible images.
         first_stage_weights: file of the generator's weights that stage 2 begins with; "" begins at random.
 
     Raises:
@@ -80,8 +80,8 @@ class DeFusionPlusModel(BaseModel):
             batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), where each
                 source is the target, 0 or 1; in stage 2 "pair" (B, 2, 3, H, W) in [0, 1], infrared and visible.
         """
-        self.sources, self.target = self.take_pictures(batch)
-        # Continued as the pictures are, so that each source stays the target where its mask is 1.
+        self.sources, self.target = self.take_images(batch)
+        # Continued as the images are, so that each source stays the target where its mask is 1.
         masks = [pad_to_multiple(mask, self.generator.size_divisor) for mask in batch["masks"].unbind(1)]
         self.masks = [self.engine.to_device(mask) for mask in masks]
         if self.has_teachers:
@@ -119,7 +119,7 @@ class DeFusionPlusModel(BaseModel):
         if self.has_teachers:
             with self.engine.autocast():
                 both = zip(self.teachers, self.pair, strict=True)
-                latents = [each(picture.to(each.cls_token.dtype)) for each, picture in both]
+                latents = [each(image.to(each.cls_token.dtype)) for each, image in both]
             latents = [own.to(self.target.dtype) for own in latents]
             terms |= teaching_terms(self.foretold, latents, (self.tokens.common, self.tokens.reverse))
         self.losses = {name: term.detach() for name, term in terms.items()}

@@ -21,7 +21,7 @@ class GSGIFModel(Pix2PixModel):
            + lambda_feat · Σ_l |r(fuse_l(E(sources))) − r(E_l(B))| + lambda_feat_fused · Σ_l |r(E_l(fused)) − r(E_l(B))|
 
     |·| is the mean over all elements, l the stages of the encoder E, and E_l(B) is a constant. r divides the maps of a
-    picture by their mean absolute value: sources are softer than the target, so that their features are weaker, and as
+    image by their mean absolute value: sources are softer than the target, so that their features are weaker, and as
     one encoder makes both, a plain difference would have it grow without end, the constant always ahead.
 
     That there is a loss on encoded features by which the fused ones converge to the target's is the paper's (its
@@ -30,14 +30,14 @@ class GSGIFModel(Pix2PixModel):
     Args:
         engine: the machine.
         netG: the generator.
-        netD: the discriminator, which sees the fused picture or the target; None trains without one.
+        netD: the discriminator, which sees the fused image or the target; None trains without one.
         settings: how networks are updated.
         gan_mode: vanilla, lsgan or wgangp.
         lambda_L1: weight of the L1 term.
         lambda_GAN: weight of the GAN term.
         lambda_gp: weight of the gradient penalty.
         lambda_feat: weight of the term of the sources' fused features; 0 leaves it out.
-        lambda_feat_fused: weight of the term of the fused picture's features; 0 leaves it out.
+        lambda_feat_fused: weight of the term of the fused image's features; 0 leaves it out.
         feature_stages: the stages l, of 0 (full size) to 3 (the code).
 
     Raises:
@@ -75,7 +75,7 @@ class GSGIFModel(Pix2PixModel):
         self.lambda_feat, self.lambda_feat_fused = lambda_feat, lambda_feat_fused
 
     def forward(self) -> None:
-        """Fuses the batch and, for the loss on features, encodes the target and the fused picture."""
+        """Fuses the batch and, for the loss on features, encodes the target and the fused image."""
         compares = self.lambda_feat > 0 or self.lambda_feat_fused > 0
         self.output = self.netG(
             self.sources, self.real_B if compares else None, encode_fused=self.lambda_feat_fused > 0
@@ -99,5 +99,5 @@ class GSGIFModel(Pix2PixModel):
 
 
 def _relative(maps: Tensor) -> Tensor:
-    """r: each picture's maps (B, C, H, W) in units of their mean absolute value."""
+    """r: each image's maps (B, C, H, W) in units of their mean absolute value."""
     return maps / maps.abs().mean((1, 2, 3), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)

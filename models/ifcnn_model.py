@@ -23,7 +23,7 @@ class IFCNNModel(BaseModel):
     Stage I:  loss = MSE(fused, target)
     Stage II: loss = MSE(fused, target) + lambda_perceptual · MSE of the deep features of a ResNet for ImageNet
 
-    The pixel loss is taken in the network's normalised range, the perceptual one on the pictures in [0, 1]. The code of
+    The pixel loss is taken in the network's normalised range, the perceptual one on the images in [0, 1]. The code of
     the training was never released: the weights of the two terms and the length of the stages are ours.
 
     `conv1` comes from `conv1_weights` where that is given, else from the backbone, unless the network trains it: then
@@ -86,7 +86,7 @@ class IFCNNModel(BaseModel):
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, 3, H, W) and "target" (B, 3, H, W), both in [0, 1]."""
-        self.sources, self.target = self.take_pictures(batch)
+        self.sources, self.target = self.take_images(batch)
 
     def forward(self) -> None:
         """Fuses the batch."""

@@ -20,7 +20,7 @@ class Pix2PixModel(BaseModel):
     loss_G = lambda_GAN · GAN(fused) + lambda_L1 · (|fused − B| + Σ_i |reconstruction_i − source_i|)
     loss_D = half the sum of its real and its fake term (plus the gradient penalty of wgangp)
 
-    The discriminator sees the fused picture or the target, never the sources. Order of a step: forward of G, update of
+    The discriminator sees the fused image or the target, never the sources. Order of a step: forward of G, update of
     D (fused first, then target, each in a batch of its own: batch norm would mix them), update of G.
 
     Args:
@@ -61,7 +61,7 @@ class Pix2PixModel(BaseModel):
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1]."""
-        self.sources, self.real_B = self.take_pictures(batch)
+        self.sources, self.real_B = self.take_images(batch)
 
     def forward(self) -> None:
         """Fuses the batch and, where the generator does so, rebuilds its sources."""

@@ -24,7 +24,7 @@ class SMFNetModel(BaseModel):
     """Trains SMFNet in two phases, without targets: the sources are all there is.
 
     Phase I:  loss = how far the rebuilt sources are from the sources + decomposition of bases and details
-    Phase II: loss = how far the fused picture is from the brighter and the steeper source + decomposition of all three
+    Phase II: loss = how far the fused image is from the brighter and the steeper source + decomposition of all three
               + lambda_ssim · how far its structure is from that of both sources, which is ours
 
     The terms and their weights are in `models.losses.smfnet`. In phase I the layers that fuse bases and details rest.

@@ -43,7 +43,7 @@ class TemplateModel(BaseModel):
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1]."""
-        self.sources, self.target = self.take_pictures(batch)
+        self.sources, self.target = self.take_images(batch)
 
     def forward(self) -> None:
         """Fuses the batch."""

@@ -61,7 +61,7 @@ def checked_state(state: Mapping[str, Any], source: str) -> dict[str, Tensor]:
     for name, tensor in plain.items():
         if tensor.dtype not in _NUMBERS or tensor.layout != torch.strided or tensor.device.type != "cpu":
             kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}".replace("torch.", "")
-            raise UserError(f"{source} holds {name} as {kind}: wanted a plain tensor of real numbers")
+            raise UserError(f"{source} holds {name} as {kind}: expected a plain tensor of real numbers")
     return plain
 
 

@@ -30,17 +30,17 @@ SHORTHANDS: dict[str, tuple[str, str]] = {"no_lsgan": ("gan_mode", "vanilla")}
 WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
     "direction": (1, "the sources and the target are told apart by their panel"),
     "which_direction": (1, "the sources and the target are told apart by their panel"),
-    "pool_size": (1, "the discriminator sees the newest fused pictures, as in R2GAN"),
+    "pool_size": (1, "the discriminator sees the newest fused images, as in R2GAN"),
     "epoch_count": (1, "--continue_train goes on with the epoch where the run stopped"),
     "load_iter": (1, "choose the checkpoint with --epoch"),
     "save_by_iter": (0, "numbered checkpoints are saved by epoch"),
     "suffix": (1, "put it into --name"),
-    "aspect_ratio": (1, "pictures keep their size"),
+    "aspect_ratio": (1, "images keep their size"),
     "ntest": (1, "limit the items with --num_test"),
     "isTrain": (0, "train.py trains, test.py tests"),
-    "display_freq": (1, "every watcher shows the pictures of --update_html_freq"),
-    "display_ncols": (1, "each picture has a window of its own"),
-    "display_winsize": (1, "pictures are shown at their own size"),
+    "display_freq": (1, "every watcher shows the images of --update_html_freq"),
+    "display_ncols": (1, "each image has a window of its own"),
+    "display_winsize": (1, "images are shown at their own size"),
 }
 
 

@@ -107,7 +107,7 @@ def parse_test(argv: Sequence[str], travelling: Mapping[str, Any] | None = None)
     parsed = parse(
         argv,
         test_groups,
-        description="Fuses pictures with a trained network.",
+        description="Fuses images with a trained network.",
         travelling={**TEST_DEFAULTS, **(travelling or {})},
         without_effect=WITHOUT_EFFECT | _training_only(),
     )
@@ -138,7 +138,7 @@ def _training_only() -> dict[str, tuple[int, str]]:
     groups = (AugmentationOptions, DiscriminatorOptions, NLayersOptions, WatchingOptions)
     entries = [entry for group in groups for entry in fields(group)]
     entries += [entry for entry in fields(TrainingOptions) if entry.name.startswith("init_")]
-    reason = "it concerns training only; pictures are fused at their own size"
+    reason = "it concerns training only; images are fused at their own size"
     dropped = {entry.name: (0 if isinstance(entry.default, bool) else 1, reason) for entry in entries}
     return dropped | {f"no_{name}": (0, reason) for name, (count, _) in dropped.items() if count == 0}
 

@@ -29,14 +29,14 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class AugmentationOptions:
-    """How a training sample is cut out of its pictures, the same way for all of them."""
+    """How a training sample is cut out of its images, the same way for all of them."""
 
     preprocess: str = option(
         "crop",
-        "resize and crop steps; those with resize_ and scale_ change the pictures' size, crop does not",
+        "resize and crop steps; those with resize_ and scale_ change the images' size, crop does not",
         choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"),
     )
-    load_size: int = option(256, "size that pictures are resized to where --preprocess resizes, in pixels")
+    load_size: int = option(256, "size that images are resized to where --preprocess resizes, in pixels")
     crop_size: int = option(256, "side of the square cut out at random where --preprocess crops, in pixels")
     flip: bool = option(True, "mirror samples at random")
     serial_batches: bool = option(False, "take the items in order instead of shuffled")
@@ -44,7 +44,7 @@ class AugmentationOptions:
 
 @dataclass(frozen=True)
 class AlignedOptions:
-    """`--dataset_mode aligned`: stacked panels, one wide picture per item."""
+    """`--dataset_mode aligned`: stacked panels, one wide image per item."""
 
     with_target: bool = option(
         True, "the last panel is the target (always so where training needs one), not one more source"

@@ -173,4 +173,4 @@ def _check_group(path: Path, values: Mapping[str, Any], group: type) -> None:
         choices = entry.metadata["choices"]
         if type(value) is not type(default) or (choices and value not in choices):
             wanted = f"one of: {', '.join(choices)}" if choices else f"a value like {default!r}"
-            raise UserError(f"{path}: {entry.name} is {value!r}, wanted {wanted}")
+            raise UserError(f"{path}: {entry.name} is {value!r}, expected {wanted}")

@@ -1,4 +1,4 @@
-"""Options of the scripts that measure fused pictures on disk: evaluate.py and compare.py."""
+"""Options of the scripts that measure fused images on disk: evaluate.py and compare.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from util.workers import usual_workers
 
 SOURCES_HELP = "a folder for each source, in order; or one folder with all of them in any layout that test.py reads"
 FUSED_HELP = (
-    "folder of a method's pictures; NAME= may be left out; the last part may be a pattern in which * is the name of "
+    "folder of a method's images; NAME= may be left out; the last part may be a pattern in which * is the name of "
     "the sources, as in IFCNN='results/*_IFCNN'; to be given for each method"
 )
 LAYOUT_HELP = "how one folder of --sources is to be read, where two readings are possible: roles, scenes or suffix"
 ROLES_HELP = "which roles of one folder of --sources to use, in this order, as in ir,vi"
 LAYOUTS = ("auto", "roles", "scenes", "suffix")
-REFERENCE_HELP = "folder of what the fused pictures should be, where it is known"
+REFERENCE_HELP = "folder of what the fused images should be, where it is known"
 
 
 def add_measuring_options(parser: StrictParser) -> None:
@@ -35,7 +35,7 @@ def add_measuring_options(parser: StrictParser) -> None:
         type=choice("--on_bad_sample", ("stop", "skip")),
         metavar="stop|skip",
         default="stop",
-        help="at a picture that is missing or cannot be used: stop, or skip it and list it at the end (exit status 3)",
+        help="at an image that is missing or cannot be used: stop, or skip it and list it at the end (exit status 3)",
     )
     add("--verbose", action="store_true", help="show where an error comes from")
 

@@ -13,7 +13,7 @@ class ModelOptions:
 
     @property
     def penalises_gradient(self) -> bool:
-        """Whether a discriminator is trained with a gradient penalty, which means single pictures."""
+        """Whether a discriminator is trained with a gradient penalty, which means single images."""
         return False
 
     @property
@@ -23,7 +23,7 @@ class ModelOptions:
 
     @property
     def needs_target(self) -> bool:
-        """Whether the fused picture is compared with a known one in training, not with its sources."""
+        """Whether the fused image is compared with a known one in training, not with its sources."""
         return True
 
 
@@ -32,7 +32,7 @@ class Pix2PixOptions(ModelOptions):
     """`--model pix2pix`: a GAN around any generator."""
 
     gan_mode: str = option("vanilla", "form of the GAN loss", choices=("vanilla", "lsgan", "wgangp"))
-    lambda_L1: float = option(100.0, "weight of the L1 terms: fused picture and, where there are any, reconstructions")
+    lambda_L1: float = option(100.0, "weight of the L1 terms: fused image and, where there are any, reconstructions")
     lambda_GAN: float = option(1.0, "weight of the GAN term; 0 trains without a discriminator")
     lambda_gp: float = option(10.0, "weight of the gradient penalty of --gan_mode wgangp")
 
@@ -51,10 +51,10 @@ class Pix2PixOptions(ModelOptions):
 class GSGIFTrainingOptions(Pix2PixOptions):
     """`--model gsgif`: a GAN whose fused features are drawn to those of the target."""
 
-    lambda_L1: float = option(100.0, "weight of the L1 term of the fused picture")
+    lambda_L1: float = option(100.0, "weight of the L1 term of the fused image")
     lambda_feat: float = option(1.0, "weight of the L1 terms between the sources' fused features and the target's")
     lambda_feat_fused: float = option(
-        0.0, "weight of the L1 terms between the features of the fused picture and the target's; 0 leaves them out"
+        0.0, "weight of the L1 terms between the features of the fused image and the target's; 0 leaves them out"
     )
     feature_stages: tuple[int, ...] = option(
         (0, 1, 2, 3), "stages of the encoder whose features are compared: 0, full size, to 3, the code", metavar="STAGE"
@@ -104,7 +104,7 @@ class DeFusionTrainingOptions(ModelOptions):
 
     annealing: float = option(
         1.0,
-        "length of the loss's annealing, as a factor of the published one: the fused picture is trained from step "
+        "length of the loss's annealing, as a factor of the published one: the fused image is trained from step "
         "17000 times this on",
     )
 
@@ -115,10 +115,10 @@ class DeFusionPlusTrainingOptions(ModelOptions):
 
     stage: int = option(1, "1: photographs alone; 2: infrared-visible pairs beside them, with two teachers")
     teacher_ir: str = option(
-        "", "stage 2: weights of a masked autoencoder of infrared pictures, ViT-B/16", metavar="FILE"
+        "", "stage 2: weights of a masked autoencoder of infrared images, ViT-B/16", metavar="FILE"
     )
     teacher_vis: str = option(
-        "", "stage 2: the same of visible pictures, such as mae_pretrain_vit_base.pth", metavar="FILE"
+        "", "stage 2: the same of visible images, such as mae_pretrain_vit_base.pth", metavar="FILE"
     )
     first_stage_weights: str = option(
         "",

@@ -15,14 +15,14 @@ class GeneratorOptions:
     """Base of the options of all generators.
 
     Attributes:
-        decomposes: the network takes sources apart into pictures, which `--save_decomposition` saves.
+        decomposes: the network takes sources apart into images, which `--save_decomposition` saves.
     """
 
     decomposes: ClassVar[bool] = False
 
     @property
     def fused_channels(self) -> int:
-        """Channels of the fused picture, which a discriminator sees."""
+        """Channels of the fused image, which a discriminator sees."""
         return 3
 
     @property
@@ -40,8 +40,8 @@ class GeneratorOptions:
 class FamilyOptions(GeneratorOptions):
     """What all convolutional generators of the pix2pix family share (resnet_*, unet_*)."""
 
-    input_nc: int = option(3, "channels of a source; pictures are fused as RGB, so 3")
-    output_nc: int = option(3, "channels of the fused picture")
+    input_nc: int = option(3, "channels of a source; images are fused as RGB, so 3")
+    output_nc: int = option(3, "channels of the fused image")
     ngf: int = option(64, "generator filters in the first layer")
     norm: str = option("batch", "normalisation in the networks", choices=NORMS)
     dropout: bool = option(True, "dropout in the generator while training")
@@ -123,7 +123,7 @@ class SMFNetOptions(GeneratorOptions):
 
     stretch: str = option(
         "none",
-        "of a fused picture: minmax stretches it to the whole range, as the published pictures were",
+        "of a fused image: minmax stretches it to the whole range, as the published images were",
         choices=("none", "minmax"),
     )
 
@@ -135,9 +135,9 @@ class SMFNetOptions(GeneratorOptions):
 
 @dataclass(frozen=True)
 class PaddedOptions(GeneratorOptions):
-    """What networks share that may continue pictures when they fuse them."""
+    """What networks share that may continue images when they fuse them."""
 
-    pad: int = option(0, "continue pictures by so many pixels at each side when they are fused; published: 16")
+    pad: int = option(0, "continue images by so many pixels at each side when they are fused; published: 16")
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class DeFusionOptions(PaddedOptions):
     )
     common_head: str = option(
         "own",
-        "layer that draws the common picture: its own, or that of the unique pictures, as in the released tester",
+        "layer that draws the common image: its own, or that of the unique images, as in the released tester",
         choices=("own", "unique"),
     )
 

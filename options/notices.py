@@ -28,13 +28,13 @@ def training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
         notices.append(f"--load_size has no effect with --dataset_mode {mode}, which resizes to --crop_size")
     elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
         notices.append(
-            f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the pictures' size; "
+            f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the images' size; "
             "add --preprocess resize_and_crop to resize them"
         )
     if isinstance(config.dataset, PMFOptions):
         notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
-        notices.append("--gan_mode wgangp with --norm batch: the penalty means single pictures; better another norm")
+        notices.append("--gan_mode wgangp with --norm batch: the penalty means single images; better another norm")
     last = config.training.n_epochs + config.training.n_epochs_decay
     notices += _schedule_notices(parsed, config.training, last)
     if "netD" in parsed.given and not config.model.may_have_discriminator:
@@ -85,7 +85,7 @@ def _ifcnn_notices(config: TrainConfig, parsed: Parsed, last: int) -> list[str]:
             notices.append(f"--perceptual_from {model.perceptual_from}: stage II begins after the last epoch, {last}")
         if generator.ifcnn_norm == "auto":
             notices.append(
-                "--ifcnn_norm auto: trained with ImageNet's statistics, but grey pictures are fused without, as "
+                "--ifcnn_norm auto: trained with ImageNet's statistics, but grey images are fused without, as "
                 "published; --ifcnn_norm imagenet fuses them as trained"
             )
         if not 0 < model.perceptual_from <= last and (generator.train_conv1 or model.conv1_weights):

@@ -215,7 +215,7 @@ def read_config(words: Sequence[str]) -> dict[str, list[str]]:
         reason = str(error).replace("\n", " ")
         raise UserError(f"--config {path}: not a readable YAML file ({reason})") from error
     if not isinstance(content, dict):
-        raise UserError(f"--config {path}: wanted lines such as 'netG: R2GAN_generator', found {content!r}")
+        raise UserError(f"--config {path}: expected lines such as 'netG: R2GAN_generator', found {content!r}")
     known = _all_option_names()
     result: dict[str, list[str]] = {}
     for key, value in content.items():

@@ -69,9 +69,9 @@ def _check_gsgif(config: TrainConfig, model: GSGIFTrainingOptions) -> None:
     stages = model.feature_stages
     if not stages or len(set(stages)) < len(stages) or not set(stages) <= set(range(4)):
         given = " ".join(map(str, stages))
-        raise UserError(f"--feature_stages {given}: wanted different stages of 0 to 3, such as 0 1 2 3")
+        raise UserError(f"--feature_stages {given}: expected different stages of 0 to 3, such as 0 1 2 3")
     if not (model.lambda_L1 or model.lambda_GAN or model.lambda_feat_fused):
-        raise UserError("--lambda_L1 0 --lambda_GAN 0: nothing trains the decoder; wanted one of them above 0")
+        raise UserError("--lambda_L1 0 --lambda_GAN 0: nothing trains the decoder; expected one of them above 0")
 
 
 def _check_defusion(config: TrainConfig, model: DeFusionTrainingOptions) -> None:

@@ -15,4 +15,4 @@ def at_least(name: str, value: int, least: int) -> None:
 def within(name: str, value: float, fits: bool, wanted: str) -> None:
     """Raises `UserError`, saying what was `wanted` of --`name`, unless the value `fits` and is a finite number."""
     if not (fits and math.isfinite(value)):  # NaN fits nowhere
-        raise UserError(f"--{name} {value}: wanted {wanted}")
+        raise UserError(f"--{name} {value}: expected {wanted}")

@@ -13,12 +13,12 @@ class TestingOptions:
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
-    sources: tuple[str, ...] = option((), "fuse these pictures of one scene, without any folder", metavar="FILE")
-    out: str = option("", "with --sources: the fused picture to write", metavar="FILE")
+    sources: tuple[str, ...] = option((), "fuse these images of one scene, without any folder", metavar="FILE")
+    out: str = option("", "with --sources: the fused image to write", metavar="FILE")
     list: bool = option(False, "print what was understood of --dataroot and stop")
     results_dir: str = option("./results", "folder that holds the results of the runs")
     epoch: str = option("latest", "which checkpoint to use: latest, best, or an epoch's number")
-    batch_size: int = option(1, "pictures of one size that are fused together")
+    batch_size: int = option(1, "images of one size that are fused together")
     num_test: int = option(0, "fuse no more than this many items; 0 means all")
     metrics: str = option(
         "quick", "metrics to compute: names separated by commas, all, none, or a quick few", metavar="NAMES"
@@ -33,5 +33,5 @@ class TestingOptions:
         choices=("auto", "rgb", "luma"),
     )
     exposure: bool = option(False, "finish as IFCNN did for multi-exposure: luma in 16 to 235, local contrast")
-    tile: int = option(-1, "side of the tiles that pictures are cut into; 0 never, -1 from 4 megapixels on (1024)")
+    tile: int = option(-1, "side of the tiles that images are cut into; 0 never, -1 from 4 megapixels on (1024)")
     tile_overlap: int = option(-1, "pixels that tiles share, at most half a tile; -1: what the network needs")

@@ -50,4 +50,4 @@ class TrainingOptions:
     save_epoch_freq: int = option(5, "epochs between two numbered checkpoints")
     save_latest_freq: int = option(5000, "samples between two savings of the latest state")
     print_freq: int = option(100, "samples between two records of the losses")
-    update_html_freq: int = option(1000, "samples between two rows of pictures, on the page and the dashboards")
+    update_html_freq: int = option(1000, "samples between two rows of images, on the page and the dashboards")

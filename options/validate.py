@@ -63,7 +63,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     if isinstance(config.discriminator, NLayersOptions):
         within("n_layers", config.discriminator.n_layers, 1 <= config.discriminator.n_layers <= 10, "1 to 10")
     if training.n_epochs + training.n_epochs_decay < 1:
-        raise UserError("--n_epochs 0 --n_epochs_decay 0: wanted at least one epoch in all")
+        raise UserError("--n_epochs 0 --n_epochs_decay 0: expected at least one epoch in all")
     within("ema", training.ema, 0 <= training.ema < 1, "a decay in [0, 1), such as 0.999; 0 switches it off")
     within("beta1", training.beta1, 0 <= training.beta1 < 1, "a momentum in [0, 1), such as 0.5")
     within("clip_grad", training.clip_grad, training.clip_grad >= 0, "a norm above 0, or 0 for no limit")
@@ -73,7 +73,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     if training.lr_policy == "plateau" and not training.val_dataroot:
         raise UserError("--lr_policy plateau watches the validation: add --val_dataroot DIR")
     if training.val_dataroot and not Path(training.val_dataroot).is_dir():
-        missing = "wanted a folder of pictures" if Path(training.val_dataroot).is_file() else "no such folder"
+        missing = "expected a folder of images" if Path(training.val_dataroot).is_file() else "no such folder"
         raise UserError(f"--val_dataroot {training.val_dataroot}: {missing}")
     _check_targets(config)
     _check_any_number(config)
@@ -89,7 +89,7 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     Raises:
         UserError: a value out of its range.
     """
-    _check_own_pictures(config, parsed)
+    _check_own_images(config, parsed)
     _check_decomposition(config)
     _check_common(config)
     at_least("batch_size", config.testing.batch_size, 1)
@@ -98,36 +98,36 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     within("tile", tile, tile >= -1, "a side in pixels, 0 or -1")
     within("tile_overlap", overlap, overlap >= -1, "a number of pixels, or -1")
     if 0 < tile < 2 * overlap:
-        raise UserError(f"--tile {tile} --tile_overlap {overlap}: wanted an overlap of at most half a tile")
+        raise UserError(f"--tile {tile} --tile_overlap {overlap}: expected an overlap of at most half a tile")
     if not re.fullmatch(r"\w+", config.testing.epoch):
-        raise UserError(f"--epoch {config.testing.epoch}: wanted latest, best or an epoch's number")
+        raise UserError(f"--epoch {config.testing.epoch}: expected latest, best or an epoch's number")
     notices = list(parsed.notices)
     if config.testing.sources and "metrics" in parsed.typed and config.testing.metrics != "none":
         notices.append("--metrics has no effect with --sources: nothing is measured; scripts/evaluate.py does it")
     return notices
 
 
-def _check_own_pictures(config: TestConfig, parsed: Parsed) -> None:
+def _check_own_images(config: TestConfig, parsed: Parsed) -> None:
     """--sources, --out and --list, which stand in for a whole test set."""
     testing = config.testing
     if bool(testing.sources) != bool(testing.out) and not testing.list:
-        raise UserError("--sources A B … and --out FILE belong together: the pictures of one scene and the fused one")
+        raise UserError("--sources A B … and --out FILE belong together: the images of one scene and the fused one")
     if testing.sources and len(testing.sources) < 2:
-        raise UserError(f"--sources {testing.sources[0]}: wanted the pictures of one scene, at least two")
+        raise UserError(f"--sources {testing.sources[0]}: expected the images of one scene, at least two")
     # What a --config file says of folders is but a default, over which --sources on the command line wins.
     if testing.sources and "roles" in parsed.typed:
         raise UserError(
-            "--roles beside --sources: the order in which the pictures are named is that of the sources; leave it out"
+            "--roles beside --sources: the order in which the images are named is that of the sources; leave it out"
         )
     if testing.sources and "dataroot" in parsed.typed:
-        raise UserError("--dataroot beside --sources: choose the test set of a folder or the pictures of one scene")
+        raise UserError("--dataroot beside --sources: choose the test set of a folder or the images of one scene")
     for path in testing.sources:
         if not Path(path).is_file():
             raise UserError(f"--sources {path}: no such file")
         if testing.out and Path(path).resolve() == with_extension(Path(testing.out), ".png").resolve():
             raise UserError(f"--out {testing.out} is one of the --sources, which would be overwritten")
     if testing.out.endswith(("/", "\\")) or Path(testing.out or "x").is_dir():
-        raise UserError(f"--out {testing.out}: wanted the name of a file, not of a folder")
+        raise UserError(f"--out {testing.out}: expected the name of a file, not of a folder")
     if (testing.sources or testing.list) and not isinstance(config.dataset, SourcesOptions):
         option = "--sources" if testing.sources else "--list"
         raise UserError(f"{option} goes with --dataset_mode sources, the default of test.py")
@@ -140,7 +140,7 @@ def _check_decomposition(config: TestConfig) -> None:
         return
     if not config.generator.decomposes:
         able = " or ".join(f"--netG {name}" for name, options in GENERATORS.items() if options.decomposes)
-        raise UserError(f"--save_decomposition: --netG {config.selection.netG} takes no source apart; wanted {able}")
+        raise UserError(f"--save_decomposition: --netG {config.selection.netG} takes no source apart; expected {able}")
     if config.testing.sources:
         raise UserError("--save_decomposition fills the result folder of --dataroot DIR, which --sources has none of")
 
@@ -148,7 +148,7 @@ def _check_decomposition(config: TestConfig) -> None:
 def check_run_name(name: str) -> None:
     """Raises `UserError` unless `name` is that of a folder, which leads nowhere else."""
     if not name or name in (".", "..") or any(mark in name for mark in "/\\\0"):
-        raise UserError(f"--name {name!r}: wanted the name of a folder, without slashes")
+        raise UserError(f"--name {name!r}: expected the name of a folder, without slashes")
 
 
 def check_run(run: RunOptions, *, named: bool) -> None:
@@ -180,7 +180,7 @@ def check_generator(options: GeneratorOptions) -> None:
         for channels in ("input_nc", "output_nc"):
             number = getattr(options, channels)
             if number != 3:
-                raise UserError(f"--{channels} {number}: pictures are fused as RGB, wanted 3")
+                raise UserError(f"--{channels} {number}: images are fused as RGB, expected 3")
         within("ngf", options.ngf, 1 <= options.ngf <= MOST_FILTERS, f"1 to {MOST_FILTERS}")
     if isinstance(options, R2GANOptions | GSGIFOptions):
         within("n_blocks", options.n_blocks, 1 <= options.n_blocks <= 100, "1 to 100")
@@ -194,14 +194,14 @@ def _check_milestones(training: TrainingOptions) -> None:
         raise UserError("--lr_policy multistep: add --lr_milestones, after how many epochs the rate falls: 20 40 45 47")
     if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
         given = " ".join(map(str, milestones))
-        raise UserError(f"--lr_milestones {given}: wanted rising numbers of epochs from 1 on, such as 20 40 45 47")
+        raise UserError(f"--lr_milestones {given}: expected rising numbers of epochs from 1 on, such as 20 40 45 47")
 
 
 def _check_targets(config: TrainConfig) -> None:
     if not config.model.needs_target:
         return
     if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
-        raise UserError("--no_with_target: training needs the target, as the last panel of every picture")
+        raise UserError("--no_with_target: training needs the target, as the last panel of every image")
     if isinstance(config.dataset, PatchesOptions):
         raise UserError(f"--dataset_mode patches has no targets, which --model {config.selection.model} trains with")
 
@@ -225,7 +225,7 @@ def _check_watching(watching: WatchingOptions) -> None:
 def _check_common(config: TrainConfig | TestConfig) -> None:
     check_run_name(config.run.name)
     if Path(config.data.phase).name != config.data.phase or config.data.phase == "..":
-        raise UserError(f"--phase {config.data.phase!r}: wanted the name of a sub-folder of --dataroot, such as test")
+        raise UserError(f"--phase {config.data.phase!r}: expected the name of a sub-folder of --dataroot, such as test")
     _check_data_root(config)
     within("seed", config.run.seed, 0 <= config.run.seed < 2**32, "a number from 0 to 4294967295")
     at_least("num_sources", config.data.num_sources, 1)
@@ -233,7 +233,7 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     at_least("num_threads", config.data.num_threads, 0)
     check_generator(config.generator)
     if config.run.gpu_ids and not re.fullmatch(r"-1(,-1)*|\d+(,\d+)*", config.run.gpu_ids.replace(" ", "")):
-        raise UserError(f"--gpu_ids {config.run.gpu_ids!r}: wanted numbers such as 0 or 0,1, or -1 for the CPU")
+        raise UserError(f"--gpu_ids {config.run.gpu_ids!r}: expected numbers such as 0 or 0,1, or -1 for the CPU")
     ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]
     if len(set(ids)) < len(ids) and -1 not in ids:
         raise UserError(f"--gpu_ids {config.run.gpu_ids}: a GPU is named twice")
@@ -241,7 +241,9 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
         pairs = config.dataset.pairs_per_image
         within("pairs_per_image", pairs, 1 <= pairs <= 10_000, "1 to 10000")
     if isinstance(config.dataset, PMFOptions) and not 0 < config.dataset.sigma[0] <= config.dataset.sigma[1]:
-        raise UserError(f"--sigma {config.dataset.sigma}: wanted the weakest and the strongest defocus, such as 1.5 7")
+        raise UserError(
+            f"--sigma {config.dataset.sigma}: expected the weakest and the strongest defocus, such as 1.5 7"
+        )
 
 
 def _check_data_root(config: TrainConfig | TestConfig) -> None:

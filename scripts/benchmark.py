@@ -17,7 +17,7 @@ _USAGE = """usage: benchmark.py train|test|metrics|data [options]
 
   train     ways of training: precision, processes, watchers
   test      seconds and memory of fusing a pair, network by network
-  metrics   seconds per picture of every metric, and of all together
+  metrics   seconds per image of every metric, and of all together
   data      training samples per second
 
 benchmark.py train --help, and so on, list the options of each."""

@@ -24,14 +24,14 @@ from options.measuring import (
     check_measuring_options,
 )
 from options.strict import StrictParser
-from scripts.comparing.compared_pictures import check_pictures
+from scripts.comparing.compared_images import check_images
 from scripts.comparing.comparison import compare_sets, leaderboard_text, remarks, write_comparison
 from scripts.comparing.measured_items import Record, keep_record, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
 from util.metrics.measuring import Values, parse_metrics
 
-_DESCRIPTION = """Measures the fused pictures of two or more methods and ranks the methods: in every picture and metric,
+_DESCRIPTION = """Measures the fused images of two or more methods and ranks the methods: in every image and metric,
 over all of them, with confidence intervals and tests of significance. Several sets of scenes are given one after the
 other, each after --set NAME: --set a --sources … --fused … --set b --sources … --fused …; each counts the same. A run
 that was stopped goes on when it is started again."""
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     check_place("--out", options.out)
     methods = _read_methods(options.sets)
     found, skipped = _find(options.sets, methods, skip_bad=options.on_bad_sample == "skip")
-    check_pictures(options.out, (item for of in found.values() for items in of.values() for item in items))
+    check_images(options.out, (item for of in found.values() for items in of.values() for item in items))
     with keep_record(options.out / ".measured") as record:
         values, lines = _measure(found, options, record)
         skipped = list(dict.fromkeys([*skipped, *lines]))
@@ -84,13 +84,13 @@ def main(argv: Sequence[str]) -> int:
 def _find(
     sets: Sequence[SetWords], methods: Sequence[Mapping[str, Path]], *, skip_bad: bool
 ) -> tuple[dict[str, dict[str, list[FusedItem]]], list[str]]:
-    """Finds the pictures of all sets.
+    """Finds the images of all sets.
 
     Returns:
         Set → method → its items, and one line on everything that is left out.
 
     Raises:
-        UserError: what cannot be used, or a set without a picture that all methods have.
+        UserError: what cannot be used, or a set without an image that all methods have.
     """
     found: dict[str, dict[str, list[FusedItem]]] = {}
     skipped: list[str] = []
@@ -99,7 +99,7 @@ def _find(
         print(*describe(scenes), sep="\n")
         items, lines = find_methods(scenes, folders, reference=words.reference, skip_bad=skip_bad)
         if not set.intersection(*({item.name for item in of_method} for of_method in items.values())):
-            raise UserError(f"--fused: there is no picture that all methods have: {', '.join(items)}")
+            raise UserError(f"--fused: there is no image that all methods have: {', '.join(items)}")
         found[words.name] = items
         skipped += lines
     return found, skipped
@@ -111,7 +111,7 @@ def _measure(
     """Measures all sets in one go, so that all of it is kept when it is stopped.
 
     Returns:
-        Set → method → item's name → metric → value; and a line on each picture that was skipped.
+        Set → method → item's name → metric → value; and a line on each image that was skipped.
     """
     keys = {(name, method): f"{number} {method}" for number, name in enumerate(sets) for method in sets[name]}
     jobs = {key: sets[name][method] for (name, method), key in keys.items()}
@@ -182,7 +182,7 @@ def _build_parser() -> StrictParser:
     add = parser.add_argument
     add("--out", required=True, metavar="DIR", type=Path, default=argparse.SUPPRESS, help="folder for the page")
     add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same confidence intervals")
-    add("--resamples", type=int, metavar="N", default=2000, help="how often pictures are drawn for the intervals")
+    add("--resamples", type=int, metavar="N", default=2000, help="how often images are drawn for the intervals")
     add_measuring_options(parser)
     return parser
 

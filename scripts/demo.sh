@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole way of a picture on a fresh machine, in about ten minutes on two CPU cores:
-# environment -> photographs and maps -> multi-focus pairs -> training -> fused pictures -> a page, for two networks.
+# The whole way of an image on a fresh machine, in about ten minutes on two CPU cores:
+# environment -> photographs and maps -> multi-focus pairs -> training -> fused images -> a page, for two networks.
 #   bash scripts/demo.sh [options for the R2GAN's train.py, such as --n_epochs 200]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -11,7 +11,7 @@ data=datasets/demo
 echo "== 1. Photographs that ship inside scikit-image, with label maps"
 "$python" scripts/make_demo_data.py --out "$data"
 
-echo "== 2. Held-out pairs with a known sharp picture (published defocus: Gaussian of sigma 5.6)"
+echo "== 2. Held-out pairs with a known sharp image (published defocus: Gaussian of sigma 5.6)"
 "$python" scripts/make_pmf.py --images "$data/test/images" --maps "$data/test/maps" --out "$data/pairs/test" \
     --kernel gaussian --sigma 5.6 5.6
 

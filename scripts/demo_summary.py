@@ -24,10 +24,10 @@ def main(argv: Sequence[str]) -> int:
         fused, average = (float(summary[name]["mean"]) for name in ("PSNR@reference", "PSNR@reference_average"))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: no results with PSNR@reference; run test.py with --with_target first") from error
-    print(f"\nPSNR against the known sharp pictures: fused {fused:.2f} dB, plain averaging {average:.2f} dB.")
+    print(f"\nPSNR against the known sharp images: fused {fused:.2f} dB, plain averaging {average:.2f} dB.")
     print(verdict(fused, average))
     training_page = Path("checkpoints", folder.parent.name, "web", "index.html")
-    print(f"Open {(folder / 'index.html').resolve()} in a browser to compare the pictures,")
+    print(f"Open {(folder / 'index.html').resolve()} in a browser to compare the images,")
     print(f"and {training_page.resolve()} for the course of the training.")
     return 0
 
@@ -38,7 +38,7 @@ def verdict(fused: float, average: float) -> str:
         return f"The network is {fused - average:.2f} dB above averaging."
     return (
         f"So short a training does not beat averaging: it is {average - fused:.2f} dB below. This network redraws the "
-        "whole picture, which takes more photographs and time to learn; docs/results.md shows how it passes averaging."
+        "whole image, which takes more photographs and time to learn; docs/results.md shows how it passes averaging."
     )
 
 

@@ -1,4 +1,4 @@
-"""Measures fused pictures, one's own or other people's, against their sources."""
+"""Measures fused images, one's own or other people's, against their sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from util.metrics import REFERENCE_METRICS, REFERENCE_SUFFIX
 from util.metrics.measuring import Values, parse_metrics
 from util.metrics.tables import mean_values, summarise, write_csv, write_json, write_latex
 
-_DESCRIPTION = """Measures the fused pictures of one or more methods. A fused picture belongs to the sources whose name
+_DESCRIPTION = """Measures the fused images of one or more methods. A fused image belongs to the sources whose name
 it has, also with the same text before or behind it in the whole folder (lytro-01.png, IFCNN-MAX-lytro-01.png,
 lytro-01_DenseFuse.png). A run that was stopped goes on when it is started again."""
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     options = _build_parser().parse_strict(argv)
     check_measuring_options(options)
     if options.out.suffix != ".csv":
-        raise UserError(f"--out {options.out}: wanted a .csv file; .json and .tex are written beside it")
+        raise UserError(f"--out {options.out}: expected a .csv file; .json and .tex are written beside it")
     check_place("--out", options.out.parent)
     files = [options.out, *(options.out.with_suffix(ending) for ending in (".json", ".tex"))]
     for path in files:

@@ -84,7 +84,7 @@ def _check(importing: ImportOptions, parsed: Parsed) -> None:
         if name in parsed.given:
             raise UserError(f"--{name} has no effect on weights: leave it out")
     if importing.num_sources < 1:
-        raise UserError(f"--num_sources {importing.num_sources}: wanted 1 or more")
+        raise UserError(f"--num_sources {importing.num_sources}: expected 1 or more")
     check_generator(parsed.groups["generator"])
     check_run_name(importing.name)
     if not Path(importing.weights).is_file():

@@ -1,6 +1,6 @@
 """Writes the demonstration's photographs and label maps: those that ship inside scikit-image, no download.
 
-Maps come from scikit-image's segmentation; for the stereo picture "motorcycle" from its disparity, a real depth map.
+Maps come from scikit-image's segmentation; for the stereo image "motorcycle" from its disparity, a real depth map.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from options.strict import StrictParser
 from util.errors import run_command
 from util.images.image_io import write_image
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 DEPTH_LEVELS = 4
 
-TRAIN: dict[str, Callable[[], Picture]] = {
+TRAIN: dict[str, Callable[[], Image]] = {
     "astronaut": data.astronaut,
     "rocket": data.rocket,
     "camera": data.camera,
@@ -36,7 +36,7 @@ TRAIN: dict[str, Callable[[], Picture]] = {
     "brick": data.brick,
     "coins": data.coins,
 }
-TEST: dict[str, Callable[[], Picture]] = {"chelsea": data.chelsea, "coffee": data.coffee}
+TEST: dict[str, Callable[[], Image]] = {"chelsea": data.chelsea, "coffee": data.coffee}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,22 +46,22 @@ def main(argv: Sequence[str]) -> int:
     out = parser.parse_strict(argv).out
     phases = {"train": TRAIN, "test": TEST}
     jobs = [(phase, name, load) for phase, photos in phases.items() for name, load in photos.items()]
-    for phase, name, load in tqdm(jobs, desc="photographs and maps", unit="picture"):
-        picture = load()
-        photo = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    for phase, name, load in tqdm(jobs, desc="photographs and maps", unit="image"):
+        image = load()
+        photo = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         _write(out / phase, name, photo, segment(photo))
     left, _, disparity = data.stereo_motorcycle()
     _write(out / "test", "motorcycle", left[::2, ::2], depth_levels(disparity[::2, ::2]))
     return 0
 
 
-def segment(photo: Picture) -> Picture:
+def segment(photo: Image) -> Image:
     """Splits a photograph (H, W, 3) into some ten regions, as labels (H, W) from 1."""
     labels: npt.NDArray[np.int64] = segmentation.slic(photo, n_segments=12, compactness=15, sigma=2, start_label=1)
     return labels.astype(np.uint8)
 
 
-def depth_levels(disparity: npt.NDArray[np.floating]) -> Picture:
+def depth_levels(disparity: npt.NDArray[np.floating]) -> Image:
     """Cuts a disparity map (H, W), in pixels, infinite where unknown, into equally frequent levels from 1."""
     known = np.isfinite(disparity)
     filled = np.where(known, disparity, np.median(disparity[known]))
@@ -70,7 +70,7 @@ def depth_levels(disparity: npt.NDArray[np.floating]) -> Picture:
     return (np.digitize(filled, borders) + 1).astype(np.uint8)
 
 
-def _write(folder: Path, name: str, photo: Picture, labels: Picture) -> None:
+def _write(folder: Path, name: str, photo: Image, labels: Image) -> None:
     write_image(folder / "images" / f"{name}.png", np.ascontiguousarray(photo))
     write_image(folder / "maps" / f"{name}.png", labels)
 

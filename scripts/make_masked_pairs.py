@@ -16,7 +16,7 @@ from scripts.pair_making import add_folder, add_work_options, check_work_options
 from util.errors import UserError, run_command
 
 _DESCRIPTION = """Makes pairs of masked copies out of whole photographs, as --dataset_mode decomposition does:
-wide pictures [source 1 | source 2 | photograph in other colours], named <stem>_stacked.png (<stem>_1_stacked.png, …
+wide images [source 1 | source 2 | photograph in other colours], named <stem>_stacked.png (<stem>_1_stacked.png, …
 with several pairs), for --val_dataroot and for test.py --with_target. An interrupted run goes on when it is started
 again."""
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
     if options.num_sources != 2:
-        raise UserError(f"--num_sources {options.num_sources}: a photograph is taken apart into two; wanted 2")
+        raise UserError(f"--num_sources {options.num_sources}: a photograph is taken apart into two; expected 2")
     recipe = DecompositionRecipe()
     plan = PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
     check_work_options(options, options.out, ["images"])

@@ -1,4 +1,4 @@
-"""Makes SMFNet's training set: an HDF5 file of infrared and visible patches, out of two folders of pictures."""
+"""Makes SMFNet's training set: an HDF5 file of infrared and visible patches, out of two folders of images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
 from util.files import with_extension
 
-_DESCRIPTION = """Cuts pairs of patches out of infrared and visible pictures of the same names and sizes, for
+_DESCRIPTION = """Cuts pairs of patches out of infrared and visible images of the same names and sizes, for
 train.py --dataset_mode patches. An interrupted run goes on when it is started again."""
 
 
@@ -60,7 +60,7 @@ def _build_parser() -> StrictParser:
         metavar=("IR_DIR", "VI_DIR"),
         nargs=2,
         type=Path,
-        help="folders of the infrared and of the visible pictures, of which the first channel and the luma are taken",
+        help="folders of the infrared and of the visible images, of which the first channel and the luma are taken",
     )
     add("--out", required=True, default=argparse.SUPPRESS, metavar="FILE.h5", type=Path, help="the file to make")
     add("--size", type=int, metavar="N", default=128, help="side of a patch in pixels")
@@ -97,7 +97,7 @@ def _build_parser() -> StrictParser:
         type=choice("--on_bad_sample", ON_BAD_SAMPLE),
         metavar="|".join(ON_BAD_SAMPLE),
         default="stop",
-        help="at pictures that cannot be used: stop, or skip them and list them at the end (exit status 3)",
+        help="at images that cannot be used: stop, or skip them and list them at the end (exit status 3)",
     )
     add("--verbose", action="store_true", help="show where an error comes from")
     return parser
@@ -114,7 +114,7 @@ def _look(
     """Looks at all files before anything is written: the usable items, their roles, what is wrong with the others."""
     found = discover_folders(folders)
     if found.roles == ("vi", "ir"):
-        raise UserError(f"--sources {folders[0]} {folders[1]}: wanted the infrared pictures first, then the visible")
+        raise UserError(f"--sources {folders[0]} {folders[1]}: expected the infrared images first, then the visible")
     inspected = inspect(found, on_bad_sample=on_bad_sample)
     items, small = [], []
     for item, (width, height) in zip(inspected.found.items, inspected.sizes, strict=True):

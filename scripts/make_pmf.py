@@ -18,7 +18,7 @@ from options.strict import StrictParser, choice
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import UserError, run_command
 
-_DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its map one or more wide pictures
+_DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its map one or more wide images
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
 train.py reads them with --dataset_mode aligned. An interrupted run goes on when it is started again."""
 

@@ -23,14 +23,14 @@ from util.errors import EXIT_DONE, UserError, run_command
 from util.files import check_place
 from util.images.image_io import check_format, write_image
 
-_DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide pictures
+_DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide images
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
 train.py reads them with --dataset_mode aligned. An interrupted run goes on when it is started again."""
 _PREVIEW_ROWS = 12
 _PREVIEW_SIDE = 160  # of a panel of the sheet, in pixels
 _PREVIEW_GAP = 4
 
-_Picture = npt.NDArray[np.uint8]
+_Image = npt.NDArray[np.uint8]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,10 +70,10 @@ def _build_parser() -> StrictParser:
 
 def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
     if (options.out is None) == (options.preview is None):
-        raise UserError("wanted either --out DIR, to make pairs, or --preview FILE.png, to see a dozen")
+        raise UserError("expected either --out DIR, to make pairs, or --preview FILE.png, to see a dozen")
     if options.preview is not None:
         if not options.preview.suffix:
-            raise UserError(f"--preview {options.preview}: wanted the name of a picture, as in {options.preview}.png")
+            raise UserError(f"--preview {options.preview}: expected the name of an image, as in {options.preview}.png")
         check_format(options.preview, np.uint8)
     return SaliencyRecipe(saliency=options.saliency, num_sources=options.num_sources)
 
@@ -85,7 +85,7 @@ def _check_preview(path: Path, found: Sequence[Found]) -> None:
         raise UserError(f"--preview {path} is one of the photographs or maps: choose another name")
 
 
-def _draw_sheet(recipe: SaliencyRecipe, found: Sequence[Found], seed: int) -> _Picture:
+def _draw_sheet(recipe: SaliencyRecipe, found: Sequence[Found], seed: int) -> _Image:
     """Draws a row for each of a dozen photographs from all over the folder: target, saliency, masks, sources."""
     rows = []
     for place in np.unique(np.linspace(0, len(found) - 1, _PREVIEW_ROWS).round().astype(int)):
@@ -94,16 +94,16 @@ def _draw_sheet(recipe: SaliencyRecipe, found: Sequence[Found], seed: int) -> _P
         made = distribute(photo, saliency, pair_rng(seed, stem, 0), num_sources=recipe.num_sources)
         planes = [np.rint(255 * plane).astype(np.uint8) for plane in (saliency, *made.masks)]
         maps = [np.repeat(plane[..., None], 3, axis=2) for plane in planes]
-        rows.append(np.hstack([_panel(picture) for picture in (made.target, *maps, *made.sources)]))
+        rows.append(np.hstack([_panel(image) for image in (made.target, *maps, *made.sources)]))
     return np.vstack(rows)
 
 
-def _panel(picture: _Picture) -> _Picture:
-    """Scales a picture into a square and puts white around it."""
-    scale = _PREVIEW_SIDE / max(picture.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+def _panel(image: _Image) -> _Image:
+    """Scales an image into a square and puts white around it."""
+    scale = _PREVIEW_SIDE / max(image.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     panel = np.full((_PREVIEW_SIDE + _PREVIEW_GAP, _PREVIEW_SIDE + _PREVIEW_GAP, 3), 255, np.uint8)
-    panel[:height, :width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    panel[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return panel
 
 

@@ -134,7 +134,9 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
         else:
             parts[-1].append(word)
     if len(parts) > 3:
-        raise UserError("-- is there three times: wanted the options of train.py after the first, test.py's the second")
+        raise UserError(
+            "-- is there three times: expected the options of train.py after the first, test.py's the second"
+        )
     own, training, testing = [*parts, [], []][:3]
     return own, training, testing
 
@@ -293,7 +295,7 @@ def _test(
 
 
 def _state(words: Sequence[str], run: Path, root: Path) -> str:
-    """What tells a test from others, and from itself after a change of the networks or the pictures."""
+    """What tells a test from others, and from itself after a change of the networks or the images."""
     files = sorted([*run.glob("*_net_G.pth"), *(path for path in root.rglob("*") if path.is_file())])
     states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(json.dumps([words, states]).encode()).hexdigest()

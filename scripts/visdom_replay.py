@@ -17,7 +17,7 @@ from util.errors import EXIT_DONE, UserError, run_command
 from util.loggers import Board, fill_board
 from util.loggers.visdom_client import VisdomClient, VisdomError
 
-_DESCRIPTION = """Sends the curves and the newest pictures that a training has recorded under checkpoints/NAME to a
+_DESCRIPTION = """Sends the curves and the newest images that a training has recorded under checkpoints/NAME to a
 Visdom server, in the windows that train.py would have drawn. Start the server with: python -m visdom.server
 -bind_local"""
 

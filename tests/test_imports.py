@@ -1,6 +1,7 @@
 """Who may import whom: the floors of the house that CONTRIBUTING.md draws, kept."""
 
 import ast
+import sys
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -17,7 +18,7 @@ LEAVES = {f"util.{name}" for name in ("errors", "files", "suggest", "workers", "
 
 # Rooms that keep to themselves more than their floor asks for; the longest prefix that fits decides.
 ROOMS = {
-    **dict.fromkeys(LEAVES, {"util.errors"}),
+    **{leaf: {"util.errors"} for leaf in LEAVES},
     "util.statistics": {"util.statistics", *LEAVES},
     "util.metrics": {"util.metrics", "util.statistics.direction"},
     "util.metrics.measuring": {"util.metrics", "util.images", *LEAVES},
@@ -94,7 +95,7 @@ def test_there_is_no_circle_and_no_arrow_up():
                 arrows[module.split(".")[0], target.split(".")[0]] += 1
     TopologicalSorter(ours).prepare()  # raises on a circle
     floors = list(FLOOR_OF)
-    print(f"\n{'imports from':>14}", *(f"{folder:>8}" for folder in floors))
-    for folder in floors:
-        print(f"{folder:>14}", *(f"{arrows[folder, other] or '':>8}" for other in floors))
+    table = [f"{'imports from':>14}" + "".join(f"{folder:>9}" for folder in floors)]
+    table += [f"{folder:>14}" + "".join(f"{arrows[folder, other] or '':>9}" for other in floors) for folder in floors]
+    sys.stdout.write("\n" + "\n".join(table) + "\n")
     assert not [pair for pair in arrows if FLOOR_OF[pair[1]] > FLOOR_OF[pair[0]]]

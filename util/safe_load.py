@@ -30,5 +30,5 @@ def load_file(path: Path) -> Mapping[str, Any]:
         what = "the file is empty" if empty else "damaged, cut off, or holding more than tensors and plain values"
         raise UserError(f"{path}: cannot be opened safely as weights ({what})") from error
     if not isinstance(content, Mapping):
-        raise UserError(f"{path}: holds a {type(content).__name__}, wanted a dictionary of weights")
+        raise UserError(f"{path}: holds a {type(content).__name__}, expected a dictionary of weights")
     return content

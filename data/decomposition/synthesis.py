@@ -29,7 +29,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Part(NamedTuple):
-    """A part of a picture, in pixels."""
+    """A part of an image, in pixels."""
 
     top: int
     left: int
@@ -77,12 +77,12 @@ def random_part(height: int, width: int, rng: np.random.Generator) -> Part:
     """Draws a part of random area and aspect, as torchvision's RandomResizedCrop does with its usual settings.
 
     Args:
-        height: of the picture in pixels.
+        height: of the image in pixels.
         width: the same.
         rng: where the chance comes from.
 
     Returns:
-        The first of ten draws that lies within the picture, else its middle in the nearest aspect.
+        The first of ten draws that lies within the image, else its middle in the nearest aspect.
     """
     for _ in range(_ATTEMPTS):
         area = height * width * rng.uniform(*AREA)

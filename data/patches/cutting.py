@@ -1,4 +1,4 @@
-"""Cutting pairs of patches out of an infrared and a visible picture, as SMFNet's training set was made."""
+"""Cutting pairs of patches out of an infrared and a visible image, as SMFNet's training set was made."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PatchCutter:
             raise UserError(f"--min_contrast must be in [0, 1], not {self.min_contrast}")
 
     def check_size(self, path: Path, width: int, height: int) -> None:
-        """Raises `UserError` where not one patch fits into a picture."""
+        """Raises `UserError` where not one patch fits into an image."""
         if min(width, height) < self.size:
             raise UserError(f"{path} is {width}x{height}: no patch of --size {self.size} fits into it")
 
@@ -49,14 +49,14 @@ class PatchCutter:
         """Cuts the patches of one scene, row by row.
 
         Args:
-            ir_path: the infrared picture, of which the first channel counts.
-            vi_path: the visible picture, of which the luma counts.
+            ir_path: the infrared image, of which the first channel counts.
+            vi_path: the visible image, of which the luma counts.
 
         Returns:
             (n, 2, size, size) float32 in [0, 1], infrared and visible, and how many pairs were dropped.
 
         Raises:
-            UserError: a file that cannot be used, or pictures of unequal sizes.
+            UserError: a file that cannot be used, or images of unequal sizes.
         """
         infrared, visible = read_image(ir_path), read_image(vi_path)
         check_equal([(ir_path, infrared.shape[1::-1]), (vi_path, visible.shape[1::-1])])

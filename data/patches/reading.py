@@ -143,11 +143,11 @@ class PatchFile:
         if link is None:
             where = "" if parent.name == "/" else f"{parent.name} of "
             raise UserError(
-                f"{where}{self.path} holds no {name}: wanted datasets {' and '.join(OURS)}, or groups "
+                f"{where}{self.path} holds no {name}: expected datasets {' and '.join(OURS)}, or groups "
                 f"{' and '.join(PUBLISHED)} with one dataset per patch, named 0, 1, …"
             )
         if not isinstance(link, h5py.HardLink):
-            raise UserError(f"{self.path}: {name} is a link, which may lead anywhere: wanted the data itself")
+            raise UserError(f"{self.path}: {name} is a link, which may lead anywhere: expected the data itself")
         return parent[name]
 
     def _check_dataset(self, dataset: Any, dimensions: int) -> None:
@@ -156,18 +156,18 @@ class PatchFile:
             raise UserError(f"{self.path}: {getattr(dataset, 'name', '?')} is not a dataset")
         what, shape = f"{self.path}: {dataset.name}", dataset.shape
         if dataset.dtype != np.float32:
-            raise UserError(f"{what} holds {dataset.dtype}, wanted float32 in [0, 1]")
+            raise UserError(f"{what} holds {dataset.dtype}, expected float32 in [0, 1]")
         fits = shape is not None and len(shape) == dimensions and shape[-3] == 1 and shape[-1] == shape[-2]
         if not fits or not 1 <= shape[-1] <= LARGEST_PATCH:
             wanted = "(N, 1, S, S)" if dimensions == 4 else "(1, S, S)"
-            raise UserError(f"{what} is {shape}, wanted {wanted} with S from 1 to {LARGEST_PATCH}")
+            raise UserError(f"{what} is {shape}, expected {wanted} with S from 1 to {LARGEST_PATCH}")
         if dataset.external or dataset.is_virtual:
-            raise UserError(f"{what} keeps its values in other files: wanted the data itself")
+            raise UserError(f"{what} keeps its values in other files: expected the data itself")
         plan = dataset.id.get_create_plist()
         if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= _KNOWN_FILTERS:
-            raise UserError(f"{what} is compressed in a way that is not read: wanted gzip, lzf or none")
+            raise UserError(f"{what} is compressed in a way that is not read: expected gzip, lzf or none")
         if dataset.chunks and dataset.dtype.itemsize * math.prod(dataset.chunks) > _LARGEST_CHUNK:
-            raise UserError(f"{what} has chunks {dataset.chunks}, which are too large: wanted one per patch")
+            raise UserError(f"{what} has chunks {dataset.chunks}, which are too large: expected one per patch")
 
 
 def find_patch_file(root: Path, phase: str) -> Path:
@@ -182,7 +182,7 @@ def find_patch_file(root: Path, phase: str) -> Path:
     files = list_files(folder, EXTENSIONS)
     if len(files) != 1:
         there = f"holds {files[0].name}, {files[1].name}, …" if files else "holds none"
-        raise UserError(f"wanted one HDF5 file ({', '.join(EXTENSIONS)}) in {folder}, which {there}: name the file")
+        raise UserError(f"expected one HDF5 file ({', '.join(EXTENSIONS)}) in {folder}, which {there}: name the file")
     return files[0]
 
 

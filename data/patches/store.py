@@ -1,12 +1,12 @@
-"""Making HDF5 files of patches: picture by picture, so that a run that was killed goes on, and then in one go.
+"""Making HDF5 files of patches: image by image, so that a run that was killed goes on, and then in one go.
 
 HDF5 itself does not survive that a process dies while it writes. So patches are collected in `FILE.h5.part/` first:
 
 * `plan.json`: what is being made; a run with another plan is refused;
 * `patches.raw`: the pairs one after the other, float32 (2, S, S), nothing else;
-* `done.jsonl`: a line for each pair of pictures, added when its patches are on the disk.
+* `done.jsonl`: a line for each pair of images, added when its patches are on the disk.
 
-Whoever goes on cuts `patches.raw` to what `done.jsonl` vouches for, a torn last line excepted. When all pictures are
+Whoever goes on cuts `patches.raw` to what `done.jsonl` vouches for, a torn last line excepted. When all images are
 done, the HDF5 file is written in that folder, moved to its place in one step, and the folder removed.
 """
 
@@ -56,27 +56,27 @@ class PatchPlan:
 
     def __post_init__(self) -> None:
         if self.out.suffix.lower() not in EXTENSIONS:
-            raise UserError(f"--out {self.out}: wanted a name that ends in {' or '.join(EXTENSIONS)}")
+            raise UserError(f"--out {self.out}: expected a name that ends in {' or '.join(EXTENSIONS)}")
         if self.out.is_dir():
-            raise UserError(f"--out {self.out} is a folder: wanted the name of a file")
+            raise UserError(f"--out {self.out} is a folder: expected the name of a file")
         check_place("--out", self.out.absolute().parent)
 
     def record(self, roles: Sequence[str], names: Sequence[str]) -> Record:
         """Returns everything that decides what the file holds; these are its attributes.
 
         Args:
-            roles: of the two folders of pictures.
+            roles: of the two folders of images.
             names: of the items.
         """
         fingerprint = hashlib.sha256(os.fsencode("\n".join(names))).hexdigest()[:16]
         settings: Record = {**asdict(self.cutter), "layout": self.layout, "compression": self.compression}
-        pictures = f"{len(names)} pairs (names {fingerprint})"
-        return settings | {"sources": ", ".join(roles), "pictures": pictures, "version": _VERSION}
+        images = f"{len(names)} pairs (names {fingerprint})"
+        return settings | {"sources": ", ".join(roles), "images": images, "version": _VERSION}
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one pair of pictures.
+    """What became of one pair of images.
 
     Attributes:
         kept: how many pairs of patches it gave.
@@ -109,7 +109,7 @@ class PatchStore:
 
     Attributes:
         folder: where they are collected, beside the file to make.
-        done: what became of the pairs of pictures, in their order.
+        done: what became of the pairs of images, in their order.
         patches: how many pairs of patches there are.
     """
 
@@ -162,7 +162,7 @@ class PatchStore:
             remove_part(self._plan.out)
 
     def add(self, entry: Done, patches: Patches | None = None) -> None:
-        """Adds the patches of a pair of pictures, or that it has none.
+        """Adds the patches of a pair of images, or that it has none.
 
         Args:
             entry: what became of it.
@@ -194,7 +194,7 @@ class PatchStore:
         made = self.folder / _MADE
         if not self.patches:
             self._over = True
-            raise UserError("no patch has enough contrast in both pictures: try a smaller --min_contrast")
+            raise UserError("no patch has enough contrast in both images: try a smaller --min_contrast")
         new = NewPatchFile(self._plan.layout, self._plan.compression, self.patches, self._plan.cutter.size)
         try:
             yield from new.write(made, self._blocks(), self._record)

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from data.maps import check_same_size, probe_map, read_map, read_map_picture
+from data.maps import check_same_size, probe_map, read_map, read_map_image
 from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources
 from data.pmf.synthesis import DEFAULT_SIGMA, KERNELS, published_pair, realistic_sources
-from data.transforms import JointTransform, resize_map, resize_picture
+from data.transforms import JointTransform, resize_image, resize_map
 from util.errors import UserError
 from util.images.image_io import MAX_PIXELS, probe_image, read_image
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 RECIPES = ("realistic", "published", "rgbd")
 OWN_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one recipe that it has an effect on
     {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
@@ -84,7 +84,7 @@ class PMFRecipe:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}
 
     def check(self, files: Sequence[Path]) -> None:
-        """Looks at a photograph and its map, the two `files`, without decoding pictures.
+        """Looks at a photograph and its map, the two `files`, without decoding images.
 
         Raises:
             UserError: what `read` raises, but for damage that only decoding shows.
@@ -95,12 +95,12 @@ class PMFRecipe:
             check_same_size(image_path, (header.height, header.width), map_path, map_size)
             self.scaled(image_path, header.height, header.width)
 
-    def make(self, files: Sequence[Path], rng: np.random.Generator) -> list[Picture]:
+    def make(self, files: Sequence[Path], rng: np.random.Generator) -> list[Image]:
         """Reads a photograph and its map, the two `files`, and renders one pair at full size: `read`, `render`."""
         image_path, map_path = files
         return self.render(*self.read(image_path, map_path), rng)
 
-    def read(self, image_path: Path, map_path: Path) -> tuple[Picture, npt.NDArray]:
+    def read(self, image_path: Path, map_path: Path) -> tuple[Image, npt.NDArray]:
         """Reads a photograph and its map.
 
         Args:
@@ -109,7 +109,7 @@ class PMFRecipe:
 
         Returns:
             The photograph, `uint8` (H, W, 3) RGB; realistic: region numbers (H, W); rgbd: numbers (H, W) in the order
-            of the depths; published: the map's picture (h, w, 3) in BGR.
+            of the depths; published: the map's image (h, w, 3) in BGR.
 
         Raises:
             UserError: a file that cannot be read; not published: a map that is not as large as its photograph, or
@@ -117,17 +117,17 @@ class PMFRecipe:
         """
         photo = read_image(image_path, bits=8)
         if self.recipe == "published":
-            return photo, read_map_picture(map_path)
+            return photo, read_map_image(map_path)
         regions = _read_depth(map_path) if self.recipe == "rgbd" else read_map(map_path)
         check_same_size(image_path, photo.shape, map_path, regions.shape)
         height, width = self.scaled(image_path, *regions.shape)
-        return resize_picture(photo, height, width), resize_map(regions, height, width)
+        return resize_image(photo, height, width), resize_map(regions, height, width)
 
     def scaled(self, image_path: Path, height: int, width: int) -> tuple[int, int]:
-        """Returns height and width of the pictures that are made of a photograph; published makes squares instead.
+        """Returns height and width of the images that are made of a photograph; published makes squares instead.
 
         Raises:
-            UserError: `size` makes a picture of it that could not be read.
+            UserError: `size` makes an image of it that could not be read.
         """
         if self.size:
             scale = self.size / min(height, width)
@@ -142,11 +142,11 @@ class PMFRecipe:
 
     def render(
         self,
-        photo: Picture,
+        photo: Image,
         labels: npt.NDArray,
         rng: np.random.Generator,
         transform: JointTransform | None = None,
-    ) -> list[Picture]:
+    ) -> list[Image]:
         """Renders the sources and, last, the target.
 
         Args:
@@ -157,7 +157,7 @@ class PMFRecipe:
                 published: source and target are cut out of the finished pair.
 
         Returns:
-            num_sources + 1 pictures, `uint8` (H, W, 3) RGB.
+            num_sources + 1 images, `uint8` (H, W, 3) RGB.
         """
         if self.recipe == "published":
             bgr = np.ascontiguousarray(photo[..., ::-1])

@@ -1,7 +1,7 @@
 """Multi-focus pairs from a photograph and its depth, as IFCNN's training data were made.
 
 The paper (Zhang et al., Information Fusion 54, 2020) and its erratum say: a random focal depth splits the depth map of
-an RGB-D picture, the part in front of it or the part behind it is blurred, and the blur is OpenCV's Gaussian with a
+an RGB-D image, the part in front of it or the part behind it is blurred, and the blur is OpenCV's Gaussian with a
 kernel of 2·kr + 1 pixels. Its training code was never released. How kr and the focal depth are drawn, what happens at
 the edge between the parts, and more than two sources are inferred, and ours: see `rgbd_sources` and `split_depth`.
 """
@@ -50,7 +50,7 @@ def rgbd_sources(
             within one sigma, so that it is almost a box.
 
     Returns:
-        `num_sources` pictures, `uint8` (H, W, 3), the one that is sharp in front first. Where the map has fewer values
+        `num_sources` images, `uint8` (H, W, 3), the one that is sharp in front first. Where the map has fewer values
         than there are sources, some are blurred everywhere, and a map with a single value leaves one wholly sharp.
     """
     bands = split_depth(depth, num_sources, rng)

@@ -74,7 +74,7 @@ def realistic_sources(
         kernel: `gaussian`, `disc` (of radius 2 sigma, which has the same variance), or `random` for one of the two.
 
     Returns:
-        `num_sources` pictures, `uint8` (H, W, 3); source i is in focus at group i. With fewer regions than sources
+        `num_sources` images, `uint8` (H, W, 3); source i is in focus at group i. With fewer regions than sources
         some are out of focus everywhere: a map with a single region leaves one source wholly sharp.
     """
     groups = split_regions(regions, num_sources, rng)
@@ -126,7 +126,7 @@ def defocus(
         kernel: `gaussian` or `disc`.
 
     Returns:
-        One `uint8` picture (H, W, 3) per group.
+        One `uint8` image (H, W, 3) per group.
     """
     blur = _make_blur(sigma, kernel)
     present = set(np.unique(groups).tolist())

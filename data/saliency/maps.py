@@ -1,4 +1,4 @@
-"""Saliency maps as pictures in a folder, of any learned model."""
+"""Saliency maps as images in a folder, of any learned model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.saliency.operators import SaliencyMap
-from data.transforms import resize_picture
+from data.transforms import resize_image
 from util.errors import UserError
 from util.images.image_io import read_image
 
@@ -18,7 +18,7 @@ def read_saliency(path: Path, height: int, width: int) -> SaliencyMap:
     """Reads a saliency map: grey levels, lighter where the photograph is more salient.
 
     Args:
-        path: a picture of 8 or 16 bits; resized where it has another size than its photograph.
+        path: an image of 8 or 16 bits; resized where it has another size than its photograph.
         height: of the photograph.
         width: of the photograph.
 
@@ -31,5 +31,5 @@ def read_saliency(path: Path, height: int, width: int) -> SaliencyMap:
     levels = read_image(path)
     planes = levels.astype(np.float32) / np.iinfo(levels.dtype).max
     if np.ptp(planes, axis=2).max() > _LARGEST_SPREAD:
-        raise UserError(f"saliency map {path} is coloured: wanted grey levels, lighter where it is more salient")
-    return np.clip(resize_picture(planes.mean(axis=2), height, width), 0, 1, dtype=np.float32)
+        raise UserError(f"saliency map {path} is coloured: expected grey levels, lighter where it is more salient")
+    return np.clip(resize_image(planes.mean(axis=2), height, width), 0, 1, dtype=np.float32)

@@ -62,10 +62,10 @@ def predict_saliency(model: Path, photo: npt.NDArray[np.uint8]) -> SaliencyMap:
     if found.shape not in ((1, 1, height, width), (1, height, width)):
         raise UserError(
             f"--saliency {model} gives {found.shape} for a photograph of {width}x{height}, "
-            f"wanted (1, 1, {height}, {width}) or (1, {height}, {width})"
+            f"expected (1, 1, {height}, {width}) or (1, {height}, {width})"
         )
     if not (found.min() >= -_TOLERANCE and found.max() <= 1 + _TOLERANCE):  # NaN is neither
-        raise UserError(f"--saliency {model} gives values from {found.min()} to {found.max()}, wanted 0 to 1")
+        raise UserError(f"--saliency {model} gives values from {found.min()} to {found.max()}, expected 0 to 1")
     return np.clip(found.reshape(height, width), 0, 1, dtype=np.float32)
 
 
@@ -99,7 +99,7 @@ def _open_onnx(path: Path) -> _Predict:
     except (cv2.error, OSError) as error:
         raise UserError(_NO_ONNX.format(path)) from error
     if len(outputs) != 1:
-        raise UserError(f"--saliency {path} has {len(outputs)} outputs, wanted one, the saliency map")
+        raise UserError(f"--saliency {path} has {len(outputs)} outputs, expected one, the saliency map")
 
     def predict(planes: npt.NDArray[np.float32]) -> npt.NDArray:
         network.setInput(planes)
@@ -131,7 +131,7 @@ def _open_torchscript(path: Path) -> _Predict:
         finally:
             torch.set_num_threads(threads)
         if not isinstance(found, torch.Tensor):
-            raise UserError(f"--saliency {path} gives a {type(found).__name__}, wanted one tensor")
+            raise UserError(f"--saliency {path} gives a {type(found).__name__}, expected one tensor")
         return found.float().numpy()
 
     return predict

@@ -44,7 +44,7 @@ def gradient(photo: npt.NDArray[np.uint8]) -> SaliencyMap:
     luma = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     along, down = cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
     energy = cv2.GaussianBlur(along**2 + down**2, (0, 0), _WINDOW)
-    return (energy / max(energy.max(), 1.0)).astype(np.float32, copy=False)  # at most 0 in a picture of one level
+    return (energy / max(energy.max(), 1.0)).astype(np.float32, copy=False)  # at most 0 in an image of one level
 
 
 OPERATORS: Mapping[str, _Operator] = MappingProxyType({"spectral": spectral, "fine": fine, "gradient": gradient})

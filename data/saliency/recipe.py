@@ -21,7 +21,7 @@ from util.errors import UserError
 from util.images.image_io import IMAGE_EXTENSIONS, probe_image, read_image
 from util.suggest import suggest
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 MOST_SOURCES = 16
 
 
@@ -98,12 +98,12 @@ class SaliencyRecipe:
         for path in files:
             probe_image(path)
 
-    def make(self, files: Sequence[Path], rng: np.random.Generator) -> list[Picture]:
+    def make(self, files: Sequence[Path], rng: np.random.Generator) -> list[Image]:
         """Returns the sources and, last, the target of a photograph at its full size; raises as `read`."""
         made = distribute(*self.read(files), rng, num_sources=self.num_sources)
         return [*made.sources, made.target]
 
-    def read(self, files: Sequence[Path]) -> tuple[Picture, SaliencyMap]:
+    def read(self, files: Sequence[Path]) -> tuple[Image, SaliencyMap]:
         """Reads a photograph and finds its saliency.
 
         Args:

@@ -46,7 +46,7 @@ class Distribution(NamedTuple):
     """A photograph distributed over sources.
 
     Attributes:
-        sources: N pictures, `uint8` (H, W, 3).
+        sources: N images, `uint8` (H, W, 3).
         target: the photograph, or its luma in three equal channels, `uint8` (H, W, 3).
         masks: `float32` (N, H, W) in [0, 1]; where mask i is 1, source i equals the target.
     """
@@ -77,12 +77,12 @@ def distribute(
     """
     masks = draw_masks(saliency, num_sources, rng)
     target = _grey(photo) if rng.random() < GREY_SHARE else photo
-    picture = target.astype(np.float32)
+    image = target.astype(np.float32)
     alike = rng.random() < ALIKE_SHARE
     kinds = [_draw_kinds(rng)] * num_sources if alike else [_draw_kinds(rng) for _ in range(num_sources)]
     sources = []
     for mask, chosen in zip(masks[..., None], kinds, strict=True):
-        mixed = mask * picture + (1 - mask) * degrade(picture, chosen, rng)
+        mixed = mask * image + (1 - mask) * degrade(image, chosen, rng)
         sources.append(np.rint(mixed).astype(np.uint8))
     return Distribution(sources, target, masks)
 
@@ -121,11 +121,11 @@ def draw_masks(saliency: _Array, num_sources: int, rng: np.random.Generator) -> 
     return masks
 
 
-def degrade(picture: _Array, kinds: Sequence[str], rng: np.random.Generator) -> _Array:
-    """Takes information from a picture.
+def degrade(image: _Array, kinds: Sequence[str], rng: np.random.Generator) -> _Array:
+    """Takes information from an image.
 
     Args:
-        picture: `float32` (H, W, 3) in [0, 255].
+        image: `float32` (H, W, 3) in [0, 255].
         kinds: names out of `DEGRADATIONS`, in the order in which they are applied.
         rng: where their strengths come from.
 
@@ -133,49 +133,49 @@ def degrade(picture: _Array, kinds: Sequence[str], rng: np.random.Generator) -> 
         `float32` (H, W, 3) in [0, 255].
     """
     for kind in kinds:
-        picture = np.clip(DEGRADATIONS[kind](picture, rng), 0, 255)
-    return picture
+        image = np.clip(DEGRADATIONS[kind](image, rng), 0, 255)
+    return image
 
 
-def defocus(picture: _Array, rng: np.random.Generator) -> _Array:
+def defocus(image: _Array, rng: np.random.Generator) -> _Array:
     """Gaussian blur."""
-    return cv2.GaussianBlur(picture, (0, 0), rng.uniform(*DEFOCUS_SIGMA)).astype(np.float32, copy=False)
+    return cv2.GaussianBlur(image, (0, 0), rng.uniform(*DEFOCUS_SIGMA)).astype(np.float32, copy=False)
 
 
-def local_mean_removal(picture: _Array, rng: np.random.Generator) -> _Array:
+def local_mean_removal(image: _Array, rng: np.random.Generator) -> _Array:
     """What defocus would take away, about a middle grey: edges without the levels between them."""
-    return picture - cv2.GaussianBlur(picture, (0, 0), rng.uniform(*LOCAL_MEAN_SIGMA)) + np.float32(_MIDDLE)
+    return image - cv2.GaussianBlur(image, (0, 0), rng.uniform(*LOCAL_MEAN_SIGMA)) + np.float32(_MIDDLE)
 
 
-def remap(picture: _Array, rng: np.random.Generator) -> _Array:
+def remap(image: _Array, rng: np.random.Generator) -> _Array:
     """Another modality: the luma through a random curve that need not rise, as heat or tissue know no light."""
     width = 255 * rng.uniform(*REMAP_RANGE)
     curve = rng.uniform(0, 255 - width) + width * rng.random(REMAP_KNOTS)
-    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = np.interp(luma, np.linspace(0, 255, REMAP_KNOTS), curve)
     return np.repeat(grey[..., None].astype(np.float32), 3, axis=2)
 
 
-def contrast_loss(picture: _Array, rng: np.random.Generator) -> _Array:
+def contrast_loss(image: _Array, rng: np.random.Generator) -> _Array:
     """Levels drawn towards their mean."""
-    mean = picture.mean()
-    return mean + np.float32(rng.uniform(*CONTRAST)) * (picture - mean)
+    mean = image.mean()
+    return mean + np.float32(rng.uniform(*CONTRAST)) * (image - mean)
 
 
-def dimming(picture: _Array, rng: np.random.Generator) -> _Array:
+def dimming(image: _Array, rng: np.random.Generator) -> _Array:
     """Too short an exposure."""
-    return picture * np.float32(rng.uniform(*DIMMING))
+    return image * np.float32(rng.uniform(*DIMMING))
 
 
-def brightening(picture: _Array, rng: np.random.Generator) -> _Array:
+def brightening(image: _Array, rng: np.random.Generator) -> _Array:
     """Too long an exposure."""
-    return picture * np.float32(rng.uniform(*BRIGHTENING))
+    return image * np.float32(rng.uniform(*BRIGHTENING))
 
 
-def noise(picture: _Array, rng: np.random.Generator) -> _Array:
+def noise(image: _Array, rng: np.random.Generator) -> _Array:
     """Gaussian noise, the same in all channels, so that grey stays grey."""
     sigma = np.float32(rng.uniform(*NOISE_SIGMA))
-    return picture + sigma * rng.standard_normal((*picture.shape[:2], 1), np.float32)
+    return image + sigma * rng.standard_normal((*image.shape[:2], 1), np.float32)
 
 
 # In the order of a camera: optics, scene, sensor. Noise last: a blur would take it away again.

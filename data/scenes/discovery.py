@@ -1,4 +1,4 @@
-"""Which pictures of a folder belong together: role folders, scenes, suffixed files or stacked panels.
+"""Which images of a folder belong together: role folders, scenes, suffixed files or stacked panels.
 
 Names decide, nothing is opened. Where two readings are possible the user is asked, never guessed for: a wrong pairing
 would go unnoticed.
@@ -42,7 +42,7 @@ class Item:
     Attributes:
         name: what results are named after; no path separator in it, never `.` or `..`.
         files: the sources, in the order of the roles; one file where the layout is stacked panels.
-        target: the known fused picture, where there is one.
+        target: the known fused image, where there is one.
     """
 
     name: str
@@ -95,8 +95,8 @@ def discover(root: str | Path, phase: str, *, layout: str = "auto", roles: Seque
     try:
         if layout == "auto":
             layout = choose_layout(listing, wanted)
-            if layout == "stacked" and not all(path.stem.endswith(STACKED) for path in listing.pictures):
-                listing.notes.append("no suffix says a role, so each picture is taken for panels side by side")
+            if layout == "stacked" and not all(path.stem.endswith(STACKED) for path in listing.images):
+                listing.notes.append("no suffix says a role, so each image is taken for panels side by side")
         return _without_twins(_READERS[layout](listing, wanted))
     except UserError as error:
         raise UserError(with_notes(str(error), listing.notes)) from error
@@ -145,7 +145,7 @@ def discover_files(files: Sequence[Path], name: str) -> Discovery:
         UserError: fewer than two files.
     """
     if len(files) < 2:
-        raise UserError("--sources: wanted at least two pictures, as in --sources a.png b.png")
+        raise UserError("--sources: expected at least two images, as in --sources a.png b.png")
     by_name, by_folder = roles_of([path.stem for path in files]), [path.parent.name for path in files]
     words = by_name or [word for word in by_folder if is_role(word)]
     roles = tuple(role_name(word) for word in words)
@@ -155,14 +155,14 @@ def discover_files(files: Sequence[Path], name: str) -> Discovery:
 
 
 def _from_roles(listing: Listing, wanted: Sequence[str]) -> Discovery:
-    """One picture per role folder and item."""
+    """One image per role folder and item."""
     folders = listing.folders
     if wanted:
         _check_roles(wanted, [role_key(name) for name in folders], f"the folders of {listing.folder} are", folders)
         folders = {name: files for name, files in folders.items() if role_key(name) in wanted}
     if len(folders) < 2:
         raise UserError(
-            f"--layout roles: wanted two or more folders of pictures in {listing.folder}, one for each role; "
+            f"--layout roles: expected two or more folders of images in {listing.folder}, one for each role; "
             f"there {f'is only {some(folders)}' if folders else 'are none'}"
         )
     reading = read_roles(folders)
@@ -172,7 +172,7 @@ def _from_roles(listing: Listing, wanted: Sequence[str]) -> Discovery:
 def _from_scenes(listing: Listing, wanted: Sequence[str]) -> Discovery:
     """One folder per item."""
     if not listing.folders:
-        raise UserError(f"--layout scenes: no folder in {listing.folder} has pictures directly in it")
+        raise UserError(f"--layout scenes: no folder in {listing.folder} has images directly in it")
     reading = read_scenes(listing.folders, wanted)
     if wanted:
         _check_roles(wanted, reading.names, f"the scenes of {listing.folder} have", reading.names.values())
@@ -184,7 +184,7 @@ def _from_scenes(listing: Listing, wanted: Sequence[str]) -> Discovery:
 
 def _from_suffixes(listing: Listing, wanted: Sequence[str]) -> Discovery:
     """One group of files that differ in their suffix per item."""
-    reading = read_suffixes(listing.pictures, wanted)
+    reading = read_suffixes(listing.images, wanted)
     if wanted:
         _check_roles(wanted, reading.names, f"the files of {listing.folder} have", reading.names.values())
     roles = list(wanted) or common_roles(reading)
@@ -192,19 +192,19 @@ def _from_suffixes(listing: Listing, wanted: Sequence[str]) -> Discovery:
         roles = in_role_order(reading, reading.names)
     if len(roles) < 2:
         raise UserError(
-            f"--layout suffix: wanted files in {listing.folder} that differ in a last - _ . or space and a role or one "
-            "letter or digit, as x_ir.png and x_vi.png"
+            f"--layout suffix: expected files in {listing.folder} that differ in a last - _ . or space and a role or "
+            "one letter or digit, as x_ir.png and x_vi.png"
         )
     return _assemble(listing, "suffix", reading, roles, alone=not wanted)
 
 
 def _from_panels(listing: Listing, wanted: Sequence[str]) -> Discovery:
-    """One wide picture per item."""
+    """One wide image per item."""
     if wanted:
         raise UserError(f"--roles does not fit {listing.folder}: stacked panels are taken in the order they have")
-    if not listing.pictures:
-        raise UserError(f"--layout stacked: no pictures directly in {listing.folder}")
-    items = tuple(Item(_item_name(panel_stem(path)), (path,)) for path in listing.pictures)
+    if not listing.images:
+        raise UserError(f"--layout stacked: no images directly in {listing.folder}")
+    items = tuple(Item(_item_name(panel_stem(path)), (path,)) for path in listing.images)
     return Discovery(listing.folder, "stacked", (), items, (), tuple(listing.notes))
 
 
@@ -257,9 +257,9 @@ def _problem(group: Group, keys: Sequence[str], reading: Reading) -> str:
             return f"{files[0]} and {files[1].name} are both {what}: leave one of them"
     missing = [reading.names.get(key, key) for key in keys if key not in group.sources]
     if missing:
-        return f"the {some(missing)} picture is missing" + (f" beside {there[0]}" if there else "")
+        return f"the {some(missing)} image is missing" + (f" beside {there[0]}" if there else "")
     if len(keys) < 2:
-        return f"there is only {there[0]}: wanted two sources or more" if there else "it has no sources"
+        return f"there is only {there[0]}: expected two sources or more" if there else "it has no sources"
     return ""
 
 

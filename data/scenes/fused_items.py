@@ -9,15 +9,15 @@ from pathlib import Path
 
 from data.scenes.discovery import Item, discover, discover_folders
 from data.scenes.inspection import Inspection, check_equal, inspect
-from data.scenes.matching import match_pictures
+from data.scenes.matching import match_images
 from data.scenes.roles import SEPARATORS
 from util.errors import UserError
-from util.images.image_io import Picture, probe_image, read_image
+from util.images.image_io import Image, probe_image, read_image
 
 
 @dataclass(frozen=True)
 class FusedItem:
-    """The files of one fused picture.
+    """The files of one fused image.
 
     Attributes:
         name: the scene's.
@@ -33,7 +33,7 @@ class FusedItem:
     fused: Path
     reference: Path | None = None
 
-    def read_sources(self) -> list[Picture]:
+    def read_sources(self) -> list[Image]:
         """Reads the sources: (H, W, 3) RGB each.
 
         Raises:
@@ -73,12 +73,12 @@ def find_scenes(
 def find_fused(
     scenes: Inspection, fused: Path, *, reference: Path | None = None, skip_bad: bool = False
 ) -> tuple[list[FusedItem], list[str]]:
-    """Finds the pictures that were fused from some scenes, by their names (see `data.scenes.matching`).
+    """Finds the images that were fused from some scenes, by their names (see `data.scenes.matching`).
 
     Args:
         scenes: from `find_scenes`.
-        fused: the folder of the fused pictures, or a pattern for their names.
-        reference: that of the pictures they should be.
+        fused: the folder of the fused images, or a pattern for their names.
+        reference: that of the images they should be.
         skip_bad: leave out what is missing or has another size, instead of stopping.
 
     Returns:
@@ -88,18 +88,18 @@ def find_fused(
         UserError: nothing that can be used, or something that cannot while `skip_bad` is off.
     """
     names = [item.name for item in scenes.found.items]
-    pictures = match_pictures(names, fused, "--fused")
-    references = match_pictures(names, reference, "--reference") if reference else {}
+    images = match_images(names, fused, "--fused")
+    references = match_images(names, reference, "--reference") if reference else {}
     items, problems = [], []
     for item, size in zip(scenes.found.items, scenes.sizes, strict=True):
         known = references.get(item.name) if reference else item.target
         try:
             if reference and known is None:
-                raise UserError(f"--reference {reference}: there is no picture of item {item.name}")
-            if item.name not in pictures:
-                raise UserError(f"--fused {fused}: there is no picture of item {item.name}")
-            _check_sizes(item, size, [pictures[item.name], *([known] if known else [])])
-            items.append(FusedItem(item.name, item.files, scenes.found.roles, pictures[item.name], known))
+                raise UserError(f"--reference {reference}: there is no image of item {item.name}")
+            if item.name not in images:
+                raise UserError(f"--fused {fused}: there is no image of item {item.name}")
+            _check_sizes(item, size, [images[item.name], *([known] if known else [])])
+            items.append(FusedItem(item.name, item.files, scenes.found.roles, images[item.name], known))
         except UserError as error:
             problems.append(str(error))
     if problems and (not skip_bad or not items):
@@ -115,7 +115,7 @@ def find_methods(
 
     Args:
         scenes: from `find_scenes`.
-        folders: method → where its pictures are.
+        folders: method → where its images are.
         reference: see `find_fused`.
         skip_bad: see `find_fused`.
 
@@ -151,7 +151,7 @@ def parse_methods(words: Sequence[str], option: str = "--fused") -> dict[str, Pa
         if not equals or Path(word).is_dir():  # a folder may be called lr=0.1
             name, place = _usual_name(Path(word)), word
         if not name or not place:
-            raise UserError(f"{option} {word}: wanted NAME=DIR")
+            raise UserError(f"{option} {word}: expected NAME=DIR")
         if name in methods:
             raise UserError(f"{option}: two are called {name!r}: name them, as in {option} a={methods[name]}")
         methods[name] = Path(place)

@@ -21,8 +21,8 @@ _MEANING = {
     "roles": "role folders, one file per item in each (--layout roles)",
     "scenes": "scenes, one folder per item (--layout scenes)",
     "suffix": "suffixed files of one folder (--layout suffix)",
-    "stacked": "stacked panels, one wide picture per item (--layout stacked)",
-    "files": "the pictures given by --sources",
+    "stacked": "stacked panels, one wide image per item (--layout stacked)",
+    "files": "the images given by --sources",
 }
 
 
@@ -33,7 +33,7 @@ class Inspection:
     Attributes:
         found: the set with its usable items only.
         sizes: (width, height) of one source of each item, turned upright.
-        bits: 8 or 16 for each item, the most that one of its pictures has per channel.
+        bits: 8 or 16 for each item, the most that one of its images has per channel.
         counts: the number of sources of each item.
         targets: how many items have a target.
         skipped: one line for each sample that is left out.
@@ -106,9 +106,9 @@ def inspect(
     Args:
         found: what `data.scenes.discovery` made of a folder.
         on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
-        num_sources: how many panels of stacked pictures are sources; otherwise an item has as many as it has files.
-        with_target: an item without a target cannot be used; in stacked pictures it is one more panel, the last.
-        training: every item must have exactly `num_sources` sources; where bad samples are skipped, all pictures are
+        num_sources: how many panels of stacked images are sources; otherwise an item has as many as it has files.
+        with_target: an item without a target cannot be used; in stacked images it is one more panel, the last.
+        training: every item must have exactly `num_sources` sources; where bad samples are skipped, all images are
             decoded, since damage that only this shows could not be skipped later.
         fused_together: every item must have exactly so many sources, since the network fuses no other number.
 
@@ -163,8 +163,8 @@ def _check_set(found: Discovery, num_sources: int, fused_together: int | None, *
         named = len(found.items[0].files)
         if named != fused_together:
             raise UserError(
-                f"--sources names {named} pictures, but the network fuses {fused_together} and no other number: "
-                f"name {fused_together} pictures"
+                f"--sources names {named} images, but the network fuses {fused_together} and no other number: "
+                f"name {fused_together} images"
             )
 
 
@@ -190,10 +190,10 @@ def describe(inspection: Inspection) -> list[str]:
 
 
 def check_equal(sizes: Collection[tuple[Path, tuple[int, int]]]) -> None:
-    """Checks that the pictures of one item have one size.
+    """Checks that the images of one item have one size.
 
     Args:
-        sizes: file and (width, height) of each picture.
+        sizes: file and (width, height) of each image.
 
     Raises:
         UserError: two differ; both are named.
@@ -203,7 +203,7 @@ def check_equal(sizes: Collection[tuple[Path, tuple[int, int]]]) -> None:
         if other != size:
             raise UserError(
                 f"{path} is {other[0]}x{other[1]}, but {first} is {size[0]}x{size[1]}: "
-                "the pictures of one item must have one size"
+                "the images of one item must have one size"
             )
 
 
@@ -221,7 +221,7 @@ def _check_number(item: Item, wanted: int, reason: str) -> None:
 
 
 def _probe(item: Item, *, decode: bool) -> tuple[int, int, int]:
-    """Returns width, height and depth of the pictures of an item; `decode` finds all damage."""
+    """Returns width, height and depth of the images of an item; `decode` finds all damage."""
     paths = [*item.files, *([item.target] if item.target else [])]
     headers = [probe_image(path) for path in paths]
     check_equal([(path, (header.width, header.height)) for path, header in zip(paths, headers, strict=True)])

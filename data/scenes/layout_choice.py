@@ -12,7 +12,7 @@ from data.scenes.roles import SEPARATORS, fold, is_role, is_target, role_key
 from util.errors import UserError
 
 PHASES = ("train", "val", "test")
-MOST_IN_A_SCENE = 64  # a folder of more pictures is rather a collection than a scene
+MOST_IN_A_SCENE = 64  # a folder of more images is rather a collection than a scene
 LAST_ORDINAL = 20  # files 1, 2, 3 … up to this number may be the sources of a scene as well as items
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -31,22 +31,22 @@ def choose_layout(listing: Listing, wanted: Sequence[str]) -> str:
     """
     folder, folders = listing.folder, listing.folders
     phases = [name for name in (folders or listing.without) if name.lower() in PHASES]
-    if phases and not listing.pictures:
+    if phases and not listing.images:
         raise UserError(
             f"{folder} holds the folders {some(phases)}: say with --phase which of them to use, "
             f"as in --phase {phases[0]}"
         )
-    if listing.pictures and folders:
+    if listing.images and folders:
         raise UserError(
-            f"{folder} can be read in two ways, as it holds pictures and folders of pictures ({some(folders)}): "
-            "say --layout stacked or suffix to use the pictures, roles or scenes to use the folders"
+            f"{folder} can be read in two ways, as it holds images and folders of images ({some(folders)}): "
+            "say --layout stacked or suffix to use the images, roles or scenes to use the folders"
         )
-    if listing.pictures:
-        return _choose_for_pictures(listing, wanted)
+    if listing.images:
+        return _choose_for_images(listing, wanted)
     if folders:
         return _choose_for_folders(listing, wanted)
     raise UserError(
-        f"no pictures in {folder}: wanted role folders (ir, vi), scenes "
+        f"no images in {folder}: expected role folders (ir, vi), scenes "
         "(a folder each), suffixed files (x_A.png, x_B.png) or stacked panels"
     )
 
@@ -58,8 +58,8 @@ def common_roles(reading: Reading) -> list[str]:
     return in_role_order(reading, [key for key, times in count.items() if times > half])
 
 
-def _choose_for_pictures(listing: Listing, wanted: Sequence[str]) -> str:
-    reading = read_suffixes(listing.pictures, wanted)
+def _choose_for_images(listing: Listing, wanted: Sequence[str]) -> str:
+    reading = read_suffixes(listing.images, wanted)
     if wanted and all(key in reading.names for key in wanted):
         return "suffix"
     _refuse_inner_roles(listing, reading)
@@ -68,7 +68,7 @@ def _choose_for_pictures(listing: Listing, wanted: Sequence[str]) -> str:
     if not pairs:
         words = {key for group in reading.groups.values() for key in group.sources if len(key) > 1}
         if words and not reading.strays:
-            raise UserError(f"{listing.folder}: all pictures have the role {some(words)}: their partners are missing")
+            raise UserError(f"{listing.folder}: all images have the role {some(words)}: their partners are missing")
         return "stacked"
     roles = common_roles(reading)
     complete = [group for group in pairs if group.sources.keys() >= set(roles)]
@@ -79,7 +79,7 @@ def _choose_for_pictures(listing: Listing, wanted: Sequence[str]) -> str:
     suffixes = some(reading.names[key] for key in in_role_order(reading, example.sources))
     raise UserError(
         f"{listing.folder} can be read in two ways: --layout suffix ({example.name!r} with the sources {suffixes}) or "
-        "--layout stacked (each picture an item of several panels): say which"
+        "--layout stacked (each image an item of several panels): say which"
     )
 
 
@@ -95,14 +95,14 @@ def _refuse_inner_roles(listing: Listing, reading: Reading) -> None:
             if before != role:
                 raise UserError(
                     f"{listing.folder}: {other!r} and {name!r} have the roles {before} and {role}, but not at the end "
-                    f"of the names: put the pictures into folders {before} and {role}, rename them (x_{before}, "
+                    f"of the names: put the images into folders {before} and {role}, rename them (x_{before}, "
                     f"x_{role}), or say --layout suffix or stacked"
                 )
 
 
 def _drop_numbered(listing: Listing, reading: Reading) -> None:
     """Makes strays of files that are simply numbered: x_1 … x_9 are no roles of x where there is an x_0 or x_10."""
-    matches = [_NUMBERED.fullmatch(path.stem) for path in listing.pictures]
+    matches = [_NUMBERED.fullmatch(path.stem) for path in listing.images]
     numbered = {fold(found[1]) for found in matches if found and (len(found[2]) > 1 or found[2] == "0")}
     for key in numbered & reading.groups.keys():
         if _has_digits(reading.groups[key]):
@@ -126,7 +126,9 @@ def _choose_for_folders(listing: Listing, wanted: Sequence[str]) -> str:
     others = [name for name in folders if not is_role(name)]
     if len(folders) == 1:
         if known:
-            raise UserError(f"{folder} holds the folder {known[0]} of one role only: wanted a second one, as ir and vi")
+            raise UserError(
+                f"{folder} holds the folder {known[0]} of one role only: expected a second one, as ir and vi"
+            )
         return _as_scenes(listing, scenes)
     if not others:
         return "roles"
@@ -173,12 +175,12 @@ def _refuse_twins(listing: Listing) -> None:
 
 
 def _refuse_results(listing: Listing) -> None:
-    """Stops at a folder whose pictures are named after the other folders: it holds results or targets, no scene."""
+    """Stops at a folder whose images are named after the other folders: it holds results or targets, no scene."""
     names = {fold(name) for name in listing.folders}
     for name, files in listing.folders.items():
         if {fold(path.stem) for path in files} <= names - {fold(name)}:
             raise UserError(
-                f"{listing.folder / name} holds pictures named after the folders beside it, so it is no scene: move it "
+                f"{listing.folder / name} holds images named after the folders beside it, so it is no scene: move it "
                 "away, name it target if it holds the targets, or say --layout"
             )
 
@@ -194,13 +196,13 @@ def _as_scenes(listing: Listing, scenes: Reading) -> str:
     for name, files in listing.folders.items():
         if len(files) > MOST_IN_A_SCENE:
             raise UserError(
-                f"{listing.folder / name} holds {len(files)} pictures: say --layout scenes if they are the sources of "
+                f"{listing.folder / name} holds {len(files)} images: say --layout scenes if they are the sources of "
                 "one scene, else give the folder that holds role folders or stacked panels to --dataroot"
             )
     if all(len(group.sources) < 2 for group in scenes.groups.values()):
         raise UserError(
-            f"{listing.folder}: the folders {some(listing.folders)} hold one picture each, of different names: "
-            "wanted the same names in role folders, or several pictures in each scene"
+            f"{listing.folder}: the folders {some(listing.folders)} hold one image each, of different names: "
+            "expected the same names in role folders, or several images in each scene"
         )
     return "scenes"
 

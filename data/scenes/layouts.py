@@ -1,4 +1,4 @@
-"""What lies in a folder of pictures, and which pictures are one sample if it is read in one way or another.
+"""What lies in a folder of images, and which images are one sample if it is read in one way or another.
 
 Reading never fails here and nothing is opened: names alone decide. `data.scenes.discovery` chooses among the readings.
 """
@@ -17,19 +17,19 @@ from util.images.image_io import list_images
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of a folder and of its sub-folders, which are not searched any deeper.
+    """The images of a folder and of its sub-folders, which are not searched any deeper.
 
     Attributes:
         folder: the folder.
-        pictures: those directly in it.
-        folders: name → pictures of each sub-folder that holds some.
-        targets: the pictures of the sub-folder of targets, where there is one.
-        without: names of sub-folders without pictures directly in them.
+        images: those directly in it.
+        folders: name → images of each sub-folder that holds some.
+        targets: the images of the sub-folder of targets, where there is one.
+        without: names of sub-folders without images directly in them.
         notes: what was left out, one line each.
     """
 
     folder: Path
-    pictures: list[Path]
+    images: list[Path]
     folders: dict[str, list[Path]]
     targets: list[Path]
     without: list[str]
@@ -38,7 +38,7 @@ class Listing:
 
 @dataclass
 class Group:
-    """The pictures that a reading takes for one sample: (key of role → files; more than one file is a mistake)."""
+    """The images that a reading takes for one sample: (key of role → files; more than one file is a mistake)."""
 
     name: str
     sources: dict[str, list[Path]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass
 class Reading:
-    """The groups of one reading, the roles with their printed names, and the pictures that belong to no group."""
+    """The groups of one reading, the roles with their printed names, and the images that belong to no group."""
 
     groups: dict[str, Group] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -77,23 +77,23 @@ def scan(folder: Path) -> Listing:
         if entry.is_symlink() and inside not in entry.resolve().parents:
             found.notes.append(f"{entry} is a link that leads out of {folder}: it was not followed")
             continue
-        pictures = list_images(entry)
-        if not pictures:
+        images = list_images(entry)
+        if not images:
             found.without.append(entry.name)
         elif not is_target(entry.name):
-            found.folders[entry.name] = pictures
+            found.folders[entry.name] = images
         elif target:
             raise UserError(f"{folder} holds two folders of targets, {target} and {entry.name}: leave one of them")
         else:
             target = entry.name
-            found.targets.extend(pictures)
+            found.targets.extend(images)
     if found.without:
-        found.notes.append(f"{folder}: no pictures directly in {some(found.without)}: not used")
+        found.notes.append(f"{folder}: no images directly in {some(found.without)}: not used")
     return found
 
 
 def read_roles(folders: dict[str, list[Path]]) -> Reading:
-    """Reads sub-folders as roles: one picture of a stem each. A suffix that repeats the folder's role is no difference.
+    """Reads sub-folders as roles: one image of a stem each. A suffix that repeats the folder's role is no difference.
 
     Raises:
         UserError: two folders of one role.
@@ -137,10 +137,10 @@ def read_scenes(folders: dict[str, list[Path]], more: Collection[str] = ()) -> R
     return reading
 
 
-def read_suffixes(pictures: Iterable[Path], more: Collection[str] = ()) -> Reading:
-    """Reads the pictures of a folder as groups that differ in their suffix."""
+def read_suffixes(images: Iterable[Path], more: Collection[str] = ()) -> Reading:
+    """Reads the images of a folder as groups that differ in their suffix."""
     reading = Reading()
-    for path in pictures:
+    for path in images:
         split = split_suffix(path.stem, more)
         if split is None:
             reading.strays.append(path)
@@ -156,7 +156,7 @@ def read_suffixes(pictures: Iterable[Path], more: Collection[str] = ()) -> Readi
 
 
 def add_targets(reading: Reading, targets: Iterable[Path]) -> list[Path]:
-    """Gives the pictures of a folder of targets to the groups of their names; returns those of no group."""
+    """Gives the images of a folder of targets to the groups of their names; returns those of no group."""
     groups = {fold(group.name): group for group in reading.groups.values()}
     left = []
     for path in targets:

@@ -1,4 +1,4 @@
-"""Which pictures of a folder belong to which items, where names carry a method's name before or behind the item's."""
+"""Which images of a folder belong to which items, where names carry a method's name before or behind the item's."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from util.images.image_io import IMAGE_EXTENSIONS, list_images
 Affixes = tuple[str, str]  # what stands before and behind an item's name in all stems of a folder
 
 
-def match_pictures(names: Sequence[str], where: Path, option: str) -> dict[str, Path]:
-    """Finds the picture of each item.
+def match_images(names: Sequence[str], where: Path, option: str) -> dict[str, Path]:
+    """Finds the image of each item.
 
     The stem is the item's name (`lytro-01.png`), or has the same text before or behind it in all files
-    (`IFCNN-MAX-lytro-01.png`, `lytro-01_DenseFuse.png`). Where a folder holds pictures of several methods, a pattern
+    (`IFCNN-MAX-lytro-01.png`, `lytro-01_DenseFuse.png`). Where a folder holds images of several methods, a pattern
     whose `*` stands for the item's name chooses one: `results/*_DenseFuse`.
 
     Args:
         names: of the items.
-        where: a folder, one of a test's results (with its pictures in `fused`), or a folder and a pattern.
+        where: a folder, one of a test's results (with its images in `fused`), or a folder and a pattern.
         option: that named it, for messages.
 
     Returns:
-        Item's name → picture, without those that have none.
+        Item's name → image, without those that have none.
 
     Raises:
         UserError: no such folder, nothing in it that fits, or more than one way to read it.
     """
     folder, affixes = _folder_and_pattern(where, option)
-    pictures: dict[str, list[Path]] = {}
+    images: dict[str, list[Path]] = {}
     for path in list_images(folder):
-        pictures.setdefault(fold(path.stem), []).append(path)
+        images.setdefault(fold(path.stem), []).append(path)
     if affixes is None:
-        stems = [paths[0].stem for paths in pictures.values()]
+        stems = [paths[0].stem for paths in images.values()]
         affixes = _choose(_count(names, stems), folder, option)
-    found = {name: pictures.get(fold(affixes[0] + name + affixes[1]), []) for name in names}
+    found = {name: images.get(fold(affixes[0] + name + affixes[1]), []) for name in names}
     for paths in found.values():
         if len(paths) > 1:
             raise UserError(f"{option}: {paths[0]} and {paths[1].name} are of one item: leave one of them")
     if not any(found.values()):
         example = f"{affixes[0]}{names[0]}{affixes[1]}.png"
-        raise UserError(f"{option} {where}: no picture there has the name of an item, as {example} would")
+        raise UserError(f"{option} {where}: no image there has the name of an item, as {example} would")
     return {name: paths[0] for name, paths in found.items() if paths}
 
 
@@ -60,7 +60,7 @@ def _folder_and_pattern(where: Path, option: str) -> tuple[Path, Affixes | None]
             raise UserError(f"{option}: no such folder: {where.parent}")
         return where.parent, (before, behind)
     if where.is_file():
-        raise UserError(f"{option} {where} is a file: wanted a folder, or a pattern in quotes")
+        raise UserError(f"{option} {where} is a file: expected a folder, or a pattern in quotes")
     if not where.is_dir():
         raise UserError(f"{option}: no such folder: {where}")
     fused = where / "fused"
@@ -68,7 +68,7 @@ def _folder_and_pattern(where: Path, option: str) -> tuple[Path, Affixes | None]
 
 
 def _count(names: Sequence[str], stems: Sequence[str]) -> dict[Affixes, int]:
-    """How many items have a picture, for all affixes that at least one has, written as in its name."""
+    """How many items have an image, for all affixes that at least one has, written as in its name."""
     counts: Counter[Affixes] = Counter()
     written: dict[Affixes, Affixes] = {}
     for name in map(fold, names):
@@ -104,5 +104,5 @@ def _choose(counts: Mapping[Affixes, int], folder: Path, option: str) -> Affixes
     if best != ("", "") and len(near) > 1:
         patterns = " or ".join(f"'{folder}/{before}*{behind}'" for before, behind in near[:3])
         more = f" ({len(near) - 3} more)" if len(near) > 3 else ""
-        raise UserError(f"{option} {folder} holds pictures of several methods: say which, as {patterns}{more}")
+        raise UserError(f"{option} {folder} holds images of several methods: say which, as {patterns}{more}")
     return best

@@ -1,4 +1,4 @@
-"""Splitting a wide picture into its panels: the sources side by side and, where there is one, the target last."""
+"""Splitting a wide image into its panels: the sources side by side and, where there is one, the target last."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from util.errors import UserError
 
-STACKED = "_stacked"  # what the name of a stacked picture may end in
+STACKED = "_stacked"  # what the name of a stacked image may end in
 
 
 def panel_width(path: Path, width: int, num_sources: int, *, with_target: bool) -> int:
-    """Returns the width of one panel of a picture that is `width` pixels wide.
+    """Returns the width of one panel of an image that is `width` pixels wide.
 
     Raises:
-        UserError: the picture does not consist of so many equal panels.
+        UserError: the image does not consist of so many equal panels.
     """
     count = num_sources + with_target
     if width % count:
@@ -27,7 +27,7 @@ def panel_width(path: Path, width: int, num_sources: int, *, with_target: bool) 
 
 
 def split_panels(path: Path, wide: npt.NDArray, num_sources: int, *, with_target: bool) -> list[npt.NDArray]:
-    """Splits a picture (H, W, C) into equal panels: the sources and, with `with_target`, the target last.
+    """Splits an image (H, W, C) into equal panels: the sources and, with `with_target`, the target last.
 
     Raises:
         UserError: see `panel_width`.
@@ -37,5 +37,5 @@ def split_panels(path: Path, wide: npt.NDArray, num_sources: int, *, with_target
 
 
 def panel_stem(path: Path) -> str:
-    """Returns the name of a stacked picture's sample: its stem without a trailing `_stacked`."""
+    """Returns the name of a stacked image's sample: its stem without a trailing `_stacked`."""
     return path.stem.removesuffix(STACKED) or path.stem

@@ -1,4 +1,4 @@
-"""What names of folders and files say about the role of a picture: infrared, visible, near, far, target and so on."""
+"""What names of folders and files say about the role of an image: infrared, visible, near, far, target and so on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def role_key(word: str) -> str:
 
 
 def is_target(word: str) -> bool:
-    """Whether a folder or file of this name holds the known fused picture."""
+    """Whether a folder or file of this name holds the known fused image."""
     return fold(word) in TARGET_WORDS
 
 
@@ -80,7 +80,7 @@ def parse_roles(words: Sequence[str]) -> tuple[str, ...]:
     """
     keys = tuple(role_key(word.strip()) for word in words)
     if len(keys) == 1:
-        raise UserError(f"--roles {words[0]}: wanted at least two roles, as in --roles ir,vi")
+        raise UserError(f"--roles {words[0]}: expected at least two roles, as in --roles ir,vi")
     for place, key in enumerate(keys):
         if not key or key in keys[:place]:
             raise UserError(

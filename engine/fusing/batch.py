@@ -13,10 +13,10 @@ from models.generators.base import Generator, pad_to_multiple
 
 @torch.no_grad()
 def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False) -> Tensor:
-    """Fuses pictures of any size; nothing but the fused path is computed.
+    """Fuses images of any size; nothing but the fused path is computed.
 
     Args:
-        runtime: the machine.
+        runtime: devices, processes and precision.
         generator: the unwrapped network, in evaluation mode unless the caller wants otherwise.
         sources: N tensors (B, C, H, W) in [0, 1].
         grey: the sources hold no colour, see `Generator.normalisation`.
@@ -32,7 +32,7 @@ def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, g
 def decompose(
     runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False
 ) -> dict[str, Tensor]:
-    """Takes pictures of any size apart with a generator that does so; see `fuse`.
+    """Takes images of any size apart with a generator that does so; see `fuse`.
 
     Returns:
         (B, C, H, W) in [0, 1] for each of the generator's `part_names`.
@@ -43,7 +43,7 @@ def decompose(
 
 @torch.no_grad()
 def rebuild(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> list[Tensor]:
-    """Rebuilds pictures of any size with a generator that does so; see `fuse`.
+    """Rebuilds images of any size with a generator that does so; see `fuse`.
 
     Returns:
         One (B, C, H, W) in [0, 1] per source.
@@ -51,7 +51,7 @@ def rebuild(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -
     height, width = sources[0].shape[-2:]
     padded = [pad_to_multiple(source, generator.size_divisor, generator.smallest_side) for source in sources]
     rebuilt = _draw(runtime, generator, padded, lambda scaled: generator(scaled).reconstructions)
-    return [picture[..., :height, :width] for picture in rebuilt]
+    return [image[..., :height, :width] for image in rebuilt]
 
 
 def _draw(
@@ -67,17 +67,17 @@ def _draw(
     scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
     with runtime.autocast():
         drawn = draw(scaled)
-    return [normalisation.undo(picture.float()).clamp(0, 1) for picture in drawn]
+    return [normalisation.undo(image.float()).clamp(0, 1) for image in drawn]
 
 
-def saved_levels(pictures: Tensor, *, truncate: bool = False) -> Tensor:
-    """Takes pictures in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats.
+def saved_levels(images: Tensor, *, truncate: bool = False) -> Tensor:
+    """Takes images in [0, 1] to the grey levels 0 to 255 of a saved file, still as floats.
 
     Args:
-        pictures: of any shape.
+        images: of any shape.
         truncate: cut off instead of rounding, see `Generator.truncates`.
     """
-    levels = pictures * 255
+    levels = images * 255
     return levels.floor() if truncate else levels.round()
 
 

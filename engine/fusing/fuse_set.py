@@ -12,9 +12,9 @@ from typing import Any
 from data.base_dataset import FusionDataset
 from engine.assembly import build_dataset, build_generator, build_runtime, read_off_weights, told_by_weights
 from engine.checkpoint import CheckpointFolder
-from engine.fusing.fuser import FusingSettings, PictureFuser
+from engine.fusing.fuser import Fuser, FusingSettings
 from engine.fusing.results import ItemResult, write_page, write_tables
-from engine.fusing.set_fuser import Evaluator
+from engine.fusing.set_fuser import SetFuser
 from engine.launch import Place
 from models.generators.base import Generator
 from models.weights import checked_state, load_weights
@@ -30,7 +30,7 @@ from util.metrics.tables import mean_values
 log = logging.getLogger(__name__)
 
 _LARGEST_MEASURED = 25_000_000
-"""Pixels of a picture that is measured without being asked for: the quick metrics need 5 GB for it, fusing less."""
+"""Pixels of an image that is measured without being asked for: the quick metrics need 5 GB for it, fusing less."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fused:
     """What test.py made.
 
     Attributes:
-        path: the result page, or the picture of `--out`.
+        path: the result page, or the image of `--out`.
         skipped: a line on each sample that could not be used.
     """
 
@@ -47,7 +47,7 @@ class Fused:
 
 
 def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
-    """Fuses the test set of the options, or the pictures of --sources.
+    """Fuses the test set of the options, or the images of --sources.
 
     Args:
         config: the options.
@@ -72,7 +72,7 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     runtime = build_runtime(config)
     runtime.place(generator.train(not testing.eval))
     options = [entry.name for entry in dataclasses.fields(FusingSettings)]
-    fuser = PictureFuser(runtime, generator, FusingSettings(**{name: getattr(testing, name) for name in options}))
+    fuser = Fuser(runtime, generator, FusingSettings(**{name: getattr(testing, name) for name in options}))
     if testing.sources:
         return _fuse_files(fuser, dataset, Path(testing.out))
 
@@ -80,19 +80,19 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
     largest = None if "metrics" in given else _LARGEST_MEASURED
     parts = testing.save_decomposition
-    evaluator = Evaluator(fuser, folder, metrics, largest=largest, skip_bad=skips, save_decomposition=parts)
-    results = evaluator.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
-    skipped = (*dataset.skipped, *evaluator.skipped)
+    set_fuser = SetFuser(fuser, folder, metrics, largest=largest, skip_bad=skips, save_decomposition=parts)
+    results = set_fuser.run(dataset, batch_size=testing.batch_size, read_ahead=config.data.num_threads > 0)
+    skipped = (*dataset.skipped, *set_fuser.skipped)
     if not results:
         raise UserError(f"nothing was fused: {skipped[0]}")
     write_tables(folder, results)
-    _say_values(results, testing.metrics, evaluator.unmeasured)
+    _say_values(results, testing.metrics, set_fuser.unmeasured)
     facts = {
         "generator": config.selection.netG,
         "weights": str(weights_file),
         "data": config.data.dataroot or "the given folders",
-        "pictures": str(len(results)),
-        "seconds per picture": f"{evaluator.seconds / len(results):.3f} on {runtime.device}",
+        "images": str(len(results)),
+        "seconds per image": f"{set_fuser.seconds / len(results):.3f} on {runtime.device}",
         **({"skipped": str(len(skipped))} if skipped else {}),
     }
     return Fused(write_page(folder, f"{config.run.name}, {label}", facts, results), skipped)
@@ -104,7 +104,7 @@ def _say_values(results: Sequence[ItemResult], wanted: str, unmeasured: int) -> 
     Args:
         results: of all items.
         wanted: the value of --metrics.
-        unmeasured: how many pictures were too large.
+        unmeasured: how many images were too large.
     """
     means = mean_values([result.values for result in results])
     for name, value in means.items():
@@ -115,7 +115,7 @@ def _say_values(results: Sequence[ItemResult], wanted: str, unmeasured: int) -> 
         log.warning("no item has a target, so there is no %s", ", ".join(without))
     if unmeasured:
         limit = _LARGEST_MEASURED / 1e6
-        log.warning("%d pictures above %d megapixels were not measured; give --metrics to do it", unmeasured, limit)
+        log.warning("%d images above %d megapixels were not measured; give --metrics to do it", unmeasured, limit)
 
 
 def _build_dataset(config: TestConfig, generator: Generator) -> FusionDataset:
@@ -132,10 +132,10 @@ def _build_dataset(config: TestConfig, generator: Generator) -> FusionDataset:
     return dataset
 
 
-def _fuse_files(fuser: PictureFuser, dataset: FusionDataset, out: Path) -> Fused:
-    """Fuses the pictures of --sources into --out."""
+def _fuse_files(fuser: Fuser, dataset: FusionDataset, out: Path) -> Fused:
+    """Fuses the images of --sources into --out."""
     out = with_extension(out, USUAL_EXTENSION)
-    sources = dataset.pictures(0).sources
+    sources = dataset.images(0).sources
     plan = fuser.plan(sources)
     check_format(out, plan.dtype)
     write_image(out, fuser.fuse([sources], plan)[0])

@@ -1,4 +1,4 @@
-"""From the pictures of a scene to the fused one: colour, depth, size, tiles. What test.py does with a network."""
+"""From the images of a scene to the fused one: colour, depth, size, tiles. What test.py does with a network."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from models.generators.base import Generator
 from util.errors import UserError
 from util.images import exposure
 from util.images.colour import Colour, Floats, choose_colour, is_grey, luma, replace_luma, to_float, to_levels
-from util.images.image_io import Picture
+from util.images.image_io import Image
 from util.images.tiling import Span, in_tiles, overlap_for, spans
 
-TILED_FROM = 4_000_000  # pixels; a network with 64 channels holds some gigabytes for a picture of this size
+TILED_FROM = 4_000_000  # pixels; a network with 64 channels holds some gigabytes for an image of this size
 USUAL_TILE = 1024
 
 
 @dataclass(frozen=True)
 class FusingSettings:
-    """How pictures are fused.
+    """How images are fused.
 
     Attributes:
         color: auto, rgb or luma, see `util.images.colour.choose_colour`.
         exposure: as IFCNN tested multi-exposure fusion, see `util.images.exposure`.
-        tile: side of a tile in pixels; 0 never cuts a picture, -1 does from `TILED_FROM` pixels on.
+        tile: side of a tile in pixels; 0 never cuts an image, -1 does from `TILED_FROM` pixels on.
         tile_overlap: how many pixels neighbouring tiles share; -1 as many as the network's `reach` asks for.
     """
 
@@ -60,11 +60,11 @@ class Plan:
     dtype: npt.DTypeLike
 
 
-class PictureFuser:
-    """Fuses pictures as they are on disk.
+class Fuser:
+    """Fuses images as they are on disk.
 
     Args:
-        runtime: the machine.
+        runtime: devices, processes and precision.
         generator: the network, already in the mode it is to be used in.
         settings: how.
 
@@ -78,17 +78,17 @@ class PictureFuser:
         self._grid = math.lcm(generator.size_divisor, generator.grid)
         if 0 < self._settings.tile < self._grid:
             raise UserError(f"--tile {self._settings.tile}: this network wants {self._grid} pixels or more")
-        if self._settings.tile > 0 and generator.whole_picture:
+        if self._settings.tile > 0 and generator.whole_image:
             raise UserError(
-                f"--tile {self._settings.tile}: this network stretches whole pictures; leave --tile out, or say "
+                f"--tile {self._settings.tile}: this network stretches whole images; leave --tile out, or say "
                 "--stretch none"
             )
 
-    def plan(self, sources: Sequence[Picture]) -> Plan:
+    def plan(self, sources: Sequence[Image]) -> Plan:
         """Says what fusing the sources of an item takes.
 
         Args:
-            sources: N pictures (H, W, 3) of one size.
+            sources: N images (H, W, 3) of one size.
 
         Raises:
             UserError: a depth that the settings do not allow.
@@ -98,11 +98,11 @@ class PictureFuser:
         dtype = max((source.dtype for source in sources), key=lambda depth: depth.itemsize)
         if self._settings.exposure:
             if dtype != np.uint8:
-                raise UserError("--exposure was published for pictures of 8 bits: leave it out for those of 16")
+                raise UserError("--exposure was published for images of 8 bits: leave it out for those of 16")
             colour = Colour.LUMA if colour is Colour.RGB else colour
         return Plan(colour, grey, sources[0].shape[:2], dtype)
 
-    def fuse(self, items: Sequence[Sequence[Picture]], plan: Plan) -> list[Picture]:
+    def fuse(self, items: Sequence[Sequence[Image]], plan: Plan) -> list[Image]:
         """Fuses items of one plan together.
 
         Args:
@@ -110,26 +110,26 @@ class PictureFuser:
             plan: theirs.
 
         Returns:
-            For each the fused picture at the sources' size and depth; (H, W) where all are grey, else (H, W, 3).
+            For each the fused image at the sources' size and depth; (H, W) where all are grey, else (H, W, 3).
         """
         planes = plan.colour is Colour.GREY or self._settings.exposure
         channels = () if planes else (3,)
-        results: list[Picture] = [np.empty((*plan.shape, *channels), plan.dtype) for _ in items]
+        results: list[Image] = [np.empty((*plan.shape, *channels), plan.dtype) for _ in items]
         rows, columns = self._spans(plan.shape)
-        # Tile by tile, so that floats never cover a whole picture.
+        # Tile by tile, so that floats never cover a whole image.
         for stripe, values in in_tiles(lambda *tile: self._fuse_tile(items, plan, tile), rows, columns):
-            pictures = values.permute(0, 2, 3, 1).cpu().numpy()
-            for result, picture, sources in zip(results, pictures, items, strict=True):
+            images = values.permute(0, 2, 3, 1).cpu().numpy()
+            for result, image, sources in zip(results, images, items, strict=True):
                 if planes:
-                    result[stripe] = self._grey_levels(picture, plan)
+                    result[stripe] = self._grey_levels(image, plan)
                 else:
-                    result[stripe] = self._coloured_levels(picture, [source[stripe] for source in sources], plan)
+                    result[stripe] = self._coloured_levels(image, [source[stripe] for source in sources], plan)
         if self._settings.exposure:
             results = [exposure.finish(plane, sources) for plane, sources in zip(results, items, strict=True)]
-            return [picture[..., 0] if plan.colour is Colour.GREY else picture for picture in results]
+            return [image[..., 0] if plan.colour is Colour.GREY else image for image in results]
         return results
 
-    def decompose(self, items: Sequence[Sequence[Picture]], plan: Plan) -> list[dict[str, Picture]]:
+    def decompose(self, items: Sequence[Sequence[Image]], plan: Plan) -> list[dict[str, Image]]:
         """Takes items of one plan apart together, in tiles as they are fused.
 
         Args:
@@ -137,7 +137,7 @@ class PictureFuser:
             plan: theirs.
 
         Returns:
-            For each the pictures of the generator's `part_names` at the sources' size and depth: (H, W, 3) where RGB
+            For each the images of the generator's `part_names` at the sources' size and depth: (H, W, 3) where RGB
             goes through the network, else (H, W), the sources' grey or luma taken apart.
         """
         names = self._generator.part_names
@@ -146,14 +146,14 @@ class PictureFuser:
         rows, columns = self._spans(plan.shape)
         for stripe, values in in_tiles(lambda *tile: self._decompose_tile(items, plan, tile), rows, columns):
             for name, part in zip(names, values.chunk(len(names), dim=1), strict=True):
-                for result, picture in zip(results, part.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-                    result[name][stripe] = self._plain_levels(picture, plan)
+                for result, image in zip(results, part.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
+                    result[name][stripe] = self._plain_levels(image, plan)
         return results
 
     def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
         tile, overlap = self._settings.tile, self._settings.tile_overlap
         if tile < 0:
-            cut = shape[0] * shape[1] > TILED_FROM and not self._generator.whole_picture
+            cut = shape[0] * shape[1] > TILED_FROM and not self._generator.whole_image
             tile = USUAL_TILE if cut else 0
         if tile == 0:
             return [[Span(0, side, 0)] for side in shape]
@@ -161,18 +161,18 @@ class PictureFuser:
             overlap = overlap_for(self._generator.reach)
         return [spans(side, tile, overlap, self._grid) for side in shape]
 
-    def _fuse_tile(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
+    def _fuse_tile(self, items: Sequence[Sequence[Image]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
         """Fuses one tile of all items; returns (B, C, height, width) in [0, 1]."""
         batches = self._batches(items, plan, tile)
         return fuse(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
 
-    def _decompose_tile(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
+    def _decompose_tile(self, items: Sequence[Sequence[Image]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
         """Takes one tile of all items apart; returns (B, parts * C, height, width) in [0, 1]."""
         batches = self._batches(items, plan, tile)
         parts = decompose(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
         return torch.cat([*parts.values()], dim=1)
 
-    def _batches(self, items: Sequence[Sequence[Picture]], plan: Plan, tile: tuple[slice, slice]) -> list[Tensor]:
+    def _batches(self, items: Sequence[Sequence[Image]], plan: Plan, tile: tuple[slice, slice]) -> list[Tensor]:
         """What the network gets: for each source one tile of all items, (B, C, height, width) in [0, 1]."""
         batches = []
         for of_items in zip(*items, strict=True):  # the first sources of all items, the second ones, …
@@ -180,7 +180,7 @@ class PictureFuser:
             batches.append(torch.from_numpy(values).permute(0, 3, 1, 2))
         return batches
 
-    def _prepare(self, source: Picture, plan: Plan) -> Floats:
+    def _prepare(self, source: Image, plan: Plan) -> Floats:
         """What the network gets of a source: (H, W, its channels) in [0, 1]."""
         if plan.colour is Colour.RGB:
             return to_float(source)
@@ -190,7 +190,7 @@ class PictureFuser:
             plane = luma(to_float(source)) if plan.colour is Colour.LUMA else to_float(source[..., 0])
         return np.repeat(plane[..., None], self._generator.channels, axis=2)
 
-    def _grey_levels(self, fused: Floats, plan: Plan) -> Picture:
+    def _grey_levels(self, fused: Floats, plan: Plan) -> Image:
         """One plane of what a network made of grey sources or luma: first whole levels, then grey, as IFCNN did."""
         levels = to_levels(fused, plan.dtype, truncate=self._generator.truncates)
         if levels.shape[-1] == 1:
@@ -198,13 +198,13 @@ class PictureFuser:
         grey: npt.NDArray[Any] = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
         return grey
 
-    def _plain_levels(self, picture: Floats, plan: Plan) -> Picture:
-        """A picture as the network drew it: RGB, or one plane of what it made of grey sources or luma."""
+    def _plain_levels(self, image: Floats, plan: Plan) -> Image:
+        """An image as the network drew it: RGB, or one plane of what it made of grey sources or luma."""
         if plan.colour is Colour.RGB:
-            return to_levels(picture, plan.dtype, truncate=self._generator.truncates)
-        return self._grey_levels(picture, plan)
+            return to_levels(image, plan.dtype, truncate=self._generator.truncates)
+        return self._grey_levels(image, plan)
 
-    def _coloured_levels(self, fused: Floats, sources: Sequence[Picture], plan: Plan) -> Picture:
+    def _coloured_levels(self, fused: Floats, sources: Sequence[Image], plan: Plan) -> Image:
         if plan.colour is Colour.RGB:
             return self._plain_levels(fused, plan)
         plane = luma(fused) if fused.shape[-1] == 3 else fused[..., 0]

@@ -16,15 +16,15 @@ class ItemResult:
     """What came out for one item.
 
     Attributes:
-        name: stem of the fused picture.
+        name: stem of the fused image.
         size: (width, height) in pixels.
-        pictures: label → path relative to the results folder.
+        images: label → path relative to the results folder.
         values: metric → value; `<metric>_average` is that of plain averaging.
     """
 
     name: str
     size: tuple[int, int]
-    pictures: Mapping[str, str]
+    images: Mapping[str, str]
     values: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -41,7 +41,7 @@ def write_page(folder: Path, title: str, facts: Mapping[str, str], results: Sequ
     Returns:
         The page.
     """
-    rows = [ResultRow(r.name, r.pictures, r.values, size=f"{r.size[0]} × {r.size[1]}") for r in results]
+    rows = [ResultRow(r.name, r.images, r.values, size=f"{r.size[0]} × {r.size[1]}") for r in results]
     names = metric_names(result.values for result in results)
     notes = ["Colour is measured on its luma, in whole levels; definitions: docs/metrics.md."] if names else []
     if any(name.endswith(AVERAGE) for name in names):

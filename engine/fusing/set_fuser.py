@@ -1,4 +1,4 @@
-"""Fuses a test set, writes the pictures and measures them."""
+"""Fuses a test set, writes the images and measures them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.base_dataset import FusionDataset, Pictures
+from data.base_dataset import FusionDataset, Images
 from engine.fusing.batch import plain_average, saved_levels
-from engine.fusing.fuser import PictureFuser, Plan
+from engine.fusing.fuser import Fuser, Plan
 from engine.fusing.results import ItemResult
 from util.errors import UserError
-from util.images.image_io import Picture, write_image
+from util.images.image_io import Image, write_image
 from util.metrics import REFERENCE_SUFFIX, compute_metrics
-from util.metrics.measuring import as_levels, measure_picture
+from util.metrics.measuring import as_levels, measure_image
 from util.metrics.tables import AVERAGE
 
 log = logging.getLogger(__name__)
@@ -29,26 +29,26 @@ _LARGE_ITEM = 200_000_000  # bytes; two of more than this are never in memory at
 _LONGEST_NAME = 255  # bytes, on the file systems in use
 
 
-class Evaluator:
+class SetFuser:
     """Fuses the items of a dataset into `folder`.
 
     Args:
-        fuser: fuses pictures.
+        fuser: fuses images.
         folder: the results folder.
         metrics: see `util.metrics.compute_metrics`; those against a reference where an item has a target.
-        largest: pictures with more pixels are not measured, which takes 200 to 500 bytes per pixel; None for any size.
+        largest: images with more pixels are not measured, which takes 200 to 500 bytes per pixel; None for any size.
         skip_bad: leave out items that cannot be read, instead of stopping.
         save_decomposition: also write what the network takes the sources apart into.
 
     Attributes:
         seconds: what fusing took, without reading and writing.
         skipped: a line on each item that was left out.
-        unmeasured: how many pictures were too large to be measured.
+        unmeasured: how many images were too large to be measured.
     """
 
     def __init__(
         self,
-        fuser: PictureFuser,
+        fuser: Fuser,
         folder: Path,
         metrics: Sequence[str] = (),
         *,
@@ -80,11 +80,11 @@ class Evaluator:
         Raises:
             UserError: an item that cannot be used, or two items with the same name.
         """
-        for stale in ("index.html", "metrics.csv", "metrics.json"):  # of an earlier test: they describe other pictures
+        for stale in ("index.html", "metrics.csv", "metrics.json"):  # of an earlier test: they describe other images
             (self._folder / stale).unlink(missing_ok=True)
         results: list[ItemResult] = []
         seen: set[str] = set()
-        with tqdm(total=len(dataset), unit="picture", dynamic_ncols=True) as bar:
+        with tqdm(total=len(dataset), unit="image", dynamic_ncols=True) as bar:
             for plan, group in self._groups(self._read(dataset, read_ahead), batch_size):
                 for item in group:
                     if item.name in seen:
@@ -92,14 +92,14 @@ class Evaluator:
                     seen.add(item.name)
                 results += self._run_group(group, plan)
                 bar.update(len(group))
-        self._remove_others({path for result in results for path in result.pictures.values()})
+        self._remove_others({path for result in results for path in result.images.values()})
         return results
 
-    def _read(self, dataset: FusionDataset, read_ahead: bool) -> Iterator[Pictures]:
+    def _read(self, dataset: FusionDataset, read_ahead: bool) -> Iterator[Images]:
         with ThreadPoolExecutor(max_workers=1) as reader:
             waiting = None
             for index in range(len(dataset)):
-                pending = waiting or reader.submit(dataset.pictures, index)
+                pending = waiting or reader.submit(dataset.images, index)
                 waiting = None
                 try:
                     item = pending.result()
@@ -109,14 +109,14 @@ class Evaluator:
                     self.skipped.append(str(error))
                     continue
                 if read_ahead and not _is_large(item) and index + 1 < len(dataset):
-                    waiting = reader.submit(dataset.pictures, index + 1)
-                del pending  # it would keep the pictures while the next ones are fused
+                    waiting = reader.submit(dataset.images, index + 1)
+                del pending  # it would keep the images while the next ones are fused
                 yield item
                 del item
 
-    def _groups(self, items: Iterator[Pictures], batch_size: int) -> Iterator[tuple[Plan, list[Pictures]]]:
+    def _groups(self, items: Iterator[Images], batch_size: int) -> Iterator[tuple[Plan, list[Images]]]:
         """Groups neighbours that can be fused together, at most `batch_size` at a time."""
-        group: list[Pictures] = []
+        group: list[Images] = []
         plan: Plan | None = None
         for item in items:
             of_item = self._fuser.plan(item.sources)
@@ -131,7 +131,7 @@ class Evaluator:
             yield plan, group
 
     def _remove_others(self, written: set[str]) -> None:
-        """Removes pictures of an earlier test from the folder, which would be measured and counted with these."""
+        """Removes images of an earlier test from the folder, which would be measured and counted with these."""
         replaced = 0
         for sub_folder in ("fused", "images", "decomposition"):
             for pattern in ("*.png", ".*.tmp"):  # the latter of a test that was killed
@@ -141,12 +141,12 @@ class Evaluator:
                         replaced += (sub_folder, pattern) == ("fused", "*.png")
         if replaced:
             log.warning(
-                "%s: %d fused pictures of an earlier test of other items are gone; --results_dir keeps sets apart.",
+                "%s: %d fused images of an earlier test of other items are gone; --results_dir keeps sets apart.",
                 self._folder,
                 replaced,
             )
 
-    def _run_group(self, group: Sequence[Pictures], plan: Plan) -> list[ItemResult]:
+    def _run_group(self, group: Sequence[Images], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()
         sources = [item.sources for item in group]
         fused = self._fuser.fuse(sources, plan)
@@ -154,13 +154,13 @@ class Evaluator:
         parts = self._fuser.decompose(sources, plan) if self._save_decomposition else [{} for _ in group]
         return [self._finish(*of_item) for of_item in zip(group, fused, parts, strict=True)]
 
-    def _finish(self, item: Pictures, fused: Picture, parts: Mapping[str, Picture]) -> ItemResult:
-        pictures = {"fused": f"fused/{file_name(item.name, '.png')}"}
-        write_image(self._folder / pictures["fused"], fused)
+    def _finish(self, item: Images, fused: Image, parts: Mapping[str, Image]) -> ItemResult:
+        images = {"fused": f"fused/{file_name(item.name, '.png')}"}
+        write_image(self._folder / images["fused"], fused)
         for label, part in parts.items():
             ending = "_".join(["", *label.split(" ")])
-            pictures[label] = f"decomposition/{file_name(item.name, f'{ending}.png')}"
-            write_image(self._folder / pictures[label], part)
+            images[label] = f"decomposition/{file_name(item.name, f'{ending}.png')}"
+            write_image(self._folder / images[label], part)
         roles = item.roles if len(item.roles) == len(item.sources) else ("",) * len(item.sources)
         shown = {
             f"source {i} {role}".strip(): source
@@ -168,19 +168,19 @@ class Evaluator:
         }
         if item.target is not None:
             shown["target"] = item.target
-        for label, picture in shown.items():
+        for label, image in shown.items():
             ending = "_".join(["", *label.split(" ")[:2]])  # without the role, which may hold anything
-            pictures[label] = f"images/{file_name(item.name, f'{ending}.png')}"
-            write_image(self._folder / pictures[label], _in_8_bits(picture))
-        ordered = {label: pictures[label] for label in sorted(pictures, key=_reading_order)}
+            images[label] = f"images/{file_name(item.name, f'{ending}.png')}"
+            write_image(self._folder / images[label], _in_8_bits(image))
+        ordered = {label: images[label] for label in sorted(images, key=_reading_order)}
         return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, self._measure(item, fused))
 
-    def _measure(self, item: Pictures, fused: Picture) -> dict[str, float]:
-        """The values of a fused picture and, against a target, those of plain averaging."""
+    def _measure(self, item: Images, fused: Image) -> dict[str, float]:
+        """The values of a fused image and, against a target, those of plain averaging."""
         if self._metrics and self._largest is not None and fused.shape[0] * fused.shape[1] > self._largest:
             self.unmeasured += 1
             return {}
-        values = measure_picture(item.sources, fused, self._metrics, item.target)
+        values = measure_image(item.sources, fused, self._metrics, item.target)
         against_target = [name for name in values if name.endswith(REFERENCE_SUFFIX)]
         if item.target is not None and against_target:
             sources = [as_levels(source) for source in item.sources]
@@ -205,13 +205,13 @@ def file_name(name: str, ending: str) -> str:
     return raw[: room - len(mark)].decode("utf-8", errors="ignore") + mark + ending
 
 
-def _is_large(item: Pictures) -> bool:
+def _is_large(item: Images) -> bool:
     return sum(source.nbytes for source in item.sources) > _LARGE_ITEM
 
 
-def _in_8_bits(picture: Picture) -> Picture:
-    """What a page shows of a picture."""
-    return picture if picture.dtype == np.uint8 else np.rint(picture / 257).astype(np.uint8)
+def _in_8_bits(image: Image) -> Image:
+    """What a page shows of an image."""
+    return image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
 
 
 def _reading_order(label: str) -> int:

@@ -38,7 +38,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
 
     Args:
         config: the options.
-        runtime: the machine.
+        runtime: devices, processes and precision.
 
     Raises:
         UserError: something of the input does not fit.
@@ -81,7 +81,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     steps = trainer.total_samples // config.training.batch_size
     if steps <= model.fused_from_step:
         log.warning(
-            "The fused picture is trained from step %d on, but the training ends after %d steps: it needs more epochs, "
+            "The fused image is trained from step %d on, but the training ends after %d steps: it needs more epochs, "
             "or a smaller --annealing.",
             model.fused_from_step,
             steps,
@@ -228,7 +228,7 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
         return None
     try:
         dataset = _validation_set(config, Path(root))
-        # A picture that cannot be used must not end the training at its first validation.
+        # An image that cannot be used must not end the training at its first validation.
         targets = sum("target" in dataset[index] for index in range(len(dataset)))
     except UserError as error:
         raise UserError(f"--val_dataroot {root}: {str(error).replace('--roles', '--val_roles')}") from error

@@ -57,7 +57,7 @@ class Trainer:
     Args:
         options: length, rhythm, averaging.
         configuration: all options, group → option → value, which are saved with the state.
-        runtime: the machine.
+        runtime: devices, processes and precision.
         model: the training procedure.
         loader: training batches; its sampler decides the order.
         sampler: the order of the samples.
@@ -236,8 +236,8 @@ class Trainer:
         if due(options.print_freq) or (progress.epoch == self.last_epoch and self._is_epoch_done()):
             self._report_losses()
         if due(options.update_html_freq) or before == 0:
-            pictures = {name: self._picture(tensor) for name, tensor in self.model.visuals.items()}
-            self._tell("pictures", pictures=pictures)
+            images = {name: self._image(tensor) for name, tensor in self.model.visuals.items()}
+            self._tell("images", images=images)
         if due(options.save_latest_freq):
             self._save()
 
@@ -249,7 +249,7 @@ class Trainer:
         self._window = LossWindow()
         self._tell("losses", values=values)
 
-    def _picture(self, tensor: Tensor) -> Any:
+    def _image(self, tensor: Tensor) -> Any:
         pixels = self.model.from_range(tensor[0].float()) * 255
         return pixels.round().byte().permute(1, 2, 0).expand(-1, -1, 3).cpu().numpy()
 

@@ -25,7 +25,7 @@ class Validator:
         runtime: the machine, whose processes each measure a part of the items.
         loader: this process's items: batches of one with "sources" (1, N, C, H, W) and "target" (1, C, H, W) in
             [0, 1]. Process r of W has the items r, r + W, r + 2W …
-        with_target: fused pictures are measured against the target, which need not be there otherwise.
+        with_target: fused images are measured against the target, which need not be there otherwise.
     """
 
     def __init__(self, runtime: Runtime, loader: DataLoader, *, with_target: bool = True) -> None:
@@ -68,13 +68,13 @@ class Validator:
             if self._with_target:
                 target = saved_levels(self._runtime.to_device(generator.take(batch["target"])))
             fused = fuse(self._runtime, generator, sources)
-            pictures = {"": saved_levels(fused, truncate=generator.truncates)}
+            images = {"": saved_levels(fused, truncate=generator.truncates)}
             if not self._of_average:  # the sources do not change, so once is enough
-                pictures["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
+                images["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
             yield {
                 name + suffix: value
-                for suffix, picture in pictures.items()
-                for name, value in _measure(levels, picture, target)
+                for suffix, image in images.items()
+                for name, value in _measure(levels, image, target)
             }
 
     def _rebuilt_rows(self, generator: Generator, stopping: Callable[[], bool]) -> Iterator[dict[str, float]]:
@@ -97,13 +97,13 @@ def quality_of(values: Mapping[str, float]) -> tuple[str, float] | None:
     """The one value of a measurement that the best epoch is chosen by: PSNR where a target is known, else Qabf.
 
     Returns:
-        Its name and itself, the higher the better; None for rebuilt sources, which say nothing of the fused picture.
+        Its name and itself, the higher the better; None for rebuilt sources, which say nothing of the fused image.
     """
     return next(((name, values[name]) for name in (AGAINST_TARGET[0], AGAINST_SOURCES[0]) if name in values), None)
 
 
 def _measure(sources: Sequence[Tensor], fused: Tensor, target: Tensor | None) -> Iterator[tuple[str, float]]:
-    """Metric and value, of pictures (1, C, H, W) in [0, 255]."""
+    """Metric and value, of images (1, C, H, W) in [0, 255]."""
     if target is not None:
         yield from ((name, REFERENCE_METRICS[name](fused, target).item()) for name in AGAINST_TARGET)
     else:

@@ -1,1 +1,1 @@
-"""Discriminators: networks that judge a picture, pixel by pixel or patch by patch."""
+"""Discriminators: networks that judge an image, pixel by pixel or patch by patch."""

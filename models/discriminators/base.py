@@ -1,4 +1,4 @@
-"""What every discriminator is: a module that judges pictures."""
+"""What every discriminator is: a module that judges images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Discriminator(nn.Module, ABC):
     """Base of all discriminators. What it returns are logits: `models.losses.gan` applies the sigmoid where needed."""
 
     @abstractmethod
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """Judges (B, C, H, W) in the range of the generator's `normalisation`.
 
         Returns:

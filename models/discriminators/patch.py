@@ -13,7 +13,7 @@ class PatchDiscriminator(Discriminator):
     """4x4 convolutions, `n_layers` of them with stride 2 and two without; with three layers a patch is 70x70.
 
     Args:
-        input_nc: channels of a picture.
+        input_nc: channels of an image.
         ndf: filters of the first convolution; doubled by each following one, up to 8 ndf.
         n_layers: convolutions with stride 2, at least 1.
         norm: "batch", "instance" or "none".
@@ -37,7 +37,7 @@ class PatchDiscriminator(Discriminator):
             channels = wider
         self.model = nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, padding=1))
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """(B, input_nc, H, W) → scores (B, 1, h, w), one per patch; with three layers h = H/8 − 2."""
-        scores: Tensor = self.model(picture)
+        scores: Tensor = self.model(image)
         return scores

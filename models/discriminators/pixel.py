@@ -12,7 +12,7 @@ class PixelDiscriminator(Discriminator):
     """Three 1x1 convolutions.
 
     Args:
-        input_nc: channels of a picture.
+        input_nc: channels of an image.
         ndf: filters of the first convolution.
         norm: "batch", "instance" or "none".
     """
@@ -29,7 +29,7 @@ class PixelDiscriminator(Discriminator):
             nn.Conv2d(2 * ndf, 1, 1, bias=bias),
         )
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """(B, input_nc, H, W) → scores (B, 1, H, W)."""
-        scores: Tensor = self.net(picture)
+        scores: Tensor = self.net(image)
         return scores

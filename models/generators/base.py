@@ -1,4 +1,4 @@
-"""What every generator is: a module that takes N sources and returns at least a fused picture."""
+"""What every generator is: a module that takes N sources and returns at least a fused image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FusionOutput(NamedTuple):
     """What a generator returns.
 
     Attributes:
-        fused: the fused picture, (B, C, H, W), in the range of the generator's `normalisation`.
+        fused: the fused image, (B, C, H, W), in the range of the generator's `normalisation`.
         reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
         features: by their kind, maps that training compares; one tensor per source unless the network says otherwise.
     """
@@ -27,7 +27,7 @@ class FusionOutput(NamedTuple):
 
 
 class Normalisation(NamedTuple):
-    """How a picture in [0, 1] becomes the input of a network, (x − mean) / std, and its output a picture again.
+    """How an image in [0, 1] becomes the input of a network, (x − mean) / std, and its output an image again.
 
     Attributes:
         mean: one value per channel, or one for all.
@@ -37,20 +37,20 @@ class Normalisation(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def apply(self, pictures: Tensor) -> Tensor:
-        """Takes pictures (B, C, H, W) in [0, 1] into the network's range."""
-        return (pictures - self._per_channel(self.mean, pictures)) / self._per_channel(self.std, pictures)
+    def apply(self, images: Tensor) -> Tensor:
+        """Takes images (B, C, H, W) in [0, 1] into the network's range."""
+        return (images - self._per_channel(self.mean, images)) / self._per_channel(self.std, images)
 
-    def undo(self, pictures: Tensor) -> Tensor:
-        """Takes pictures (B, C, H, W) from the network's range back, not clamped."""
-        return pictures * self._per_channel(self.std, pictures) + self._per_channel(self.mean, pictures)
+    def undo(self, images: Tensor) -> Tensor:
+        """Takes images (B, C, H, W) from the network's range back, not clamped."""
+        return images * self._per_channel(self.std, images) + self._per_channel(self.mean, images)
 
     @staticmethod
     def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
         return torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1)
 
 
-# Pictures in [-1, 1], as the networks of the pix2pix family take them.
+# Images in [-1, 1], as the networks of the pix2pix family take them.
 SYMMETRIC = Normalisation((0.5,), (0.5,))
 # The statistics of ImageNet's photographs, as the networks trained on it take them.
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -60,20 +60,20 @@ class Generator(nn.Module, ABC):
     """Base of all generators.
 
     A generator lists in its constructor exactly the options it understands; `forward` computes everything that
-    training needs, `fuse` only what a user wants: the fused picture at the size of its sources.
+    training needs, `fuse` only what a user wants: the fused image at the size of its sources.
 
     Attributes:
-        size_divisor: both sides of a picture must be multiples of it in `forward`; `fuse` pads and crops.
-        grid: tiles of large pictures begin at its multiples, in pixels: the stride of a network that takes all sides.
-        smallest_side: both sides of a picture must be at least this in `forward`; `fuse` pads and crops.
+        size_divisor: both sides of an image must be multiples of it in `forward`; `fuse` pads and crops.
+        grid: tiles of large images begin at its multiples, in pixels: the stride of a network that takes all sides.
+        smallest_side: both sides of an image must be at least this in `forward`; `fuse` pads and crops.
         reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
-            pictures overlap accordingly.
+            images overlap accordingly.
         num_sources: how many sources it fuses, where it is for one number.
         channels: of a source; a network with one fuses luma.
-        pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
-        truncates: levels of saved pictures are cut off, not rounded, as the network's authors did.
-        whole_picture: what it does to a pixel depends on the whole picture, so that it cannot be cut into tiles.
-        part_names: of the pictures that `decompose` takes the sources apart into; none where a network does not.
+        pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
+        truncates: levels of saved images are cut off, not rounded, as the network's authors did.
+        whole_image: what it does to a pixel depends on the whole image, so that it cannot be cut into tiles.
+        part_names: of the images that `decompose` takes the sources apart into; none where a network does not.
     """
 
     size_divisor: int = 1
@@ -84,22 +84,22 @@ class Generator(nn.Module, ABC):
     channels: int = 3
     pad: int = 0
     truncates: bool = False
-    whole_picture: bool = False
+    whole_image: bool = False
     part_names: tuple[str, ...] = ()
 
-    def take(self, pictures: Tensor) -> Tensor:
-        """Gives pictures (B, 1 or 3, H, W) as many channels as this network takes: luma where that is one.
+    def take(self, images: Tensor) -> Tensor:
+        """Gives images (B, 1 or 3, H, W) as many channels as this network takes: luma where that is one.
 
         Luma is 0.299 R + 0.587 G + 0.114 B; a single channel is repeated.
         """
-        if pictures.shape[1] == self.channels:
-            return pictures
+        if images.shape[1] == self.channels:
+            return images
         if self.channels == 1:
-            return (pictures * pictures.new_tensor((0.299, 0.587, 0.114)).view(3, 1, 1)).sum(1, keepdim=True)
-        return pictures.expand(-1, self.channels, -1, -1)
+            return (images * images.new_tensor((0.299, 0.587, 0.114)).view(3, 1, 1)).sum(1, keepdim=True)
+        return images.expand(-1, self.channels, -1, -1)
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002  (a hook)
-        """How pictures in [0, 1], as they are outside the networks, become the network's input and its output pictures.
+        """How images in [0, 1], as they are outside the networks, become the network's input and its output images.
 
         Args:
             grey: all sources are grey (R = G = B): some networks were used differently on those.
@@ -111,39 +111,39 @@ class Generator(nn.Module, ABC):
         """Fuses N sources, each (B, C, H, W) in the range of `normalisation`."""
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
-        """The fused picture alone; overridden where `forward` computes more than that."""
+        """The fused image alone; overridden where `forward` computes more than that."""
         return self.forward(sources).fused
 
     def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
-        """What `features` alone are computed with, neither the fused picture nor a reconstruction."""
+        """What `features` alone are computed with, neither the fused image nor a reconstruction."""
         return ()
 
     def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:  # noqa: ARG002  (a hook)
-        """One picture for each of `part_names`, of the size and range of the fused one."""
+        """One image for each of `part_names`, of the size and range of the fused one."""
         return ()
 
     @torch.no_grad()
     def fuse(self, sources: Sequence[Tensor]) -> Tensor:
-        """Fuses pictures of any size: pads by reflection by `pad`, to `size_divisor` and `smallest_side`, fuses, crops.
+        """Fuses images of any size: pads by reflection by `pad`, to `size_divisor` and `smallest_side`, fuses, crops.
 
         Args:
             sources: N tensors (B, C, H, W) in the range of `normalisation`, all of one size.
 
         Returns:
-            The fused picture (B, C, H, W), of the sources' size.
+            The fused image (B, C, H, W), of the sources' size.
         """
         (fused,) = self._at_any_size(lambda padded: (self._fused(padded),), sources)
         return fused
 
     @torch.no_grad()
     def decompose(self, sources: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Takes pictures of any size apart, padded and cropped as by `fuse`.
+        """Takes images of any size apart, padded and cropped as by `fuse`.
 
         Args:
             sources: as of `fuse`.
 
         Returns:
-            The pictures of `part_names`, each like the fused one; empty for a network that takes nothing apart.
+            The images of `part_names`, each like the fused one; empty for a network that takes nothing apart.
         """
         return dict(zip(self.part_names, self._at_any_size(self._draw_parts, sources), strict=True))
 
@@ -154,7 +154,7 @@ class Generator(nn.Module, ABC):
         continued = [pad_all_sides(source, self.pad) for source in sources]
         padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in continued]
         inside = slice(self.pad, self.pad + height), slice(self.pad, self.pad + width)
-        return [picture[..., *inside] for picture in draw(padded)]
+        return [image[..., *inside] for image in draw(padded)]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003
@@ -174,7 +174,7 @@ class Generator(nn.Module, ABC):
         return {}
 
 
-def pad_to_multiple(picture: Tensor, divisor: int, smallest: int = 1) -> Tensor:
+def pad_to_multiple(image: Tensor, divisor: int, smallest: int = 1) -> Tensor:
     """Pads (B, C, H, W) at the right and the bottom by reflection until both sides are multiples of `divisor`.
 
     They also become at least as long as `smallest`, which is a multiple of `divisor` or 1.
@@ -183,24 +183,24 @@ def pad_to_multiple(picture: Tensor, divisor: int, smallest: int = 1) -> Tensor:
     repeated as it is.
     """
     for dimension in (-1, -2):
-        side = picture.shape[dimension]
+        side = image.shape[dimension]
         missing = max(-side % divisor, smallest - side)
         while missing > 0:
-            step = min(missing, picture.shape[dimension] - 1)
+            step = min(missing, image.shape[dimension] - 1)
             mode = "reflect" if step > 0 else "replicate"
             step = step or missing
             padding = (0, step, 0, 0) if dimension == -1 else (0, 0, 0, step)
-            picture = functional.pad(picture, padding, mode=mode)
+            image = functional.pad(image, padding, mode=mode)
             missing -= step
-    return picture
+    return image
 
 
-def pad_all_sides(picture: Tensor, margin: int) -> Tensor:
-    """Continues (B, C, H, W) by reflection, as often as a margin wider than the picture needs."""
+def pad_all_sides(image: Tensor, margin: int) -> Tensor:
+    """Continues (B, C, H, W) by reflection, as often as a margin wider than the image needs."""
     if margin == 0:
-        return picture
-    rows, columns = (_reflected(side, margin).to(picture.device) for side in picture.shape[-2:])
-    return picture[..., rows[:, None], columns]
+        return image
+    rows, columns = (_reflected(side, margin).to(image.device) for side in image.shape[-2:])
+    return image[..., rows[:, None], columns]
 
 
 def _reflected(side: int, margin: int) -> Tensor:

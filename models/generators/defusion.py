@@ -26,21 +26,21 @@ class DeFusionGenerator(Generator):
 
     One encoder for both sources, at a half, a quarter and an eighth of their size; a common encoder on both deepest
     maps. From its code one decoder draws an embedding of what the sources share and another, one for both, an embedding
-    of what each has alone. A head turns each embedding into a picture, and another the sum of all three into the fused
-    picture. 7,874,473 parameters (depth "tester") or 8,043,817 ("trainer"); published names that stand for the second
+    of what each has alone. A head turns each embedding into an image, and another the sum of all three into the fused
+    image. 7,874,473 parameters (depth "tester") or 8,043,817 ("trainer"); published names that stand for the second
     source are further names of the first one's layers.
 
     Args:
         depth: blocks of the common decoder: "tester", as in the released tester and weights, or "trainer", as in the
             released trainer.
-        common_head: the head of the common picture: its "own", or the "unique" one, which the released tester takes;
-            the other then rests. The fused picture does not depend on it.
-        pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
+        common_head: the head of the common image: its "own", or the "unique" one, which the released tester takes;
+            the other then rests. The fused image does not depend on it.
+        pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
     """
 
     num_sources = 2
     grid = 8  # three strides of 2
-    reach = 182  # of the convolutions; split attention takes its weights from the whole picture
+    reach = 182  # of the convolutions; split attention takes its weights from the whole image
     part_names = ("common", "unique 1", "unique 2")
 
     def __init__(self, *, depth: str = "tester", common_head: str = "own", pad: int = 0) -> None:
@@ -81,13 +81,13 @@ class DeFusionGenerator(Generator):
             setattr(self, f"decoder_lower_{part}", getattr(self, f"decoder_upper_{part}"))
 
     def biases_of_heads(self) -> list[nn.Parameter]:
-        """The levels that the common, the unique and the fused picture begin at, (3,) each."""
+        """The levels that the common, the unique and the fused image begin at, (3,) each."""
         weights = dict(self.named_parameters())
         heads = ("decoder_common_projection_layer", "decoder_upper_projection_layer", "fusion_rule")
         return [weights[f"{head}.0.bias"] for head in heads]
 
     def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
-        """The heads of the common and the unique pictures."""
+        """The heads of the common and the unique images."""
         return self.decoder_common_projection_layer, self.decoder_upper_projection_layer
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
@@ -101,7 +101,7 @@ class DeFusionGenerator(Generator):
             sources: the two, (B, 3, H, W) in [0, 1].
 
         Returns:
-            `fused` (B, 3, H, W), 0 or more, not bounded above; `features`, pictures of the same kind: "common", a
+            `fused` (B, 3, H, W), 0 or more, not bounded above; `features`, images of the same kind: "common", a
             single one of what the sources share, and "unique", one of what each has alone.
 
         Raises:
@@ -109,8 +109,8 @@ class DeFusionGenerator(Generator):
         """
         embeddings = self._decompose(sources)
         common, *unique = self._draw(embeddings)
-        pictures = {"common": (common,), "unique": tuple(unique)}
-        return FusionOutput(self._put_together(embeddings), features=pictures)
+        images = {"common": (common,), "unique": tuple(unique)}
+        return FusionOutput(self._put_together(embeddings), features=images)
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
         return self._put_together(self._decompose(sources))
@@ -147,7 +147,7 @@ class DeFusionGenerator(Generator):
         return embedding
 
     def _draw(self, embeddings: _Embeddings) -> tuple[Tensor, ...]:
-        """The common picture and the unique ones, (B, 3, H, W) each."""
+        """The common image and the unique ones, (B, 3, H, W) each."""
         own = self.common_head == "own"
         common_head = self.decoder_common_projection_layer if own else self.decoder_upper_projection_layer
         unique = (self.decoder_upper_projection_layer(embedding) for embedding in embeddings.unique)
@@ -166,7 +166,7 @@ class DeFusionGenerator(Generator):
 
     @classmethod
     def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """The released tester continued pictures by 16 pixels, and drew the common picture with the unique head."""
+        """The released tester continued images by 16 pixels, and drew the common image with the unique head."""
         return {"pad": PUBLISHED_PAD, "common_head": "unique"}
 
 
@@ -178,7 +178,7 @@ class _Embeddings(NamedTuple):
 
 
 def _head() -> nn.Sequential:
-    """An embedding (B, 16, H, W) → a picture (B, 3, H, W), 0 or more."""
+    """An embedding (B, 16, H, W) → an image (B, 3, H, W), 0 or more."""
     return nn.Sequential(nn.Conv2d(16, 3, 3, padding=1), nn.ReLU())
 
 

@@ -37,20 +37,20 @@ class DeFusionPlusGenerator(Generator):
 
     One encoder, ViT-Tiny/16, for both sources gives a code, and a skip of its first tokens. Cross-attention draws from
     both codes what they share, and from each what the other has not; twins of these layers do the same with the skips.
-    Each part becomes a picture, and all together, asked part by part what the common one holds of it, the fused
-    picture. The same layers shall rebuild the picture from a quarter of the tokens (masked feature modelling).
+    Each part becomes an image, and all together, asked part by part what the common one holds of it, the fused
+    image. The same layers shall rebuild the image from a quarter of the tokens (masked feature modelling).
     13,496,448 parameters with the fixed tables of positions and the encoder's last norm, which nothing is computed
     with.
 
     Args:
         common_order: in evaluation, the second source asks the first what they share ("ab"), or the reverse ("ba"). In
             training chance decides.
-        pad: `fuse` continues pictures by reflection so far at each side and crops them afterwards, in pixels.
+        pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
     """
 
     num_sources = 2
     size_divisor = PATCH
-    reach = SIDE * PATCH // 2  # attention looks at the whole picture; the networks are trained on so much of it
+    reach = SIDE * PATCH // 2  # attention looks at the whole image; the networks are trained on so much of it
     part_names = ("common", "unique 1", "unique 2")
 
     def __init__(self, *, common_order: str = "ab", pad: int = 0) -> None:
@@ -77,7 +77,7 @@ class DeFusionPlusGenerator(Generator):
         self.mim_decoder_pred = _to_patches()
 
     def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
-        """What draws the common and the unique pictures, and masked feature modelling."""
+        """What draws the common and the unique images, and masked feature modelling."""
         drawing = self.decoder_common_blocks[1:], self.decoder_unique_blocks[1:]
         return *drawing, self.mask_token, self.mim_decoder_blocks, self.mim_decoder_norm, self.mim_decoder_pred
 
@@ -86,7 +86,7 @@ class DeFusionPlusGenerator(Generator):
         return Normalisation((0.0,), (1.0,))
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Takes two sources apart, fuses them, and rebuilds the fused picture from a quarter of the tokens.
+        """Takes two sources apart, fuses them, and rebuilds the fused image from a quarter of the tokens.
 
         Which tokens, and in training the order for the common part, is drawn from torch's global generator.
 
@@ -94,7 +94,7 @@ class DeFusionPlusGenerator(Generator):
             sources: the two, (B, 3, H, W) in [0, 1], H and W multiples of 16.
 
         Returns:
-            `fused` (B, 3, H, W), not bounded; `features`, pictures of the same kind: "common", a single one of what the
+            `fused` (B, 3, H, W), not bounded; `features`, images of the same kind: "common", a single one of what the
             sources share, "unique", one of what each has alone, and "rebuilt", a single one.
 
         Raises:
@@ -103,15 +103,15 @@ class DeFusionPlusGenerator(Generator):
         main, skip = self._decompose(sources)
         grid = [side // PATCH for side in sources[0].shape[-2:]]
         common, *unique = self._draw(main, skip, grid)
-        pictures = {"common": (common,), "unique": tuple(unique), "rebuilt": (self._rebuild(main, skip, grid),)}
-        return FusionOutput(self._put_together(main, skip, grid), features=pictures)
+        images = {"common": (common,), "unique": tuple(unique), "rebuilt": (self._rebuild(main, skip, grid),)}
+        return FusionOutput(self._put_together(main, skip, grid), features=images)
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
         grid = [side // PATCH for side in sources[0].shape[-2:]]
         return self._put_together(*self._decompose(sources), grid)
 
     def tokens(self, sources: Sequence[Tensor]) -> Tokens:
-        """Takes two sources apart without drawing pictures; the order for the common part is drawn as in `forward`.
+        """Takes two sources apart without drawing images; the order for the common part is drawn as in `forward`.
 
         Args:
             sources: the two, (B, 3, H, W) in [0, 1], H and W multiples of 16.
@@ -166,31 +166,31 @@ class DeFusionPlusGenerator(Generator):
         return fused
 
     def _draw(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> tuple[Tensor, ...]:
-        """The common picture and the unique ones, (B, 3, H, W) each."""
+        """The common image and the unique ones, (B, 3, H, W) each."""
         _, common_block, common_head = self.decoder_common_blocks
         _, unique_block, unique_head = self.decoder_unique_blocks
         uniques = zip(main.unique, skip.unique, strict=True)
         return (
-            _picture(common_head(common_block(main.common + skip.common)), grid),
-            *(_picture(unique_head(unique_block(own + twin)), grid) for own, twin in uniques),
+            _image(common_head(common_block(main.common + skip.common)), grid),
+            *(_image(unique_head(unique_block(own + twin)), grid) for own, twin in uniques),
         )
 
     def _put_together(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> Tensor:
         _, block, head = self.decoder_fuse_blocks
-        return _picture(head(block(self._fuse_tokens(main, skip))), grid)
+        return _image(head(block(self._fuse_tokens(main, skip))), grid)
 
     def _rebuild(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> Tensor:
-        """Masked feature modelling: the picture (B, 3, H, W) from a quarter of the tokens of all parts."""
+        """Masked feature modelling: the image (B, 3, H, W) from a quarter of the tokens of all parts."""
         kept = _draw_kept(len(main.common), grid[0] * grid[1], main.common.device)
         visible = self._fuse_tokens(main.at(kept), skip.at(kept))
         masked = self.mask_token.to(visible.dtype).expand_as(main.common)
         tokens = masked.scatter(1, kept[..., None].expand_as(visible), visible)
         tokens = self.mim_decoder_blocks(tokens + resized_positions(self.decoder_pos_embed, SIDE, grid[0], grid[1]))
-        return _picture(self.mim_decoder_pred(self.mim_decoder_norm(tokens)), grid)
+        return _image(self.mim_decoder_pred(self.mim_decoder_norm(tokens)), grid)
 
     @classmethod
     def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """The released tester continued pictures by 16 pixels."""
+        """The released tester continued images by 16 pixels."""
         return {"pad": PUBLISHED_PAD}
 
 
@@ -229,15 +229,15 @@ class _Encoded(NamedTuple):
 
 
 class _Encoder(VisionTransformer):
-    """ViT-Tiny/16: a picture (B, 3, H, W) → tokens (B, 1 + H / 16 · W / 16, 192)."""
+    """ViT-Tiny/16: an image (B, 3, H, W) → tokens (B, 1 + H / 16 · W / 16, 192)."""
 
     def __init__(self) -> None:
         heads = [HEADS_OF_ENCODER] * (DEPTH - 1) + [HEADS_OF_LAST]
         super().__init__(DIM, heads, drop_path=DROP_PATH)
         self.norm.requires_grad_(False)  # in published files, and nothing uses it
 
-    def forward(self, picture: Tensor) -> _Encoded:
-        embedding = self.embed(picture)
+    def forward(self, image: Tensor) -> _Encoded:
+        embedding = self.embed(image)
         first = code = self.blocks[0](embedding)
         for block in self.blocks[1:]:
             code = block(code)
@@ -274,8 +274,8 @@ def _to_patches() -> nn.Linear:
     return nn.Linear(DIM, 3 * PATCH**2)
 
 
-def _picture(tokens: Tensor, grid: Sequence[int]) -> Tensor:
-    """The pixels of each patch, (B, 1 + T, 768), with RGB side by side → a picture (B, 3, H, W)."""
+def _image(tokens: Tensor, grid: Sequence[int]) -> Tensor:
+    """The pixels of each patch, (B, 1 + T, 768), with RGB side by side → an image (B, 3, H, W)."""
     patches = tokens[:, 1:].unflatten(-1, (PATCH, PATCH, 3)).unflatten(1, tuple(grid))  # (B, rows, columns, 16, 16, 3)
     return patches.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
 

@@ -21,7 +21,7 @@ STAGES = 4  # of the encoder: full size, half, a quarter, and a quarter after th
 
 
 class GSGIFGenerator(Generator):
-    """Encodes every source with one encoder, fuses the maps with a rule over a set, and decodes them to a picture.
+    """Encodes every source with one encoder, fuses the maps with a rule over a set, and decodes them to an image.
 
     Nothing but the abstract of GSGIF-GAN is public: generic in modality and in the number of sources, with a loss that
     draws the fused encoded features to the target's. The layers (R2GAN's), the rules and the paths past the code are
@@ -29,7 +29,7 @@ class GSGIFGenerator(Generator):
 
     Args:
         input_nc: channels of a source.
-        output_nc: channels of the fused picture.
+        output_nc: channels of the fused image.
         ngf: filters of the first convolution; the code has 4 ngf channels at a quarter of the size.
         norm: "batch", "instance" or "none".
         dropout: dropout with probability 0.5 in the residual blocks.
@@ -38,10 +38,10 @@ class GSGIFGenerator(Generator):
         skips: what the decoder gets besides the code: "none", nothing, as in R2GAN; "features", the fused maps of the
             first two stages, behind its own of the same size; "residual": it draws a correction to a blend of the
             sources, see `models.layers.source_fusion.RunningBlend`. The logits of a source, one for each band, are the
-            sum of a 1x1 convolution of the maps of each of its stages. That picture may leave [-1, 1] a little.
+            sum of a 1x1 convolution of the maps of each of its stages. That image may leave [-1, 1] a little.
 
     Raises:
-        UserError: an unknown rule or path; "residual" with sources of other channels than the fused picture's.
+        UserError: an unknown rule or path; "residual" with sources of other channels than the fused image's.
     """
 
     size_divisor = 4
@@ -91,12 +91,12 @@ class GSGIFGenerator(Generator):
 
         Args:
             sources: the sources.
-            target: (B, input_nc, H, W), the picture whose features the fused ones shall converge to.
-            encode_fused: with a target: encode the fused picture as well.
+            target: (B, input_nc, H, W), the image whose features the fused ones shall converge to.
+            encode_fused: with a target: encode the fused image as well.
 
         Returns:
             `fused` (B, output_nc, H, W) in [-1, 1]; with a target `features`, for each of the encoder's stages "0" to
-            "3": the fused maps, the target's, which are constants, and with `encode_fused` those of the fused picture.
+            "3": the fused maps, the target's, which are constants, and with `encode_fused` those of the fused image.
 
         Raises:
             UserError: no source.
@@ -150,26 +150,26 @@ class GSGIFGenerator(Generator):
         return fused, blend.result() if self.skips == "residual" else None
 
     def _decode(self, maps: Mapping[int, Tensor], selected: Tensor | None) -> Tensor:
-        """Decodes fused maps (by stage) to a picture, or to a correction of `selected`."""
+        """Decodes fused maps (by stage) to an image, or to a correction of `selected`."""
         half, full, head = self.decoder
         if self.skips == "features":
             drawn = full(torch.cat([half(maps[3]), maps[1]], dim=1))
-            picture: Tensor = head(torch.cat([drawn, maps[0]], dim=1))
+            image: Tensor = head(torch.cat([drawn, maps[0]], dim=1))
         else:
-            picture = head(full(half(maps[3])))
-        return picture if selected is None else picture + selected
+            image = head(full(half(maps[3])))
+        return image if selected is None else image + selected
 
-    def _encode_still(self, picture: Tensor) -> dict[int, Tensor]:
-        """The maps, by stage, of a picture that is no source.
+    def _encode_still(self, image: Tensor) -> dict[int, Tensor]:
+        """The maps, by stage, of an image that is no source.
 
-        Batch norm normalises by the picture's own batch, as it does with each source. But its running statistics, which
-        stand in for a batch when sources are fused, do not count the picture, and dropout does not blur it.
+        Batch norm normalises by the image's own batch, as it does with each source. But its running statistics, which
+        stand in for a batch when sources are fused, do not count the image, and dropout does not blur it.
         """
         maps = {}
         with frozen_statistics(self.encoder), no_dropout(self.encoder):
             for stage, layers in enumerate(self.encoder):
-                picture = layers(picture)
-                maps[stage] = picture
+                image = layers(image)
+                maps[stage] = image
         return maps
 
     @classmethod

@@ -27,7 +27,7 @@ _RULES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
 
 
 class IFCNNGenerator(Generator):
-    """Convolves every source twice, fuses the maps element by element, and convolves the result to a picture.
+    """Convolves every source twice, fuses the maps element by element, and convolves the result to an image.
 
     `conv1` is the first layer of a ResNet-101 for ImageNet, at full resolution (stride 1) and without norm or
     activation; it is frozen. `conv2` and `conv3` are 3x3 convolutions with batch norm and ReLU, `conv4` is 1x1 with a
@@ -37,7 +37,7 @@ class IFCNNGenerator(Generator):
     Args:
         fusion: the rule, "max", "sum" or "mean" over the sources. All three have the same weights' layout.
         ifcnn_norm: "auto" normalises coloured sources by ImageNet's mean and standard deviation and leaves grey ones
-            as they are, as the published pictures were made; "imagenet" and "none" do one of these always.
+            as they are, as the published images were made; "imagenet" and "none" do one of these always.
         train_conv1: train `conv1` as well, where no weights of ResNet-101 are at hand.
         fixed_bn: in training, too, batch norm uses its running statistics, which stay as they are. The statistics of a
             small batch say little of the whole set, and a network that is trained with them learns their noise.

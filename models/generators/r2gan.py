@@ -1,4 +1,4 @@
-"""R2GAN's generator: one encoder for all sources, the mean of their codes, one fused and N rebuilt pictures."""
+"""R2GAN's generator: one encoder for all sources, the mean of their codes, one fused and N rebuilt images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DECODERS = ("shared", "separate")
 
 
 class R2GANGenerator(Generator):
-    """Encodes every source with one encoder, decodes the mean code to the fused picture and each code to its source.
+    """Encodes every source with one encoder, decodes the mean code to the fused image and each code to its source.
 
     The public release builds its three decoders over the same layers, so they are one set of weights which a file
     names three times: `model_decoder.*`, `model1.*`, `model2.*`. That is `decoders="shared"`, and any number of
@@ -27,7 +27,7 @@ class R2GANGenerator(Generator):
 
     Args:
         input_nc: channels of a source.
-        output_nc: channels of the fused picture and the reconstructions.
+        output_nc: channels of the fused image and the reconstructions.
         num_sources: separate decoders: how many there are; shared: without meaning.
         ngf: filters of the first convolution; the code has 4 ngf channels at a quarter of the size.
         norm: "batch", "instance" or "none".

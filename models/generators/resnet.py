@@ -17,7 +17,7 @@ class ResnetGenerator(Generator):
 
     Args:
         input_nc: channels of a source.
-        output_nc: channels of the fused picture.
+        output_nc: channels of the fused image.
         num_sources: number of sources; fixed, since the first convolution has input_nc · num_sources channels.
         ngf: filters of the first convolution.
         norm: "batch", "instance" or "none".

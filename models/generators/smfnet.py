@@ -35,17 +35,17 @@ class SMFNetGenerator(Generator):
     One encoder for both modalities gives base features (attention between channels) and detail features (a dense block
     with gradients, cross-attention, a coupling layer); a graph on both modalities' stems gives a third. Bases are fused
     by an attention layer and details by coupling layers, each on the sum of both modalities', the graph's by a 1x1
-    convolution. The decoder draws the fused picture from the three fused features, and each source from its own three.
+    convolution. The decoder draws the fused image from the three fused features, and each source from its own three.
     3,148,818 parameters, of which 498,720 stand in published files alone: they are kept, frozen and unused, so that a
     file that was read can be written again.
 
     Args:
-        stretch: "minmax" stretches every fused picture to [0, 1] in `fuse`, as the published pictures were; "none"
+        stretch: "minmax" stretches every fused image to [0, 1] in `fuse`, as the published images were; "none"
             leaves the sigmoid's values. `forward`, and so training, never stretches.
     """
 
-    smallest_side = 2  # the coupling layers continue a picture by reflection
-    reach = 27  # of the convolutions; attention takes its weights from the whole picture
+    smallest_side = 2  # the coupling layers continue an image by reflection
+    reach = 27  # of the convolutions; attention takes its weights from the whole image
     num_sources = 2
     channels = 1
 
@@ -53,7 +53,7 @@ class SMFNetGenerator(Generator):
         super().__init__()
         check_choice("stretch", stretch, STRETCHES)
         self.stretch = stretch
-        self.whole_picture = stretch == "minmax"
+        self.whole_image = stretch == "minmax"
         self.DIDF_Encoder = _Encoder()
         self.DIDF_Decoder = _Decoder()
         self.GraphModel = GraphFusion(CHANNELS)
@@ -69,7 +69,7 @@ class SMFNetGenerator(Generator):
 
         Args:
             sources: the two.
-            trained: "fused" or "rebuilt" computes the other pictures without a gradient.
+            trained: "fused" or "rebuilt" computes the other images without a gradient.
 
         Returns:
             `fused` and two `reconstructions` (B, 1, H, W) in (0, 1); `features` "base", "detail" and "graph", each a
@@ -96,7 +96,7 @@ class SMFNetGenerator(Generator):
 
     @torch.no_grad()
     def fuse(self, sources: Sequence[Tensor]) -> Tensor:
-        """See `Generator.fuse`; `stretch` is of each whole picture."""
+        """See `Generator.fuse`; `stretch` is of each whole image."""
         fused = super().fuse(sources)
         return _stretched(fused) if self.stretch == "minmax" else fused
 
@@ -115,7 +115,7 @@ class SMFNetGenerator(Generator):
 
     @classmethod
     def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """The published pictures were stretched."""
+        """The published images were stretched."""
         return {"stretch": "minmax"}
 
 
@@ -251,7 +251,7 @@ def _narrow_convolutions() -> nn.Sequential:
     )
 
 
-def _stretched(pictures: Tensor) -> Tensor:
-    """Takes the darkest pixel of each picture (B, 1, H, W) to 0 and the brightest to 1; one of a single grey stays."""
-    low, high = pictures.amin(dim=(1, 2, 3), keepdim=True), pictures.amax(dim=(1, 2, 3), keepdim=True)
-    return torch.where(high > low, (pictures - low) / (high - low), pictures)
+def _stretched(images: Tensor) -> Tensor:
+    """Takes the darkest pixel of each image (B, 1, H, W) to 0 and the brightest to 1; one of a single grey stays."""
+    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
+    return torch.where(high > low, (images - low) / (high - low), images)

@@ -22,7 +22,7 @@ class UnetGenerator(Generator):
 
     Args:
         input_nc: channels of a source.
-        output_nc: channels of the fused picture.
+        output_nc: channels of the fused image.
         num_sources: number of sources; fixed, since the first convolution has input_nc · num_sources channels.
         ngf: filters of the first convolution; at most 8 ngf further in.
         norm: "batch", "instance" or "none".
@@ -111,7 +111,7 @@ def _level(outer: int, inner: int, inside: nn.Module, norm: str, dropout: bool) 
 
 
 def _bottleneck(channels: int, norm: str) -> _Level:
-    """The innermost level, without a norm where a picture may be a single pixel: (B, C, H, W) → (B, 2 C, H, W)."""
+    """The innermost level, without a norm where an image may be a single pixel: (B, C, H, W) → (B, 2 C, H, W)."""
     bias = conv_has_bias(norm)
     layers: list[nn.Module] = [
         nn.LeakyReLU(0.2),

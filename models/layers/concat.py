@@ -1,4 +1,4 @@
-"""Sources as channels of one picture, for networks that know a fixed number of them."""
+"""Sources as channels of one image, for networks that know a fixed number of them."""
 
 from __future__ import annotations
 

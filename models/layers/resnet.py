@@ -65,12 +65,12 @@ def encoder_stages(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: b
 
 
 def decoder_stages(output_nc: int, ngf: int, norm: str, *, joins: bool = False) -> list[list[nn.Module]]:
-    """Returns the layers of the decoder in three stages, from a code (B, 4 ngf, H/4, W/4) to a picture in [-1, 1].
+    """Returns the layers of the decoder in three stages, from a code (B, 4 ngf, H/4, W/4) to an image in [-1, 1].
 
     Transposed 3x3 → (B, 2 ngf, H/2, W/2); again → (B, ngf, H, W); 7x7 → (B, output_nc, H, W).
 
     Args:
-        output_nc: channels of the picture.
+        output_nc: channels of the image.
         ngf: filters.
         norm: "batch", "instance" or "none".
         joins: the second and the third stage take, behind the maps of the stage before, as many others of their size.

@@ -16,7 +16,7 @@ FUSIONS = ("mean", "max", "saliency")
 TEMPERATURE = 0.5
 # What counts as activity where there is none, so that sources without any share equally.
 LEAST_ACTIVITY = 1e-6
-SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that take pictures apart into bands
+SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that take images apart into bands
 BANDS = len(SPACINGS)
 LEAST_CONTRAST = 1 / 128  # a grey level of 8 bits: below it there is nothing to see, and the logits alone decide
 LARGEST_LOGIT = 1.0  # a factor of e² between two sources at most
@@ -70,7 +70,7 @@ def _energy(maps: Tensor) -> Tensor:
 
 
 class RunningBlend:
-    """Mixes pictures band by band, each where it has contrast, in proportions that a network corrects.
+    """Mixes images band by band, each where it has contrast, in proportions that a network corrects.
 
     Sources of one scene differ in what they show at a place: a warm person before foliage is a spot of some width in
     infrared, and fine texture in visible light. One weight for both would lose the one or the other. So the sources are
@@ -82,7 +82,7 @@ class RunningBlend:
     shift suit it.
 
     Logits are bounded by `LARGEST_LOGIT`, so that contrast has the last word. Trained on pairs whose sources are a
-    picture's degraded copies, unbounded ones choose between sources, which modalities do not ask for.
+    image's degraded copies, unbounded ones choose between sources, which modalities do not ask for.
     """
 
     def __init__(self) -> None:
@@ -108,17 +108,17 @@ class RunningBlend:
         return blended
 
 
-def _weighted_bands(picture: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Tensor | float]]:
+def _weighted_bands(image: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Tensor | float]]:
     """Yields each band of a source (B, C, H, W) and its weight (B, 1, H, W), given logits (B, `BANDS`, H, W)."""
     for number, spacing in enumerate(SPACINGS):
         if number:
             logits = _smooth(logits[:, 1:], SPACINGS[number - 1])
-        coarse = _smooth(picture, spacing)
-        band = picture - coarse
+        coarse = _smooth(image, spacing)
+        band = image - coarse
         contrast = _smooth(band.abs().mean(1, keepdim=True), spacing) + LEAST_CONTRAST
         yield band, logits[:, :1].exp() * contrast**2
-        picture = coarse
-    yield picture, 1.0
+        image = coarse
+    yield image, 1.0
 
 
 def _smooth(maps: Tensor, spacing: int) -> Tensor:

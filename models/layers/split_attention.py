@@ -39,7 +39,7 @@ class SplitAttentionLayer(nn.Module):
 class SplitAttention(nn.Module):
     """A 3x3 convolution to two groups of maps, of which each channel is mixed by weights that sum to 1.
 
-    The weights come from both groups' sum, averaged over the whole picture: (B, C, H, W) → the same shape.
+    The weights come from both groups' sum, averaged over the whole image: (B, C, H, W) → the same shape.
     """
 
     def __init__(self, channels: int) -> None:

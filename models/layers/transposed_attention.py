@@ -1,7 +1,7 @@
 """Attention between channels instead of pixels, and the blocks made of it: linear in the number of pixels.
 
 Zamir et al., "Restormer", CVPR 2022, section 3.1, named it transposed attention: the C x C matrix of the channels'
-cosine similarities over the whole picture weighs the channels.
+cosine similarities over the whole image weighs the channels.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 MLP_RATIO = 4
 PATCH = 16
-SIDE = 14  # of the grid of patches that a table of positions is for: pictures of 224 x 224
+SIDE = 14  # of the grid of patches that a table of positions is for: images of 224 x 224
 
 
 class VisionTransformer(nn.Module):
@@ -38,9 +38,9 @@ class VisionTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(dim, eps=1e-6)
 
-    def embed(self, picture: Tensor) -> Tensor:
+    def embed(self, image: Tensor) -> Tensor:
         """Patches become tokens that know their place: (B, 3, H, W) → (B, 1 + H / 16 · W / 16, C)."""
-        maps = self.patch_embed(picture)
+        maps = self.patch_embed(image)
         patches = maps.flatten(2).transpose(1, 2)
         tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1)
         return tokens + resized_positions(self.pos_embed, SIDE, maps.shape[-2], maps.shape[-1])

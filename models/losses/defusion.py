@@ -1,4 +1,4 @@
-"""DeFusion's annealed loss: what was taken apart first, the fused picture later."""
+"""DeFusion's annealed loss: what was taken apart first, the fused image later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Annealing(NamedTuple):
 
     Attributes:
         outside: α, how much a prediction counts outside the region it is meant for.
-        fused: β, weight of the fused picture.
+        fused: β, weight of the fused image.
     """
 
     outside: float
@@ -54,7 +54,7 @@ def defusion_terms(
     """The terms of the loss, L1(p · (α + (1 - α) · m), m · x) for each predicted part p of the photograph x.
 
     Its region m is what both sources kept for the common part, and what one alone kept for that source's unique part.
-    The fused picture is compared with all of x.
+    The fused image is compared with all of x.
 
     Args:
         common: predicted common part (B, 3, H, W).

@@ -1,4 +1,4 @@
-"""DeFusion++'s loss in its first stage: what was taken apart, the fused picture, the one rebuilt from few tokens."""
+"""DeFusion++'s loss in its first stage: what was taken apart, the fused image, the one rebuilt from few tokens."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def defusion_plus_terms(
 
     20 · L1(common, m · x) + Σ 10 · L1(unique_i, m_i · x) + 2 · L1(rebuilt, x) + 100 · L1(fused, x)
     + 50 · (1 - SSIM(fused, x)) / 2, with m what both copies kept and m_i what one alone did. Unlike DeFusion's, the
-    parts shall be black outside their regions. The release adds up two rebuilt pictures, which are one.
+    parts shall be black outside their regions. The release adds up two rebuilt images, which are one.
 
     Args:
         common: predicted common part (B, 3, H, W).
         unique: predicted unique parts of both sources, the same.
-        rebuilt: the picture of masked feature modelling, the same.
+        rebuilt: the image of masked feature modelling, the same.
         fused: the same.
         target: the photograph (B, 3, H, W) in [0, 1].
         masks: what each source kept of it, (B, 1, H, W), 0 or 1.

@@ -38,7 +38,7 @@ class GANLoss(nn.Module):
 def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, weight: float = 10.0) -> Tensor:
     """Pulls the length of the discriminator's gradient to 1 on the way between real and fake (Gulrajani et al. 2017).
 
-    Batch norm makes one picture's score depend on the others, which the penalty does not mean: use another norm.
+    Batch norm makes one image's score depend on the others, which the penalty does not mean: use another norm.
 
     Args:
         discriminator: (B, C, H, W) → scores of any shape.

@@ -1,4 +1,4 @@
-"""The perceptual loss: pictures compared by what a network for ImageNet sees in them."""
+"""The perceptual loss: images compared by what a network for ImageNet sees in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class PerceptualLoss(nn.Module):
-    """Mean squared difference of the features of two pictures after a ResNet's last convolution.
+    """Mean squared difference of the features of two images after a ResNet's last convolution.
 
     The features are (B, C, H/32, W/32), C being 2048 (resnet18: 512) (Zhang et al., Information Fusion 54, 2020,
     section 3). The network is frozen and in evaluation mode whatever the training does.
@@ -45,7 +45,7 @@ class PerceptualLoss(nn.Module):
         self.features = nn.Sequential(*layers).requires_grad_(False).eval()
 
     def forward(self, fused: Tensor, target: Tensor) -> Tensor:
-        """Compares pictures (B, 3, H, W) in [0, 1], which need not be clamped; the target gets no gradient."""
+        """Compares images (B, 3, H, W) in [0, 1], which need not be clamped; the target gets no gradient."""
         with torch.no_grad():
             wanted = self.features(IMAGENET.apply(target))
         return functional.mse_loss(self.features(IMAGENET.apply(fused)), wanted)

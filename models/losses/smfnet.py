@@ -17,7 +17,7 @@ SSIM_WINDOW = 11
 
 
 def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The terms of stage I that compare the rebuilt infrared and visible pictures with the sources.
+    """The terms of stage I that compare the rebuilt infrared and visible images with the sources.
 
     8 · (1 − SSIM) / 2 + 10 · L1 of Sobel's gradients for both; infrared adds the squared difference of Gram matrices,
     visible 5 · L1 of the directed gradients.
@@ -30,11 +30,11 @@ def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -
         Name → weighted term, means over the batch.
 
     Raises:
-        UserError: pictures that the window of SSIM does not fit into.
+        UserError: images that the window of SSIM does not fit into.
     """
     height, width = sources[0].shape[-2:]
     if min(height, width) < SSIM_WINDOW:
-        raise UserError(f"pictures of {width}x{height}: SMFNet's loss compares windows of {SSIM_WINDOW}x{SSIM_WINDOW}")
+        raise UserError(f"images of {width}x{height}: SMFNet's loss compares windows of {SSIM_WINDOW}x{SSIM_WINDOW}")
     terms = {}
     for name, one, other in zip(("ir", "vi"), rebuilt, sources, strict=True):
         terms[f"G_SSIM_{name}"] = 8 * ssim_loss(one, other, SSIM_WINDOW)
@@ -45,7 +45,7 @@ def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -
 
 
 def fusion_terms(fused: Tensor, sources: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The terms of stage II that compare the fused picture with the brighter and the steeper source at each pixel.
+    """The terms of stage II that compare the fused image with the brighter and the steeper source at each pixel.
 
     L1(fused, max(ir, vi)) + 10 · L1(|∇fused|, max(|∇ir|, |∇vi|))
 
@@ -68,7 +68,7 @@ def structure_term(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
     """Σ (1 − SSIM(fused, source)) / 2 over both sources; not in the release.
 
     Its loss takes the brightest and the steepest of each place, at whatever cost to the structure of the other source:
-    even the picture that it asks for is less like the sources than their plain average, in SSIM.
+    even the image that it asks for is less like the sources than their plain average, in SSIM.
 
     Args:
         fused: (B, 1, H, W) in [0, 1].

@@ -1,4 +1,4 @@
-"""How alike pictures and feature maps are in structure: gradients, correlation, Gram matrices."""
+"""How alike images and feature maps are in structure: gradients, correlation, Gram matrices."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch.nn import functional
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
-def sobel_magnitude(pictures: Tensor) -> Tensor:
+def sobel_magnitude(images: Tensor) -> Tensor:
     """|∂x| + |∂y| by Sobel's 3x3 filters, not normalised, beyond the border 0.
 
     Args:
-        pictures: (B, 1, H, W).
+        images: (B, 1, H, W).
 
     Returns:
-        (B, 1, H, W), 0 or more; up to 8 for pictures in [0, 1].
+        (B, 1, H, W), 0 or more; up to 8 for images in [0, 1].
     """
-    sobel = pictures.new_tensor(_SOBEL)
-    gradients = functional.conv2d(pictures, torch.stack((sobel, sobel.T))[:, None], padding=1)
+    sobel = images.new_tensor(_SOBEL)
+    gradients = functional.conv2d(images, torch.stack((sobel, sobel.T))[:, None], padding=1)
     return gradients.abs().sum(1, keepdim=True)
 
 
 def sobel_l1(one: Tensor, other: Tensor) -> Tensor:
-    """Mean absolute difference of `sobel_magnitude`, of pictures (B, 1, H, W)."""
+    """Mean absolute difference of `sobel_magnitude`, of images (B, 1, H, W)."""
     return functional.l1_loss(sobel_magnitude(one), sobel_magnitude(other))
 
 
@@ -38,7 +38,7 @@ def gram_mse(one: Tensor, other: Tensor) -> Tensor:
     """Mean squared difference of Gram matrices.
 
     That of maps (B, C, H, W) holds the products of their channels, summed over the pixels, over C · H · W; the mean
-    square of a picture's levels where it has one channel (after Gatys et al., CVPR 2016, section 2.2).
+    square of an image's levels where it has one channel (after Gatys et al., CVPR 2016, section 2.2).
     """
     return functional.mse_loss(_gram_matrix(one), _gram_matrix(other))
 

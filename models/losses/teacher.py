@@ -28,9 +28,9 @@ class Teacher(VisionTransformer):
         self.requires_grad_(False)
 
     @torch.no_grad()
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W) in [0, 1], H and W multiples of 16 → latents (B, 1 + H / 16 · W / 16, 768)."""
-        tokens = self.embed(IMAGENET.apply(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1], H and W multiples of 16 → latents (B, 1 + H / 16 · W / 16, 768)."""
+        tokens = self.embed(IMAGENET.apply(images))
         for block in self.blocks:
             tokens = block(tokens)
         latents: Tensor = self.norm(tokens)
@@ -63,5 +63,5 @@ def read_teacher(file: str, option: str) -> Teacher:
     try:
         load_weights(teacher, encoder, source)
     except UserError as error:
-        raise UserError(f"{error}; wanted the encoder of a masked autoencoder, ViT-B/16") from error
+        raise UserError(f"{error}; expected the encoder of a masked autoencoder, ViT-B/16") from error
     return teacher

@@ -28,7 +28,7 @@ from util.images.image_io import write_image
 _DESCRIPTION = """Makes training samples as train.py does, with several numbers of --num_threads, in turns, and prints
 samples per second (the median over the turns), milliseconds per sample and the ratio to the first row. What follows --
 are options of train.py that say which samples, such as: -- --dataset_mode pmf --dataroot datasets/city. Without them
-pairs are made by --dataset_mode pmf out of pictures of noise."""
+pairs are made by --dataset_mode pmf out of images of noise."""
 
 _LEAST = {"samples": 1, "turns": 1}
 

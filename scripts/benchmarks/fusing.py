@@ -25,7 +25,7 @@ from options.strict import StrictParser
 from scripts.benchmarks.processes import run_measured
 from util.errors import UserError
 
-_DESCRIPTION = """Fuses a pair of noise pictures with each network, at its default options and with its initial weights,
+_DESCRIPTION = """Fuses a pair of noise images with each network, at its default options and with its initial weights,
 in each precision, in turns and each time in a process of its own, and prints seconds per pair (the median over the
 turns), the ratio to the first row, and the most memory: of the GPU where one is used, else of the process, with torch
 itself."""
@@ -75,8 +75,8 @@ def _build_parser() -> StrictParser:
         default=_DEFAULT_ATTENTION,
         help="of transformers: fused, a part of its weights at a time, or math, all of them at once (default: fused)",
     )
-    add("--width", type=int, metavar="N", default=640, help="of the pictures, in pixels (default: 640)")
-    add("--height", type=int, metavar="N", default=480, help="of the pictures, in pixels (default: 480)")
+    add("--width", type=int, metavar="N", default=640, help="of the images, in pixels (default: 640)")
+    add("--height", type=int, metavar="N", default=480, help="of the images, in pixels (default: 480)")
     add("--threads", type=int, metavar="N", default=torch.get_num_threads(), help="on the CPU (default: %(default)s)")
     add("--turns", type=int, metavar="N", default=3, help="how often everything is measured (default: 3)")
     return parser

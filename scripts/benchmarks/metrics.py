@@ -18,9 +18,9 @@ from util.images.image_io import read_image
 from util.metrics import METRICS, compute_metrics
 from util.metrics.measuring import as_levels
 
-_DESCRIPTION = """Measures seconds per picture (the median over the turns) of every metric by itself, of all of them in
+_DESCRIPTION = """Measures seconds per image (the median over the turns) of every metric by itself, of all of them in
 one call, which share what they have in common, and of the sets of metrics that other scripts compute: with one thread
-and with two, one picture at a time and in batches. Without pictures it takes some of noise."""
+and with two, one image at a time and in batches. Without images it takes some of noise."""
 
 _SETS = {
     "all": tuple(METRICS),
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         given = getattr(options, name)
         if min(given if isinstance(given, list) else [given]) < 1:
             raise UserError(f"--{name} {given}: must be at least 1")
-    *sources, fused = _pictures(options)
+    *sources, fused = _images(options)
     ways = {f"{count} thread{'s' * (count > 1)}": (count, 1) for count in options.threads}
     ways[f"batch of {options.batch_size}"] = (options.threads[0], options.batch_size)
     rows = {**{name: (name,) for name in METRICS}, **_SETS}
@@ -49,9 +49,9 @@ def main(argv: Sequence[str]) -> int:
     for row, way in tqdm(list(seconds), unit="metric"):
         threads, batch = ways[way]
         torch.set_num_threads(threads)
-        pictures = [picture.expand(batch, -1, -1, -1) for picture in (*sources, fused)]
+        images = [image.expand(batch, -1, -1, -1) for image in (*sources, fused)]
         # Once before: the first call makes filters, and threads begin.
-        turns = [_seconds(pictures, rows[row]) for _ in range(options.turns + 1)]
+        turns = [_seconds(images, rows[row]) for _ in range(options.turns + 1)]
         seconds[row, way] = [took / batch for took in turns[1:]]
     _print_table(fused, rows, ways, seconds)
     return 0
@@ -60,34 +60,32 @@ def main(argv: Sequence[str]) -> int:
 def _build_parser() -> StrictParser:
     parser = StrictParser(prog="benchmark.py metrics", description=_DESCRIPTION)
     add = parser.add_argument
-    add(
-        "--pictures", nargs="+", metavar="FILE", type=Path, default=(), help="sources and, last, what was fused of them"
-    )
-    add("--side", type=int, default=520, help="sides of the pictures of noise, in pixels")
+    add("--images", nargs="+", metavar="FILE", type=Path, default=(), help="sources and, last, what was fused of them")
+    add("--side", type=int, default=520, help="sides of the images of noise, in pixels")
     add("--threads", type=int, nargs="+", metavar="N", default=[1, 2], help="how many threads")
-    add("--batch_size", type=int, metavar="N", default=4, help="pictures in a batch")
+    add("--batch_size", type=int, metavar="N", default=4, help="images in a batch")
     add("--turns", type=int, metavar="N", default=5, help="how often everything is measured")
     return parser
 
 
-def _pictures(options: argparse.Namespace) -> list[Tensor]:
-    """Two sources or more and the fused picture, (1, 1 or 3, H, W)."""
-    if options.pictures:
-        if len(options.pictures) < 3:
-            raise UserError("--pictures: wanted at least two sources and what was fused of them")
-        pictures = [as_levels(read_image(path)) for path in options.pictures]
-        if len({picture.shape for picture in pictures}) > 1:
-            raise UserError("--pictures: wanted pictures of one size")
-        return pictures
+def _images(options: argparse.Namespace) -> list[Tensor]:
+    """Two sources or more and the fused image, (1, 1 or 3, H, W)."""
+    if options.images:
+        if len(options.images) < 3:
+            raise UserError("--images: expected at least two sources and what was fused of them")
+        images = [as_levels(read_image(path)) for path in options.images]
+        if len({image.shape for image in images}) > 1:
+            raise UserError("--images: expected images of one size")
+        return images
     generator = torch.Generator().manual_seed(0)
     scene, *noise = torch.rand(3, 1, 1, options.side, options.side, generator=generator)
     a, b = ((0.7 * scene + 0.3 * own) * 255 for own in noise)
     return [a, b, (a + b) / 2]
 
 
-def _seconds(pictures: Sequence[Tensor], names: Sequence[str]) -> float:
+def _seconds(images: Sequence[Tensor], names: Sequence[str]) -> float:
     started = time.perf_counter()
-    compute_metrics(pictures[:-1], pictures[-1], names)
+    compute_metrics(images[:-1], images[-1], names)
     return time.perf_counter() - started
 
 
@@ -97,7 +95,7 @@ def _print_table(
     ways: dict[str, tuple[int, int]],
     seconds: dict[tuple[str, str], list[float]],
 ) -> None:
-    print(f"seconds per picture of {fused.shape[-1]}x{fused.shape[-2]}, and the ratio to {next(iter(ways))}")
+    print(f"seconds per image of {fused.shape[-1]}x{fused.shape[-2]}, and the ratio to {next(iter(ways))}")
     print(f"{'':<16}" + "".join(f"{way:>20}" for way in ways))
     for row in rows:
         values = [statistics.median(seconds[row, way]) for way in ways]

@@ -22,7 +22,7 @@ from util.errors import UserError
 from util.images.image_io import write_image
 from util.loggers.files import read_records
 
-_DESCRIPTION = """Trains for a few steps with train.py itself, on pictures of noise, once per way of training, in
+_DESCRIPTION = """Trains for a few steps with train.py itself, on images of noise, once per way of training, in
 turns, and prints samples per second (the median over the turns), its ratio to the first way, and the most memory that a
 process took. What follows -- goes to train.py in every way, such as: -- --model smfnet"""
 

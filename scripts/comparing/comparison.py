@@ -1,4 +1,4 @@
-"""A comparison of methods as files: tables, pictures and the page that shows them."""
+"""A comparison of methods as files: tables, images and the page that shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from data.scenes.fused_items import FusedItem
-from scripts.comparing.compared_pictures import check_pictures, file_names, remove_others, write_pictures
+from scripts.comparing.compared_images import check_images, file_names, remove_others, write_images
 from util.errors import one_line
 from util.metrics import METRICS, REFERENCE_SUFFIX, describe
 from util.metrics.measuring import Values
@@ -30,7 +30,7 @@ class SetResult:
 
     Attributes:
         name: of the set.
-        items: method → its pictures.
+        items: method → its images.
         values: method → item's name → metric → value.
         ranking: of the methods.
     """
@@ -84,43 +84,43 @@ def compare_sets(
 
 
 def write_comparison(folder: Path, comparison: Comparison, skipped: Sequence[str] = ()) -> None:
-    """Writes ranks.csv, metrics.csv, compare.json, the pictures and index.html.
+    """Writes ranks.csv, metrics.csv, compare.json, the images and index.html.
 
     What an earlier comparison left in the folder is replaced: its page goes first and the new one comes last, so that
-    no page ever shows pictures that are not its own; its pictures that the new one does not show are removed.
+    no page ever shows images that are not its own; its images that the new one does not show are removed.
 
     Args:
         folder: where they go; made when missing.
         comparison: what came out.
-        skipped: a line on each picture that could not be used.
+        skipped: a line on each image that could not be used.
 
     Raises:
-        UserError: a picture that cannot be read, a place that cannot be written to, or a symbolic link or a picture of
+        UserError: an image that cannot be read, a place that cannot be written to, or a symbolic link or an image of
             the comparison where its copies would go; nothing has been written in the last two cases.
     """
-    check_pictures(folder, (item for one in comparison.sets for items in one.items.values() for item in items))
+    check_images(folder, (item for one in comparison.sets for items in one.items.values() for item in items))
     again = (folder / _TABLE).is_file()
     (folder / _PAGE).unlink(missing_ok=True)
     places = file_names(one.name for one in comparison.sets)
     sets = [
-        ComparedSet(one.name, one.ranking, write_pictures(folder, place, one.items, one.ranking.of.pictures))
+        ComparedSet(one.name, one.ranking, write_images(folder, place, one.items, one.ranking.of.images))
         for one, place in zip(comparison.sets, places, strict=True)
     ]
     _write_tables(folder, comparison)
     _write_page(folder / _PAGE, comparison, sets, skipped)
-    # Where no comparison was before, files below pictures/ are not ours to remove.
+    # Where no comparison was before, files below images/ are not ours to remove.
     if again:
-        shown = [scene for one in sets for scene in one.pictures]
+        shown = [scene for one in sets for scene in one.images]
         remove_others(folder, (path for scene in shown for path in (*scene.fused, *scene.others.values())))
 
 
 def _write_page(path: Path, comparison: Comparison, sets: Sequence[ComparedSet], skipped: Sequence[str]) -> None:
     metrics = list(dict.fromkeys(name for one in comparison.sets for name in one.ranking.of.metrics))
-    pictures = sum(len(one.ranking.of.pictures) for one in comparison.sets)
+    images = sum(len(one.ranking.of.images) for one in comparison.sets)
     facts = {
         "Sets": ", ".join(one.name for one in comparison.sets),
         "Methods": str(len(comparison.sets[0].items)),
-        "Pictures per method": str(pictures),
+        "Images per method": str(images),
         "Metrics": str(len(metrics)),
         "Measured on": _measured_on(metrics),
         "Resamples": f"{comparison.resamples} (seed {comparison.seed})",
@@ -158,11 +158,11 @@ def remarks(comparison: Comparison) -> list[str]:
         partial = [
             f"{metric} over {count}"
             for metric, count in zip(of.metrics, ranking.counted.tolist(), strict=True)
-            if count < len(of.pictures)
+            if count < len(of.images)
         ]
         if partial:
             lines.append(
-                f"{one.name}: means over fewer than {len(of.pictures)} pictures, since a value is not finite for some "
+                f"{one.name}: means over fewer than {len(of.images)} images, since a value is not finite for some "
                 f"method on the others: {', '.join(partial)}."
             )
     return lines
@@ -173,7 +173,7 @@ def leaderboard_text(comparison: Comparison) -> str:
     overall = comparison.overall
     methods = [one_line(method) for method in comparison.sets[0].ranking.of.methods]
     width = max(6, *(len(method) for method in methods))
-    lines = [f" #  {'method':<{width}}  mean rank  95 % interval  ± metrics  ± pictures  won  first in"]
+    lines = [f" #  {'method':<{width}}  mean rank  95 % interval  ± metrics  ± images  won  first in"]
     places = overall.places()
     for method in overall.order():
         low, high = overall.interval[:, method]
@@ -181,7 +181,7 @@ def leaderboard_text(comparison: Comparison) -> str:
         lines.append(
             f"{places[method]:2d}  {methods[method]:<{width}}  {overall.mean_rank[method]:9.2f}  {interval:>13}  "
             f"{_known(overall.spread_over_metrics[method], '.2f'):>9}  "
-            f"{_known(overall.spread_over_pictures[method], '.2f'):>10}  "
+            f"{_known(overall.spread_over_images[method], '.2f'):>8}  "
             f"{overall.won[method]:3d}  {_known(overall.first[method], '.0%').replace('%', ' %'):>8}"
         )
     return "\n".join(lines)
@@ -231,7 +231,7 @@ def _figures(overall: Overall, method: int) -> dict[str, float]:
         "low": float(overall.interval[0, method]),
         "high": float(overall.interval[1, method]),
         "spread_over_metrics": float(overall.spread_over_metrics[method]),
-        "spread_over_pictures": float(overall.spread_over_pictures[method]),
+        "spread_over_images": float(overall.spread_over_images[method]),
         "metrics_won": int(overall.won[method]),
         "first_in": float(overall.first[method]),
     }
@@ -241,14 +241,14 @@ def _set_content(ranking: SetRanking) -> dict[str, Any]:
     of, pairs = ranking.of, ranking.pairs
     upper = [(one, other) for one in range(len(of.methods)) for other in range(one + 1, len(of.methods))]
     return {
-        "pictures": of.pictures,
+        "images": of.images,
         "left_out": of.left_out,
-        "pictures_needed": {"metrics": pairs.pictures_needed, "overall": pairs.overall_pictures_needed},
+        "images_needed": {"metrics": pairs.images_needed, "overall": pairs.overall_images_needed},
         "overall": {name: _figures(ranking.overall, method) for method, name in enumerate(of.methods)},
         "metrics": {
             metric: {
                 "better": of.better[k],
-                "pictures": int(ranking.counted[k]),
+                "images": int(ranking.counted[k]),
                 "methods": {name: _metric_content(ranking, method, k) for method, name in enumerate(of.methods)},
             }
             for k, metric in enumerate(of.metrics)

@@ -1,4 +1,4 @@
-"""Measures many fused pictures on disk, in several processes, so that work that was stopped goes on."""
+"""Measures many fused images on disk, in several processes, so that work that was stopped goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data.scenes.fused_items import FusedItem
 from util.errors import Interrupted, UserError
 from util.files import append_text
 from util.images.image_io import read_image
-from util.metrics.measuring import Values, measure_picture
+from util.metrics.measuring import Values, measure_image
 from util.workers import run_jobs
 
 
@@ -76,7 +76,7 @@ class Measured:
 
     Attributes:
         values: method → item's name → metric → value.
-        skipped: one line on each picture that could not be used.
+        skipped: one line on each image that could not be used.
     """
 
     values: dict[str, dict[str, Values]]
@@ -91,22 +91,22 @@ def measure_items(
     workers: int = 1,
     skip_bad: bool = False,
 ) -> Measured:
-    """Measures the fused pictures of one or more methods.
+    """Measures the fused images of one or more methods.
 
     Args:
-        methods: method → its pictures.
+        methods: method → its images.
         metrics: see `compute_metrics`; those against a reference are left out where there is none.
         record: what is known is not measured again.
         workers: how many processes.
-        skip_bad: leave out pictures that cannot be used, instead of stopping.
+        skip_bad: leave out images that cannot be used, instead of stopping.
 
     Raises:
-        UserError: a picture that cannot be used, or no usable one at all.
+        UserError: an image that cannot be used, or no usable one at all.
     """
     jobs = [_Job(method, item, tuple(metrics)) for method, items in methods.items() for item in items]
     done: dict[_Job, Values] = {job: known for job in jobs if (known := record.get(job.key())) is not None}
     skipped: list[str] = []
-    with tqdm(total=len(jobs), initial=len(done), unit="picture", dynamic_ncols=True) as bar:
+    with tqdm(total=len(jobs), initial=len(done), unit="image", dynamic_ncols=True) as bar:
         todo = [job for job in jobs if job not in done]
         for job, values in run_jobs(_measure, todo, workers, start=_one_thread, in_order=False):
             bar.update()
@@ -140,11 +140,11 @@ class _Job:
 
 
 def _measure(job: _Job) -> Values | str:
-    """The values of one picture, or what is wrong with it."""
+    """The values of one image, or what is wrong with it."""
     item = job.item
     try:
         reference = read_image(item.reference) if item.reference else None
-        return measure_picture(item.read_sources(), read_image(item.fused), job.metrics, reference)
+        return measure_image(item.read_sources(), read_image(item.fused), job.metrics, reference)
     except UserError as error:
         return str(error)
     except ValueError as error:  # sizes that only decoding shows

@@ -20,8 +20,8 @@ from util.report.columns import Column, make_columns
 from util.statistics.direction import Better
 
 _NOTES = (
-    "A value is the mean over the pictures, of the network trained with one seed; the standard deviation (n − 1 below "
-    "the line) is over the seeds: it says what the choice of the seed changes, and nothing of other pictures."
+    "A value is the mean over the images, of the network trained with one seed; the standard deviation (n − 1 below "
+    "the line) is over the seeds: it says what the choice of the seed changes, and nothing of other images."
 )
 _ONE_SEED = "One seed has no standard deviation."
 
@@ -32,7 +32,7 @@ class RepeatedSet:
 
     Attributes:
         name: of the set; the folder of its page.
-        means: seed → metric → mean over the pictures.
+        means: seed → metric → mean over the images.
         meanings: metric → which values are better, and its definition.
     """
 

@@ -8,7 +8,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
 def save(path, array):
-    """Writes a picture without the code under test; RGB or grey."""
+    """Writes an image without the code under test; RGB or grey."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     bgr = array if array.ndim == 2 else array[..., ::-1]

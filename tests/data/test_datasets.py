@@ -52,7 +52,7 @@ def test_stacked_with_the_wrong_number_of_panels(stacked_root):
         StackedDataset(root=stacked_root, phase="train", num_sources=3)
 
 
-def test_all_stacked_pictures_are_looked_at_before_the_first_is_used(stacked_root):
+def test_all_stacked_images_are_looked_at_before_the_first_is_used(stacked_root):
     last = list_images(stacked_root / "train")[-1]
     save(last, np.zeros((20, 151, 3), np.uint8))
     with pytest.raises(UserError, match=rf"{last.name} is 151 pixels wide"):
@@ -71,10 +71,10 @@ def test_stacked_transform_is_joint(stacked_root):
 
 
 def test_empty_and_missing_folders(tmp_path):
-    with pytest.raises(UserError, match="no pictures in"):
+    with pytest.raises(UserError, match="no images in"):
         StackedDataset(root=tmp_path, phase="train")
     save(tmp_path / "test" / "a.png", np.zeros((8, 24, 3), np.uint8))
-    with pytest.raises(UserError, match=r"no pictures in .* itself, but in test: name one of these; .* sources"):
+    with pytest.raises(UserError, match=r"no images in .* itself, but in test: name one of these; .* sources"):
         StackedDataset(root=tmp_path, phase="train")
     with pytest.raises(UserError, match=r"no such folder: .*none"):
         StackedDataset(root=tmp_path / "none", phase="train")
@@ -236,7 +236,7 @@ def test_registry_names_the_near_ones():
         create_dataset("alined", root=".", phase="train")
 
 
-def test_decoded_pictures_are_kept_up_to_the_limit():
+def test_decoded_images_are_kept_up_to_the_limit():
     cache, loads = ArrayCache(limit=250), []
 
     def get(key):

@@ -9,7 +9,7 @@ import torch
 from data.decomposition.synthesis import faded, masked_copies, random_masks, random_part
 from data.registry import create_dataset
 from data.transforms import JointTransform
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import UserError
 from util.images.image_io import write_image
 
@@ -85,7 +85,7 @@ def test_what_is_not_kept_is_noise_cut_off_at_one():
 
 
 def reference_fade(photo, factors, order):
-    """Brightness, contrast and saturation one after the other, with the mean luma of the whole picture."""
+    """Brightness, contrast and saturation one after the other, with the mean luma of the whole image."""
     weights = np.array([0.299, 0.587, 0.114])
     for step in order:
         luma = photo @ weights
@@ -131,7 +131,7 @@ def test_parts_have_areas_and_aspects_as_drawn_and_lie_within():
 @pytest.mark.parametrize(
     ("size", "part"), [((10, 1000), (0, 493, 10, 13)), ((1000, 9), (494, 0, 12, 9)), ((1, 1), (0, 0, 1, 1))]
 )
-def test_a_part_of_a_narrow_picture_is_its_middle(size, part):
+def test_a_part_of_a_narrow_image_is_its_middle(size, part):
     rng = np.random.default_rng(0)
     assert part in {tuple(random_part(*size, rng)) for _ in range(200)}
 
@@ -179,9 +179,9 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone(photos):
 
 def test_contrast_is_that_of_the_whole_photograph(tmp_path):
     """Half black, half white: whatever part is cut out fades towards the grey between them."""
-    picture = np.zeros((64, 64, 3), np.uint8)
-    picture[:, 32:] = 255
-    write_image(tmp_path / "p.png", picture)
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, 32:] = 255
+    write_image(tmp_path / "p.png", image)
     dataset = make(tmp_path, transform=JointTransform(crop_size=8))
     targets = [dataset[epoch, 0]["target"] for epoch in range(200)]
     one_coloured = [target for target in targets if target.amax() - target.amin() < 1e-6]
@@ -209,13 +209,11 @@ def test_flip_mirrors_half_of_the_samples(tmp_path):
     assert 0.35 < rising(True) < 0.65
 
 
-def test_pictures_are_the_nearest_levels(photos):
+def test_images_are_the_nearest_levels(photos):
     dataset = make(photos, transform=JointTransform(crop_size=32))
-    sample, pictures = dataset[5, 1], dataset.pictures(1, 5)
-    assert pictures.name == "1"
-    for planes, levels in zip(
-        [*sample["sources"], sample["target"]], [*pictures.sources, pictures.target], strict=True
-    ):
+    sample, images = dataset[5, 1], dataset.images(1, 5)
+    assert images.name == "1"
+    for planes, levels in zip([*sample["sources"], sample["target"]], [*images.sources, images.target], strict=True):
         assert levels.dtype == np.uint8
         assert np.abs(planes.numpy().transpose(1, 2, 0) * 255 - levels).max() <= 0.501
 
@@ -233,6 +231,6 @@ def test_what_makes_no_sense_is_named(photos, options, message):
         make(photos, **options) if "root" not in options else make(**options)
 
 
-def test_a_folder_without_pictures_is_named(tmp_path):
-    with pytest.raises(UserError, match="no pictures in"):
+def test_a_folder_without_images_is_named(tmp_path):
+    with pytest.raises(UserError, match="no images in"):
         make(tmp_path)

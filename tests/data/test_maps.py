@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data.maps import pair_maps, read_map, read_map_picture
+from data.maps import pair_maps, read_map, read_map_image
 from tests.data.helpers import block_map, save, shared
 from util.errors import UserError
 from util.images.image_io import read_image
@@ -38,7 +38,7 @@ def test_colours_are_told_apart_by_all_channels(tmp_path):
     labels = block_map(90, 120) % 5
     path = save(tmp_path / "map.png", palette[labels])
     assert np.array_equal(read_map(path), labels)
-    assert np.array_equal(read_map_picture(path), palette[labels][..., ::-1])
+    assert np.array_equal(read_map_image(path), palette[labels][..., ::-1])
 
 
 def test_jpeg_colour_map_is_cleaned(tmp_path):
@@ -65,7 +65,7 @@ def test_bsds(tmp_path):
     path = save_bsds(tmp_path / "a.mat", first, second)
     assert np.array_equal(read_map(path), renumber(first))
     assert np.array_equal(read_map(path, annotator=2), renumber(second))
-    assert np.array_equal(read_map_picture(path)[..., 2], first)
+    assert np.array_equal(read_map_image(path)[..., 2], first)
     with pytest.raises(UserError, match="annotators 1 to 2, not 3"):
         read_map(path, annotator=3)
 
@@ -83,7 +83,7 @@ def test_bsds_labels_of_any_size(tmp_path, extreme):
     cells[0, 0] = {"Segmentation": labels}
     scipy.io.savemat(tmp_path / "a.mat", {"groundTruth": cells})
     assert np.array_equal(read_map(tmp_path / "a.mat"), renumber(labels))
-    assert np.array_equal(renumber(read_map_picture(tmp_path / "a.mat")[..., 0]), renumber(labels))
+    assert np.array_equal(renumber(read_map_image(tmp_path / "a.mat")[..., 0]), renumber(labels))
 
 
 def test_bad_mat(tmp_path):
@@ -122,7 +122,7 @@ def test_missing_map_and_folders(pmf_root, tmp_path):
     with pytest.raises(UserError, match=r"images/img9\.png has no map: expected .*maps/img9\.png"):
         pair_maps(pmf_root / "images", pmf_root / "maps")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no pictures in .*empty"):
+    with pytest.raises(UserError, match=r"no images in .*empty"):
         pair_maps(tmp_path / "empty", pmf_root / "maps")
     with pytest.raises(UserError, match=r"no maps .* in .*empty"):
         pair_maps(pmf_root / "images", tmp_path / "empty")

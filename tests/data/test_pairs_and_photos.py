@@ -9,7 +9,7 @@ from data.decomposition_dataset import DecompositionDataset
 from data.pairs_and_photos_dataset import PairsAndPhotosDataset
 from data.sources_dataset import SourcesDataset
 from data.transforms import JointTransform
-from tests.pictures import write_photographs, write_sources
+from tests.images import write_photographs, write_sources
 from util.errors import UserError
 
 TRANSFORM = JointTransform(crop_size=32, flip=False)

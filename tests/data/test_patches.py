@@ -125,7 +125,7 @@ def test_options_that_do_not_fit(pairs_file):
     with pytest.raises(UserError, match="--num_sources 3"):
         PatchesDataset(root=path, phase="train", num_sources=3)
     with pytest.raises(UserError, match="--dataset_mode patches is to train with"):
-        PatchesDataset(root=path, phase="train").pictures(0)
+        PatchesDataset(root=path, phase="train").images(0)
 
 
 def test_where_the_file_is_looked_for(tmp_path):
@@ -133,7 +133,7 @@ def test_where_the_file_is_looked_for(tmp_path):
     assert find_patch_file(path, "train") == path
     assert find_patch_file(tmp_path, "train") == path
     (tmp_path / "train").mkdir()
-    with pytest.raises(UserError, match=r"wanted one HDF5 file .*train, which holds none"):
+    with pytest.raises(UserError, match=r"expected one HDF5 file .*train, which holds none"):
         find_patch_file(tmp_path, "train")
     inner = write_ours(tmp_path / "train" / "b.hdf5", random_pairs(3))
     assert len(create_dataset("patches", root=tmp_path, phase="train")) == 3
@@ -160,8 +160,8 @@ def test_contrast(values, expected):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_luma_is_that_of_the_fused_pictures(tmp_path, bits):
-    """What a network is trained on is what it is given when it fuses pictures; grey keeps its exact value."""
+def test_luma_is_that_of_the_fused_images(tmp_path, bits):
+    """What a network is trained on is what it is given when it fuses images; grey keeps its exact value."""
     dtype = np.uint8 if bits == 8 else np.uint16
     rng = np.random.default_rng(1)
     levels = rng.integers(0, 2**bits, (32, 32, 3)).astype(dtype)

@@ -30,7 +30,7 @@ def secret(tmp_path):
 
 def refused(path, *words, index=None):
     with pytest.raises(UserError) as caught, contextlib.closing(PatchFile(path)) as file:
-        assert index is not None, "wanted the file itself to be refused"
+        assert index is not None, "expected the file itself to be refused"
         file.read(index)
     message = str(caught.value)
     assert "\n" not in message
@@ -121,7 +121,7 @@ def test_other_kinds_of_values(tmp_path, dtype, published):
         names = ("ir_patchs/0", "vis_patchs/0") if published else ("ir", "vi")
         for name in names:
             file.create_dataset(name, (1, 16, 16) if published else (1, 1, 16, 16), dtype)
-    refused(path, names[0], "wanted float32")
+    refused(path, names[0], "expected float32")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_other_shapes(tmp_path, shape):
             file.create_dataset(name, data=h5py.Empty("f4")) if shape is None else file.create_dataset(
                 name, shape, "f4"
             )
-    refused(path, "/ir", "wanted (N, 1, S, S)")
+    refused(path, "/ir", "expected (N, 1, S, S)")
 
 
 @pytest.mark.parametrize("shape", [(), (16, 16), (2, 16, 16), (1, 1, 16, 16), (1, 16, 17), (1, 4097, 4097)])
@@ -143,7 +143,7 @@ def test_other_shapes_of_published_patches(tmp_path, shape):
     with h5py.File(path, "w") as file:
         for name in ("ir_patchs", "vis_patchs"):
             file.create_dataset(f"{name}/0", shape, "f4")
-    refused(path, "/ir_patchs/0", "wanted (1, S, S)")
+    refused(path, "/ir_patchs/0", "expected (1, S, S)")
 
 
 def test_numbers_and_sizes_must_agree(tmp_path):

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import skimage.data
 
-from data.maps import pair_maps, read_map_picture
+from data.maps import pair_maps, read_map_image
 from data.pmf.synthesis import PUBLISHED_SIGMA, defocus, disc_kernel, published_pair, realistic_sources, split_regions
 from tests.data.helpers import block_map, shared
 from util.images.image_io import read_image
 
-# SHA-256 of [source 1 | source 2 | photograph] in BGR. The same code gives the published pictures of shared/reference
+# SHA-256 of [source 1 | source 2 | photograph] in BGR. The same code gives the published images of shared/reference
 # pixel for pixel; those may not be copied here.
 PUBLISHED = {
     "astronaut": "2669e0af627ef2862cfa34c7bce785a5a9192df094ee0f4bf41ec1f4c536545a",
@@ -28,11 +28,11 @@ def test_published_recipe_keeps_its_pixels(name):
     assert hashlib.sha256(np.hstack(pair).tobytes()).hexdigest() == PUBLISHED[name]
 
 
-def test_published_recipe_gives_the_published_pictures():
+def test_published_recipe_gives_the_published_images():
     folder = shared("reference", "pmf")
     for stem, image_path, map_path in pair_maps(folder / "images", folder / "maps"):
         bgr = np.ascontiguousarray(read_image(image_path)[..., ::-1])
-        made = np.hstack(published_pair(bgr, read_map_picture(map_path)))[..., ::-1]
+        made = np.hstack(published_pair(bgr, read_map_image(map_path)))[..., ::-1]
         assert np.array_equal(made, read_image(folder / "stacked" / f"{stem}_stacked.png")), stem
 
 
@@ -184,7 +184,7 @@ def test_a_single_region_leaves_one_source_wholly_sharp(astronaut):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (5, 300)])
-def test_tiny_pictures(shape):
+def test_tiny_images(shape):
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     for kernel in ("gaussian", "disc"):

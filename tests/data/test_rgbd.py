@@ -121,7 +121,7 @@ def test_reproducible_and_inputs_left_alone(noise):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (5, 300)])
-def test_tiny_pictures(shape):
+def test_tiny_images(shape):
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     sources = rgbd_sources(photo, rng.integers(0, 3, shape), rng, num_sources=3, kernel_radius=(15, 15))
@@ -210,7 +210,7 @@ def test_an_option_of_another_recipe_is_noticed(pmf_root, recipe):
 
 
 def test_on_real_depth():
-    """The stereo picture of scikit-image: a near wheel and a far wall are never sharp in the same source alone."""
+    """The stereo image of scikit-image: a near wheel and a far wall are never sharp in the same source alone."""
     photo, _, disparity = skimage.data.stereo_motorcycle()
     photo, disparity = photo[::4, ::4], disparity[::4, ::4]
     known = np.isfinite(disparity)

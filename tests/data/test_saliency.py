@@ -44,7 +44,7 @@ def test_an_operator_finds_what_stands_out(name):
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (1, 300), (64, 64)])
 @pytest.mark.parametrize("level", [0, 128, None])
-def test_operators_take_any_picture(name, shape, level):
+def test_operators_take_any_image(name, shape, level):
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     photo = photo if level is None else np.full_like(photo, level)
     found = OPERATORS[name](photo)
@@ -89,18 +89,18 @@ def test_maps_are_read_and_resized(tmp_path, dtype):
 
 def test_a_map_in_false_colours_is_refused(tmp_path):
     path = save(tmp_path / "heat.png", cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_JET))
-    with pytest.raises(UserError, match=r"heat\.png is coloured: wanted grey levels"):
+    with pytest.raises(UserError, match=r"heat\.png is coloured: expected grey levels"):
         read_saliency(path, 1, 256)
 
 
 class Brightness(torch.nn.Module):
-    def forward(self, pictures):
-        return pictures.mean(1, keepdim=True)
+    def forward(self, images):
+        return images.mean(1, keepdim=True)
 
 
 class Plane(torch.nn.Module):
-    def forward(self, pictures):
-        return pictures.amax(1)
+    def forward(self, images):
+        return images.amax(1)
 
 
 class Wrong(torch.nn.Module):
@@ -108,25 +108,25 @@ class Wrong(torch.nn.Module):
         super().__init__()
         self.what = what
 
-    def forward(self, pictures):
+    def forward(self, images):
         if self.what == "half":
-            return pictures[:, :1, ::2]
+            return images[:, :1, ::2]
         if self.what == "logits":
-            return pictures[:, :1] * 8 - 4
+            return images[:, :1] * 8 - 4
         if self.what == "nan":
-            return pictures[:, :1] * float("nan")
+            return images[:, :1] * float("nan")
         assert self.what == "nothing", "only multiples of 32"
-        return pictures[:, :1]
+        return images[:, :1]
 
 
 class Drawing(torch.nn.Module):
-    def forward(self, pictures):
-        return torch.rand_like(pictures[:, :1])
+    def forward(self, images):
+        return torch.rand_like(images[:, :1])
 
 
 class Several(torch.nn.Module):
-    def forward(self, pictures):
-        return pictures, pictures
+    def forward(self, images):
+        return images, images
 
 
 def script(path, module):
@@ -183,11 +183,14 @@ def test_an_onnx_model(tmp_path, photo):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Wrong("half"), r"gives \(1, 1, 17, 47\) for a photograph of 47x33, wanted \(1, 1, 33, 47\) or \(1, 33, 47\)"),
-        (Wrong("logits"), "gives values from -.* wanted 0 to 1"),
-        (Wrong("nan"), "gives values from nan to nan, wanted 0 to 1"),
+        (
+            Wrong("half"),
+            r"gives \(1, 1, 17, 47\) for a photograph of 47x33, expected \(1, 1, 33, 47\) or \(1, 33, 47\)",
+        ),
+        (Wrong("logits"), "gives values from -.* expected 0 to 1"),
+        (Wrong("nan"), "gives values from nan to nan, expected 0 to 1"),
         (Wrong("else"), "cannot be applied to a photograph of 47x33: .*only multiples of 32"),
-        (Several(), "gives a tuple, wanted one tensor"),
+        (Several(), "gives a tuple, expected one tensor"),
     ],
 )
 def test_a_model_that_gives_something_else(tmp_path, photo, module, message):
@@ -213,7 +216,7 @@ def test_a_file_that_is_no_model(tmp_path, content, name):
 def test_no_such_model_and_several_outputs(tmp_path):
     with pytest.raises(UserError, match=r"--saliency .*none\.pt: no such file"):
         check_model(tmp_path / "none.pt")
-    with pytest.raises(UserError, match="has 2 outputs, wanted one"):
+    with pytest.raises(UserError, match="has 2 outputs, expected one"):
         check_model(write_mean_of_channels(tmp_path / "model.onnx", outputs=2))
 
 

@@ -77,7 +77,7 @@ def test_the_saliency_is_that_of_the_whole_photograph_and_found_once(root, monke
 @pytest.mark.parametrize("where", ["train/images", "images", "train", ".", "elsewhere"])
 def test_where_photographs_are(root, tmp_path, where):
     home = tmp_path / "home"
-    (home / "train").mkdir(parents=True)  # there, but without pictures, if they are above it
+    (home / "train").mkdir(parents=True)  # there, but without images, if they are above it
     folder = home / where
     if where == ".":
         (home / "train").rmdir()
@@ -91,7 +91,7 @@ def test_bad_folders(root, tmp_path):
     with pytest.raises(UserError, match=r"no such folder: .*none \(given by --dataroot\)"):
         SaliencyDataset(root=tmp_path / "none", phase="train")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no pictures in .*empty"):
+    with pytest.raises(UserError, match=r"no images in .*empty"):
         SaliencyDataset(root=tmp_path / "empty", phase="train")
     save(tmp_path / "maps" / "img2.png", np.zeros((6, 8), np.uint8))
     with pytest.raises(UserError, match=r"img1\.png has no map: expected .*maps/img1\.png"):
@@ -106,7 +106,7 @@ def test_bad_folders(root, tmp_path):
     [
         ({"saliency": "none"}, "--saliency 'none'"),
         ({"num_sources": 1}, "--num_sources must be 2 to 16"),
-        ({"num_sources": 3, "num_sources_max": 2}, r"--num_sources_max 2: wanted 3 \(--num_sources\) to 16, or 0"),
+        ({"num_sources": 3, "num_sources_max": 2}, r"--num_sources_max 2: expected 3 \(--num_sources\) to 16, or 0"),
         ({"num_sources_max": 17}, "--num_sources_max 17"),
         ({"num_sources_max": -1}, "--num_sources_max -1"),
         ({"pairs_per_image": 0}, "--pairs_per_image"),
@@ -125,7 +125,7 @@ def drawing(root, seed=0, num_sources_max=5):
 
 
 def numbers(dataset, *, epoch, start=0, rank=0, world_size=1, num_threads=0):
-    """The number of sources of each batch of 4, and the pictures of all."""
+    """The number of sources of each batch of 4, and the images of all."""
     sampler = EpochSampler(len(dataset), 4, seed=dataset.seed, rank=rank, world_size=world_size)
     sampler.set_epoch(epoch, start)
     batches = list(

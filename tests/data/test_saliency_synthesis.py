@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from data.synthesis import saliency as synthesis
 
+from data.saliency import synthesis
 from data.saliency.operators import OPERATORS
 from data.saliency.synthesis import DEGRADATIONS, degrade, distribute, draw_masks
 
@@ -55,7 +55,7 @@ def test_the_target_is_the_photograph_or_its_luma(photo):
 def test_a_source_is_degraded_where_its_mask_says_so(photo, monkeypatch):
     """With one known degradation, source_i = M_i · I + (1 − M_i) · degrade(I) to the level."""
     saliency = OPERATORS["gradient"](photo)
-    monkeypatch.setattr(synthesis, "DEGRADATIONS", {"black": lambda picture, rng: 0 * picture})
+    monkeypatch.setattr(synthesis, "DEGRADATIONS", {"black": lambda image, rng: 0 * image})
     monkeypatch.setattr(synthesis, "SECOND_SHARE", 0.0)
     made = distribute(photo, saliency, np.random.default_rng(3), num_sources=4)
     for mask, source in zip(made.masks, made.sources, strict=True):
@@ -129,36 +129,36 @@ def test_the_same_generator_gives_the_same_pixels(photo):
     assert np.array_equal(saliency, copies[1])
 
 
-def detail(picture):
-    return np.abs(picture - cv2.GaussianBlur(picture, (0, 0), 1)).mean()
+def detail(image):
+    return np.abs(image - cv2.GaussianBlur(image, (0, 0), 1)).mean()
 
 
-def local_means(picture):
-    return cv2.GaussianBlur(picture, (0, 0), 20).std()
+def local_means(image):
+    return cv2.GaussianBlur(image, (0, 0), 20).std()
 
 
 LOST = {  # what each degradation takes away: a number that gets smaller
     "defocus": detail,
     "local_mean_removal": local_means,
-    "remap": lambda picture: np.abs(picture - picture.mean(axis=2, keepdims=True)).mean(),
+    "remap": lambda image: np.abs(image - image.mean(axis=2, keepdims=True)).mean(),
     "contrast_loss": np.std,
     "dimming": np.mean,
-    "brightening": lambda picture: (picture < 255).mean(),
-    "noise": lambda picture: 1 / detail(picture),
+    "brightening": lambda image: (image < 255).mean(),
+    "noise": lambda image: 1 / detail(image),
 }
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_a_degradation_takes_its_information_away(photo, kind):
-    picture = photo.astype(np.float32)
-    results = [degrade(picture, [kind], np.random.default_rng(seed)) for seed in range(8)]
+    image = photo.astype(np.float32)
+    results = [degrade(image, [kind], np.random.default_rng(seed)) for seed in range(8)]
     for result in results:
-        assert (result.dtype, result.shape) == (np.float32, picture.shape)
+        assert (result.dtype, result.shape) == (np.float32, image.shape)
         assert result.min() >= 0
         assert result.max() <= 255
-        assert LOST[kind](result) < 0.95 * LOST[kind](picture)
+        assert LOST[kind](result) < 0.95 * LOST[kind](image)
     assert not np.array_equal(results[0], results[1]), "its strength is drawn"
-    assert np.array_equal(picture, photo)
+    assert np.array_equal(image, photo)
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
@@ -170,7 +170,7 @@ def test_grey_stays_grey(photo, kind):
 
 def test_sources_lose_alike_or_each_in_its_own_way(photo, monkeypatch):
     chosen = []
-    monkeypatch.setattr(synthesis, "degrade", lambda picture, kinds, rng: chosen.append(tuple(kinds)) or picture)
+    monkeypatch.setattr(synthesis, "degrade", lambda image, kinds, rng: chosen.append(tuple(kinds)) or image)
     saliency = OPERATORS["spectral"](photo)
     for seed in range(80):
         distribute(photo, saliency, np.random.default_rng(seed))

@@ -25,16 +25,16 @@ def test_sources_and_target_are_those_of_the_files(root):
     dataset = SourcesDataset(root=root, phase="test")
     assert len(dataset) == 2
     assert dataset.skipped == []
-    pictures = dataset.pictures(1)
-    assert pictures.name == "1"
-    for picture, role in zip([*pictures.sources, pictures.target], ("A", "B", "C", "gt"), strict=True):
-        assert np.array_equal(picture, read_image(root / role / "1.png"))
+    images = dataset.images(1)
+    assert images.name == "1"
+    for image, role in zip([*images.sources, images.target], ("A", "B", "C", "gt"), strict=True):
+        assert np.array_equal(image, read_image(root / role / "1.png"))
     assert dataset[1]["sources"].shape == (3, 3, 21, 30)
     two = SourcesDataset(root=root, phase="test", roles="C, A", max_size=1)
     assert len(two) == 1
     assert two.description()[-2:] == ["used: the first 1", "2 items, 2 sources (C, A)"]
     assert not any(line.startswith("used") for line in dataset.description())
-    assert np.array_equal(two.pictures(0).sources[0], read_image(root / "C" / "0.png"))
+    assert np.array_equal(two.images(0).sources[0], read_image(root / "C" / "0.png"))
     assert two[0]["sources"].shape == (2, 3, 20, 30)
 
 
@@ -52,11 +52,11 @@ def test_scenes_have_as_many_sources_as_files(tmp_path, astronaut):
 def test_stacked_panels(tmp_path, astronaut):
     wide = astronaut[:20, :60]
     save(tmp_path / "x_stacked.png", wide)
-    pictures = SourcesDataset(root=tmp_path, phase="test", with_target=True).pictures(0)
-    assert pictures.name == "x"
-    assert np.array_equal(np.hstack([*pictures.sources, pictures.target]), wide)
-    assert SourcesDataset(root=tmp_path, phase="test").pictures(0).target is None
-    assert len(SourcesDataset(root=tmp_path, phase="test", num_sources=3).pictures(0).sources) == 3
+    images = SourcesDataset(root=tmp_path, phase="test", with_target=True).images(0)
+    assert images.name == "x"
+    assert np.array_equal(np.hstack([*images.sources, images.target]), wide)
+    assert SourcesDataset(root=tmp_path, phase="test").images(0).target is None
+    assert len(SourcesDataset(root=tmp_path, phase="test", num_sources=3).images(0).sources) == 3
     with pytest.raises(UserError, match="60 pixels wide, which are not 7 equal panels"):
         SourcesDataset(root=tmp_path, phase="test", num_sources=7)
 
@@ -64,12 +64,12 @@ def test_stacked_panels(tmp_path, astronaut):
 def test_files_one_by_one(root):
     files = [root / "B" / "0.png", root / "A" / "0.png"]
     dataset = SourcesDataset(root="", phase="test", files=files)
-    pictures = dataset.pictures(0)
-    assert (len(dataset), pictures.name, pictures.target) == (1, "0", None)
-    assert np.array_equal(pictures.sources[0], read_image(files[0]))
+    images = dataset.images(0)
+    assert (len(dataset), images.name, images.target) == (1, "0", None)
+    assert np.array_equal(images.sources[0], read_image(files[0]))
     with pytest.raises(UserError, match=r"A/1\.png is 30x21, but .*B/0\.png is 30x20"):
         SourcesDataset(root="", phase="test", files=[files[0], root / "A" / "1.png"])
-    with pytest.raises(UserError, match=r"no such picture: .*none\.png"):
+    with pytest.raises(UserError, match=r"no such image: .*none\.png"):
         SourcesDataset(root="", phase="test", files=[files[0], root / "none.png"])
 
 
@@ -79,8 +79,8 @@ def test_16_bits_stay(tmp_path):
         save(tmp_path / role / "1.png", deep)
     dataset = SourcesDataset(root=tmp_path, phase="test")
     assert dataset.inspection.bits == (16,)
-    assert dataset.pictures(0).sources[0].dtype == np.uint16
-    assert np.array_equal(dataset.pictures(0).sources[1][..., 2], deep)
+    assert dataset.images(0).sources[0].dtype == np.uint16
+    assert np.array_equal(dataset.images(0).sources[1][..., 2], deep)
 
 
 def test_training(root):

@@ -1,26 +1,26 @@
 import numpy as np
 import pytest
 
-from data.transforms import PREPROCESS, JointTransform, resize_map, resize_picture
+from data.transforms import PREPROCESS, JointTransform, resize_image, resize_map
 from util.errors import UserError
 
 
 def coordinates(height, width):
-    """A picture whose pixels say where they come from, and a map that says the same."""
+    """An image whose pixels say where they come from, and a map that says the same."""
     rows, columns = np.mgrid[:height, :width]
     return np.dstack([rows, columns, rows * 0]).astype(np.uint8), (rows * 1000 + columns).astype(np.int32)
 
 
-def as_map(picture):
-    return picture[..., 0].astype(np.int32) * 1000 + picture[..., 1]
+def as_map(image):
+    return image[..., 0].astype(np.int32) * 1000 + image[..., 1]
 
 
-def test_crop_and_flip_are_the_same_for_pictures_and_maps():
-    picture, labels = coordinates(60, 90)
+def test_crop_and_flip_are_the_same_for_images_and_maps():
+    image, labels = coordinates(60, 90)
     transform = JointTransform(preprocess="crop", crop_size=32)
     corners, directions = set(), set()
     for seed in range(40):
-        (one, two), (cut,) = transform([picture, picture], [labels], np.random.default_rng(seed))
+        (one, two), (cut,) = transform([image, image], [labels], np.random.default_rng(seed))
         assert one.shape == (32, 32, 3)
         assert np.array_equal(one, two)
         assert np.array_equal(as_map(one), cut)
@@ -31,22 +31,22 @@ def test_crop_and_flip_are_the_same_for_pictures_and_maps():
 
 
 def test_every_corner_is_reached():
-    picture, _ = coordinates(6, 7)
+    image, _ = coordinates(6, 7)
     transform = JointTransform(preprocess="crop", crop_size=5, flip=False)
-    corners = {tuple(transform([picture], [], np.random.default_rng(s))[0][0][0, 0, :2].tolist()) for s in range(100)}
+    corners = {tuple(transform([image], [], np.random.default_rng(s))[0][0][0, 0, :2].tolist()) for s in range(100)}
     assert corners == {(row, column) for row in (0, 1) for column in (0, 1, 2)}
 
 
 def test_flip_can_be_switched_off():
-    picture, _ = coordinates(20, 20)
+    image, _ = coordinates(20, 20)
     transform = JointTransform(preprocess="none", flip=False)
     for seed in range(10):
-        assert np.array_equal(transform([picture], [], np.random.default_rng(seed))[0][0], picture)
+        assert np.array_equal(transform([image], [], np.random.default_rng(seed))[0][0], image)
 
 
-def test_small_pictures_are_reflected_not_resized():
-    picture, labels = coordinates(3, 40)
-    (one,), (cut,) = JointTransform(crop_size=16, flip=False)([picture], [labels], np.random.default_rng(0))
+def test_small_images_are_reflected_not_resized():
+    image, labels = coordinates(3, 40)
+    (one,), (cut,) = JointTransform(crop_size=16, flip=False)([image], [labels], np.random.default_rng(0))
     assert one.shape == (16, 16, 3)
     assert one[:, 0, 0].tolist() == [0, 1, 2, 1] * 4
     assert np.array_equal(as_map(one), cut)
@@ -63,29 +63,29 @@ def test_small_pictures_are_reflected_not_resized():
     ],
 )
 def test_sizes(preprocess, shape):
-    picture, labels = coordinates(50, 100)
+    image, labels = coordinates(50, 100)
     transform = JointTransform(preprocess=preprocess, load_size=40, crop_size=24)
-    (one,), (cut,) = transform([picture], [labels], np.random.default_rng(0))
+    (one,), (cut,) = transform([image], [labels], np.random.default_rng(0))
     assert one.shape == (*shape, 3)
     assert cut.shape == shape
     assert cut.dtype == np.int32
     assert set(np.unique(cut)) <= set(np.unique(labels))
 
 
-def test_scaled_pictures_and_maps_stay_aligned():
-    picture, labels = coordinates(50, 100)
+def test_scaled_images_and_maps_stay_aligned():
+    image, labels = coordinates(50, 100)
     transform = JointTransform(preprocess="scale_width", load_size=40, flip=False)
-    (one,), (cut,) = transform([picture], [labels], np.random.default_rng(0))
+    (one,), (cut,) = transform([image], [labels], np.random.default_rng(0))
     assert np.abs(one[..., 0].astype(int) - cut // 1000).max() <= 2
     assert np.abs(one[..., 1].astype(int) - cut % 1000).max() <= 2
 
 
-def test_resize_invents_no_label_and_leaves_flat_pictures_flat():
+def test_resize_invents_no_label_and_leaves_flat_images_flat():
     labels = np.array([[0, 100], [7, 3]], np.int32)
     assert np.array_equal(resize_map(labels, 4, 6), np.repeat(np.repeat(labels, 2, axis=0), 3, axis=1))
     assert np.array_equal(resize_map(resize_map(labels, 4, 6), 2, 2), labels)
     for size in (5, 50):
-        assert (resize_picture(np.full((20, 20, 3), 77, np.uint8), size, size) == 77).all()
+        assert (resize_image(np.full((20, 20, 3), 77, np.uint8), size, size) == 77).all()
 
 
 @pytest.mark.parametrize("values", [{"preprocess": "cut"}, {"crop_size": 0}, {"load_size": -1}])

@@ -35,7 +35,7 @@ def test_the_seed_decides_the_random_numbers_and_their_state_comes_back():
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_networks_keep_32_bit_weights_and_return_32_bit_pictures(precision):
+def test_networks_keep_32_bit_weights_and_return_32_bit_images(precision):
     runtime = Runtime(gpu_ids="-1", precision=precision)
     net = torch.nn.Conv2d(3, 3, 3)
     optimizer = torch.optim.Adam(net.parameters())
@@ -50,8 +50,8 @@ def test_networks_keep_32_bit_weights_and_return_32_bit_pictures(precision):
     assert torch.isfinite(net.weight).all()
 
 
-def test_pictures_are_channels_last_unless_told_otherwise():
-    picture = torch.randn(1, 3, 8, 8)
-    assert Runtime(gpu_ids="-1").to_device(picture).is_contiguous(memory_format=torch.channels_last)
-    plain = Runtime(gpu_ids="-1", channels_last=False).to_device(picture)
+def test_images_are_channels_last_unless_told_otherwise():
+    image = torch.randn(1, 3, 8, 8)
+    assert Runtime(gpu_ids="-1").to_device(image).is_contiguous(memory_format=torch.channels_last)
+    plain = Runtime(gpu_ids="-1", channels_last=False).to_device(image)
     assert plain.is_contiguous()

@@ -13,7 +13,7 @@ import torch
 import train as train_command
 from options.commands import parse_train
 from scripts import make_patches
-from tests.pictures import write_pairs, write_photographs, write_sources
+from tests.images import write_pairs, write_photographs, write_sources
 from tests.teachers import write_teacher
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
         write_photographs(folder / "data", STEPS, 40, 44)
         recipe_words = ["--pairs_per_image", "2"]
     elif selection.dataset_mode == "patches":
-        roles = write_sources(folder / "pictures", STEPS, 40, 44)
+        roles = write_sources(folder / "images", STEPS, 40, 44)
         cut = ["--sources", *roles, "--out", folder / "data" / "patches.h5", "--size", 32, "--min_contrast", 0]
         assert make_patches.main([str(word) for word in cut]) == 0
         recipe_words = []

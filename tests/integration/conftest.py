@@ -1,7 +1,7 @@
 import pytest
 
+from tests.images import write_pairs
 from tests.integration.commands import SMALL, train
-from tests.pictures import write_pairs
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from scripts import visdom_replay
+from tests.images import write_pairs
 from tests.integration.commands import SMALL, train
-from tests.pictures import write_pairs
 from tests.visdom_server import VisdomServer, closed_port
 from util.errors import run_command
 from util.loggers import BackgroundLogger, FileLogger
@@ -102,16 +102,16 @@ def test_the_windows_of_a_training_are_in_the_server(server, data):
     assert train(*words(data, "first", server.port), "--n_epochs", 2, "--val_dataroot", data / "val") == 0
     windows = server.windows("first")
     charts = {"losses", "learning rate", "samples per second", "validation PSNR", "validation SSIM"}
-    pictures = {"source_1", "source_2", "fused", "target", "reconstruction_1", "reconstruction_2"}
-    expected = {"about"} | charts | {f"picture {label}" for label in pictures}
+    images = {"source_1", "source_2", "fused", "target", "reconstruction_1", "reconstruction_2"}
+    expected = {"about"} | charts | {f"image {label}" for label in images}
     assert set(windows) == {f"first: {name}" for name in expected}
     assert_shows_all(server, data / "first")
     recorded = records(data / "first", "validation")
     curves = server.curves("first", "first: validation PSNR")
     for name in ("PSNR", "PSNR_average"):
         assert curves[name] == [(record["samples"], pytest.approx(record[name])) for record in recorded]
-    assert windows["first: picture fused"]["title"] == "fused, 2 samples"
-    assert windows["first: picture fused"]["content"]["src"].startswith("data:image/png;base64,")
+    assert windows["first: image fused"]["title"] == "fused, 2 samples"
+    assert windows["first: image fused"]["content"]["src"].startswith("data:image/png;base64,")
     about = windows["first: about"]["content"]
     assert "done: 8 samples, 2 epochs" in about
     assert "R2GAN_generator" in about
@@ -175,7 +175,7 @@ def test_a_server_that_is_restarted_shows_whole_curves_again(data, quick, monkey
     assert train(*words(data, "restarted", server.port), "--n_epochs", 5) == 0
     assert [samples for samples, _ in seen["G_L1"]][:4] == [2, 4, 6, 8], "what the old server had is there again"
     assert_shows_all(server, data / "restarted")
-    assert "restarted: picture fused" in server.windows("restarted")
+    assert "restarted: image fused" in server.windows("restarted")
     server.stop()
 
 
@@ -199,7 +199,7 @@ def test_a_recorded_training_is_shown_later(server, data, capsys):
     assert "10 windows sent" in capsys.readouterr().out
     assert_shows_all(server, data / "later")
     windows = server.windows("later")
-    assert windows["later: picture fused"]["title"] == "fused, 2 samples"
+    assert windows["later: image fused"]["title"] == "fused, 2 samples"
     assert "done: 4 samples, 1 epochs" in windows["later: about"]["content"]
     assert run_command(visdom_replay.main, [*replay, "--display_env", "other place"]) == 0
     assert set(server.windows("other place")) == set(windows)

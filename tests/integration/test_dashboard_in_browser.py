@@ -7,8 +7,8 @@ pytest.importorskip("visdom")
 
 from scripts.visdom_offline import find_missing, find_static
 from tests.browser import By, WebDriverWait, headless_chromium, needs_chromium
+from tests.images import write_pairs
 from tests.integration.commands import SMALL, train
-from tests.pictures import write_pairs
 from tests.visdom_server import VisdomServer
 from util.errors import UserError
 from util.loggers import Board, TrainingEvent
@@ -57,16 +57,16 @@ def wait(browser, condition):
     return WebDriverWait(browser, 30).until(condition)
 
 
-def test_losses_validation_pictures_and_state_are_seen(browser, server, tmp_path):
+def test_losses_validation_images_and_state_are_seen(browser, server, tmp_path):
     write_pairs(tmp_path / "data", 4)
     write_pairs(tmp_path / "val", 1)
     words = ["--dataroot", tmp_path / "data", "--val_dataroot", tmp_path / "val", "--checkpoints_dir", tmp_path]
     words += ["--name", "seen", *SMALL, "--loggers", "visdom", "--display_id", 1, "--display_port", server.port]
     assert train(*words, "--print_freq", 2, "--n_epochs", 3, "--n_epochs_decay", 0) == 0
     browser.get(f"http://127.0.0.1:{server.port}/env/seen")
-    pictures = {f"{name}, 2 samples" for name in ("source_1", "source_2", "fused", "target")}
+    images = {f"{name}, 2 samples" for name in ("source_1", "source_2", "fused", "target")}
     charts = {"losses", "learning rate", "samples per second", "validation PSNR", "validation SSIM"}
-    wait(browser, lambda driver: titles(driver) >= {"seen"} | pictures | charts)
+    wait(browser, lambda driver: titles(driver) >= {"seen"} | images | charts)
     wait(browser, lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".scatterlayer .trace")) == 12)
     legend = {found.text for found in browser.find_elements(By.CSS_SELECTOR, ".legendtext")}
     assert {"G_L1", "D_real", "PSNR", "PSNR_average"} <= legend
@@ -81,7 +81,7 @@ def test_texts_are_shown_as_they_are_and_run_nothing(browser, server):
     for samples in (1, 2):
         board.add(TrainingEvent("losses", samples, 1, values={NASTY: 1.0, "D": float("nan")}))
     board.add(TrainingEvent("validation", 2, 1, values={NASTY: 1.0}))
-    board.add(TrainingEvent("pictures", 2, 1, pictures={NASTY: np.zeros((8, 8, 3), np.uint8)}))
+    board.add(TrainingEvent("images", 2, 1, images={NASTY: np.zeros((8, 8, 3), np.uint8)}))
     client = VisdomClient("http://127.0.0.1", server.port, NASTY)
     assert client.replace_windows(f"{NASTY}: ", board) == 4
     browser.get(f"http://127.0.0.1:{server.port}/env/{client.environment}")

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from engine.training import validation
+from tests.images import write_pairs
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, curve, in_a_shell, train
-from tests.pictures import write_pairs
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -135,7 +135,7 @@ def test_a_scheduler_that_ends_all_processes_at_once_finds_the_state_saved(root,
 
 
 def test_a_stop_during_the_validation_is_heard_at_once(root, monkeypatch, capsys):
-    """The stop comes at the second of six pictures, and the whole measurement is made again later."""
+    """The stop comes at the second of six images, and the whole measurement is made again later."""
     write_pairs(root / "val", 6)
     more = ["--val_dataroot", root / "val", "--n_epochs", 2, "--save_latest_freq", 10000]
     fuse, measured = validation.fuse, []

@@ -5,13 +5,13 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.images import scene, stacked, write_pairs
 from tests.integration.commands import SMALL, fuse, train
-from tests.pictures import scene, stacked, write_pairs
 from util.images.image_io import read_image, write_image
 
 
 def test_fusing_from_the_checkpoint_folder_alone(trained, tmp_path, capsys):
-    """Pictures of several odd sizes with targets: fused at their own size, measured, shown."""
+    """Images of several odd sizes with targets: fused at their own size, measured, shown."""
     for number, (height, width) in enumerate([(48, 64), (48, 64), (37, 53), (9, 70)]):
         write_image(tmp_path / "data" / "test" / f"item {number}_stacked.png", stacked(number, height, width))
     status = fuse(
@@ -33,7 +33,7 @@ def test_fusing_from_the_checkpoint_folder_alone(trained, tmp_path, capsys):
     assert json.loads((folder / "metrics.json").read_text())["summary"]["PSNR@reference"]["better"] == "higher"
 
 
-def test_a_batch_gives_the_pictures_of_single_items(trained, tmp_path):
+def test_a_batch_gives_the_images_of_single_items(trained, tmp_path):
     write_pairs(tmp_path / "data", 3, with_target=False)
     for size in (1, 3):
         status = fuse(
@@ -79,7 +79,7 @@ def test_another_network_than_trained_is_refused_with_what_differs(trained, tmp_
         (["--num_sources", "3"], "panels"),
         (["--gpu_ids", "99"], "--gpu_ids 99"),
         (["--phase", "../../etc"], "--phase"),
-        (["--save_decomposition"], "--netG R2GAN_generator takes no source apart; wanted --netG DeFusion or"),
+        (["--save_decomposition"], "--netG R2GAN_generator takes no source apart; expected --netG DeFusion or"),
         (["--epoch", "../run/latest"], "--epoch"),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_run_that_is_not_there_is_said_with_those_that_are(tmp_path, capsys, w
     assert fuse("--dataroot", tmp_path / "data", "--checkpoints_dir", folder, *words, "--list") == 0
 
 
-def test_a_second_test_leaves_no_picture_of_the_first_and_says_so(trained, tmp_path, caplog):
+def test_a_second_test_leaves_no_image_of_the_first_and_says_so(trained, tmp_path, caplog):
     write_pairs(tmp_path / "data", 3, with_target=False)
     words = ["--dataroot", tmp_path / "data", "--checkpoints_dir", trained / "checkpoints", "--name", "run"]
     words += ["--results_dir", tmp_path / "results", "--gpu_ids", "-1"]
@@ -125,7 +125,7 @@ def test_a_second_test_leaves_no_picture_of_the_first_and_says_so(trained, tmp_p
     assert "earlier test" not in caplog.text
     assert fuse(*words, "--num_test", 1) == 0
     folder = tmp_path / "results" / "run" / "test_latest"
-    assert f"{folder}: 2 fused pictures of an earlier test of other items are gone; --results_dir" in caplog.text
+    assert f"{folder}: 2 fused images of an earlier test of other items are gone; --results_dir" in caplog.text
     assert [path.name for path in (folder / "fused").iterdir()] == ["p00.png"]
     assert len(list((folder / "images").iterdir())) == 2
 

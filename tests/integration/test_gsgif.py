@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.images import scene, write_pairs
 from tests.integration import train_in_double
 from tests.integration.commands import SMALL, curve, fuse, in_a_shell, train
-from tests.pictures import scene, write_pairs
 from util.images.image_io import read_image, write_image
 
 WORDS = ["--model", "gsgif", "--n_blocks", 1, *SMALL, "--n_epochs", 2, "--n_epochs_decay", 0, "--loggers", "none"]
@@ -87,12 +87,12 @@ def test_two_processes_train_as_one(tmp_path):
     ("words", "said"),
     [
         (["--netG", "IFCNN"], "--model gsgif trains GSGIF_generator only: add --netG GSGIF_generator"),
-        (["--feature_stages", 0, 4], "--feature_stages 0 4: wanted different stages of 0 to 3"),
-        (["--feature_stages", 1, 1], "--feature_stages 1 1: wanted different stages of 0 to 3"),
+        (["--feature_stages", 0, 4], "--feature_stages 0 4: expected different stages of 0 to 3"),
+        (["--feature_stages", 1, 1], "--feature_stages 1 1: expected different stages of 0 to 3"),
         (["--lambda_L1", 0, "--lambda_GAN", 0], "nothing trains the decoder"),
-        (["--lambda_feat", -1], "--lambda_feat -1.0: wanted a weight of 0 or more"),
+        (["--lambda_feat", -1], "--lambda_feat -1.0: expected a weight of 0 or more"),
         (["--fusion", "sum"], "--fusion 'sum' is not one of: mean, max, saliency"),
-        (["--n_blocks", 0], "--n_blocks 0: wanted 1 to 100"),
+        (["--n_blocks", 0], "--n_blocks 0: expected 1 to 100"),
     ],
 )
 def test_bad_options_are_named_and_leave_no_run_folder(tmp_path, capsys, words, said):

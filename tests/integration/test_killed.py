@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 
+from tests.images import write_pairs
 from tests.integration.commands import ROOT, SMALL, curve
-from tests.pictures import write_pairs
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 KILLS = 20  # every second one inside a save

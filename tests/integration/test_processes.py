@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from engine.launch import _free_port
+from tests.images import stacked, write_pairs
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, curve, in_a_shell, is_alive, train
-from tests.pictures import stacked, write_pairs
 from util.images.image_io import write_image
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -187,7 +187,7 @@ def test_a_launcher_that_is_killed_leaves_no_process_behind(root):
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_what_is_wrong_with_one_processs_data_is_said_once(root, seed):
-    """The picture cannot be read: process 0 (seed 0) or 1 (seed 3) meets it, the other waits for that one in vain."""
+    """The image cannot be read: process 0 (seed 0) or 1 (seed 3) meets it, the other waits for that one in vain."""
     write_image(root / "data" / "zz.png", stacked(0))
     (root / "data" / "zz.png").write_bytes((root / "data" / "zz.png").read_bytes()[:400])
     done = in_a_shell(*words(root, "run", "--gpu_ids", "-1,-1", "--seed", seed), env=ENVIRONMENT)
@@ -200,7 +200,7 @@ def test_what_is_wrong_with_one_processs_data_is_said_once(root, seed):
 def test_what_is_wrong_for_all_is_said_once(root):
     done = in_a_shell(*words(root, "run", "--gpu_ids", "-1,-1", "--batch_size", 3), env=ENVIRONMENT)
     assert done.returncode == 2
-    assert done.stderr == "error: --batch_size 3: wanted a multiple of 2, as it is shared by 2 processes\n"
+    assert done.stderr == "error: --batch_size 3: expected a multiple of 2, as it is shared by 2 processes\n"
     assert not (root / "run").exists()
     torchrun = in_a_shell(*TORCHRUN, "--nproc_per_node=2", *words(root, "run", "--batch_size", 3), env=ENVIRONMENT)
     assert torchrun.returncode != 0
@@ -209,7 +209,7 @@ def test_what_is_wrong_for_all_is_said_once(root):
 
 def test_parts_that_do_not_fit_the_batch_are_named(root, capsys):
     assert train(*words(root, "run", "--accumulate", 3)[1:]) == 2
-    assert "--batch_size 4: wanted a multiple of 3" in capsys.readouterr().err
+    assert "--batch_size 4: expected a multiple of 3" in capsys.readouterr().err
 
 
 def test_a_saved_state_of_two_processes_goes_on_in_one(root, caplog):

@@ -1,4 +1,4 @@
-"""IFCNN's published weights against its authors' own result pictures, through the commands that users type."""
+"""IFCNN's published weights against its authors' own result images, through the commands that users type."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ def checkpoints(tmp_path_factory):
 
 @pytest.fixture
 def compare(checkpoints, tmp_path):
-    """Fuses a set and compares it with the published pictures: item → largest difference and PSNR (dB)."""
+    """Fuses a set and compares it with the published images: item → largest difference and PSNR (dB)."""
 
     def run(data, folder, task, rule="MAX", options=()):
         words = ["--dataroot", shared("data", data), "--checkpoints_dir", checkpoints, "--name", rule]
@@ -43,7 +43,7 @@ def compare(checkpoints, tmp_path):
 
 
 @pytest.mark.parametrize(("data", "task", "items"), [("tno14", "IV", 14), ("med8", "MD", 8)])
-def test_grey_pictures_are_reproduced_to_one_level(compare, data, task, items):
+def test_grey_images_are_reproduced_to_one_level(compare, data, task, items):
     found = compare(data, "Code_results", task)
     assert len(found) == items
     assert max(largest for largest, _ in found.values()) <= 1
@@ -52,7 +52,7 @@ def test_grey_pictures_are_reproduced_to_one_level(compare, data, task, items):
 
 @pytest.mark.parametrize("rule", ["MAX", "SUM"])
 @pytest.mark.parametrize(("data", "task", "items"), [("tno14", "IV", 14), ("med8", "MD", 8)])
-def test_the_other_published_pictures_follow_from_an_option(compare, rule, data, task, items):
+def test_the_other_published_images_follow_from_an_option(compare, rule, data, task, items):
     found = compare(data, f"Results/{task}", task, rule=rule, options=["--ifcnn_norm", "imagenet"])
     assert len(found) == items
     assert max(largest for largest, _ in found.values()) <= 1
@@ -61,7 +61,7 @@ def test_the_other_published_pictures_follow_from_an_option(compare, rule, data,
 @pytest.mark.parametrize(
     ("data", "folder", "task", "items"), [("lytro", "Results/CMF", "CMF", 20), ("lytro3", "Code_results", "CMF3", 4)]
 )
-def test_colour_pictures_are_reproduced_as_far_as_their_jpeg_sources_allow(compare, data, folder, task, items):
+def test_colour_images_are_reproduced_as_far_as_their_jpeg_sources_allow(compare, data, folder, task, items):
     found = compare(data, folder, task)
     assert len(found) == items
     assert min(psnr for _, psnr in found.values()) >= 48
@@ -76,7 +76,7 @@ def test_multi_exposure_is_reproduced_where_the_sources_are_not_subsampled(compa
 
 
 def test_the_tiles_of_a_published_network_show_no_seams(checkpoints, tmp_path):
-    """Pictures of 520 x 520 in tiles of 200: at most one level from the picture in one piece."""
+    """Images of 520 x 520 in tiles of 200: at most one level from the image in one piece."""
     words = ["--dataroot", shared("data", "lytro"), "--checkpoints_dir", checkpoints, "--name", "MAX", "--num_test", 2]
     words += ["--gpu_ids", "-1", "--metrics", "none"]
     for tile in (0, 200):

@@ -8,8 +8,8 @@ import torch
 
 from engine.checkpoint import CheckpointFolder
 from engine.training.trainer import Trainer
+from tests.images import write_pairs
 from tests.integration.commands import SMALL, curve, train
-from tests.pictures import write_pairs
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_a_crash_between_a_validation_and_the_save_after_it_repeats_no_record(wo
 def test_a_file_that_cannot_be_read_costs_nothing_that_was_learnt(words, tmp_path, capsys, workers):
     words += ["--num_threads", workers, "--save_latest_freq", 1000, "--dataset_mode", "decomposition"]
     assert train(*words, "--name", "whole") == 0
-    picture = sorted((tmp_path / "data").rglob("*.png"))[2]
-    content = picture.read_bytes()
-    picture.write_bytes(content[: len(content) // 2])
+    image = sorted((tmp_path / "data").rglob("*.png"))[2]
+    content = image.read_bytes()
+    image.write_bytes(content[: len(content) // 2])
     assert train(*words, "--name", "parts") == 2
     said = capsys.readouterr().err
-    assert f"cannot read {picture}" in said
+    assert f"cannot read {image}" in said
     assert f"saved in {tmp_path / 'parts'}: go on with --continue_train" in said
-    picture.write_bytes(content)
+    image.write_bytes(content)
     assert train(*words, "--name", "parts", "--continue_train") == 0
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
 

@@ -6,8 +6,8 @@ import pytest
 
 from engine.checkpoint import CheckpointFolder
 from models import create_generator
+from tests.images import scene, write_pairs
 from tests.integration.commands import ROOT, SMALL, fuse, in_a_shell, train
-from tests.pictures import scene, write_pairs
 from util.images.image_io import read_image, write_image
 
 
@@ -17,7 +17,7 @@ def grey(seed, height=40, width=52):
 
 @pytest.fixture
 def test(trained, tmp_path):
-    """Calls test.py on a folder; returns the status and the folder of the fused pictures."""
+    """Calls test.py on a folder; returns the status and the folder of the fused images."""
 
     def run(*words):
         common = ["--checkpoints_dir", trained / "checkpoints", "--name", "run", "--gpu_ids", "-1"]
@@ -51,7 +51,7 @@ def test_scenes_with_different_numbers_of_sources(test, tmp_path):
     assert sorted(path.name for path in fused.iterdir()) == ["house.png", "igloo.png"]
 
 
-def test_suffixed_grey_16_bit_files_give_a_grey_16_bit_picture(test, tmp_path):
+def test_suffixed_grey_16_bit_files_give_a_grey_16_bit_image(test, tmp_path):
     for name in ("c01", "c02"):
         for number in (1, 2):
             write_image(tmp_path / "data" / f"{name}_{number}.tif", grey(number).astype(np.uint16) * 200)
@@ -158,18 +158,18 @@ def test_bad_samples_stop_or_are_skipped(test, tmp_path, capsys):
 
 
 def test_damage_that_only_decoding_shows_is_skipped_too(test, tmp_path, monkeypatch):
-    """A picture that goes bad between the look at its header and the reading of it."""
+    """An image that goes bad between the look at its header and the reading of it."""
     write_pairs(tmp_path / "data", 3, with_target=False)
     spoilt = tmp_path / "data" / "p01.png"
-    monkeypatch.setattr("engine.fusing.fuse_set.Evaluator", _spoiling(spoilt))
+    monkeypatch.setattr("engine.fusing.fuse_set.SetFuser", _spoiling(spoilt))
     assert test("--dataroot", tmp_path / "data", "--on_bad_sample", "skip")[0] == 3
     assert test("--dataroot", tmp_path / "data")[0] == 2
 
 
 def _spoiling(path):
-    from engine.fusing.set_fuser import Evaluator  # noqa: PLC0415
+    from engine.fusing.set_fuser import SetFuser  # noqa: PLC0415
 
-    class Spoiling(Evaluator):
+    class Spoiling(SetFuser):
         def run(self, *words, **options):
             path.write_bytes(path.read_bytes()[:-30])
             return super().run(*words, **options)
@@ -215,5 +215,5 @@ def test_an_item_of_more_sources_than_the_network_fuses_is_named_before_fusing(t
     sources = [tmp_path / "data" / "igloo" / f"igloo{number}.png" for number in range(3)]
     assert fuse(*words[:8], *words[10:-6], "--sources", *sources, "--out", tmp_path / "out.png") == 2
     message = capsys.readouterr().err.splitlines()[-1]
-    said = "--sources names 3 pictures, but the network fuses 2 and no other number: name 2 pictures"
+    said = "--sources names 3 images, but the network fuses 2 and no other number: name 2 images"
     assert message == f"error: {said}"

@@ -9,8 +9,8 @@ import time
 import pytest
 import torch
 
+from tests.images import stacked, write_pairs, write_photographs
 from tests.integration.commands import ROOT, SMALL, in_a_shell, train
-from tests.pictures import stacked, write_pairs, write_photographs
 from util.images.image_io import write_image
 
 
@@ -187,7 +187,7 @@ def test_an_interrupted_training_saves_and_goes_on_bit_for_bit(tmp_path, number)
     assert records == list(range(2, 482, 2)), "the curve goes on without a gap or a repetition"
 
 
-def test_a_bad_validation_picture_is_said_before_the_training(tmp_path, capsys):
+def test_a_bad_validation_image_is_said_before_the_training(tmp_path, capsys):
     write_pairs(tmp_path / "data", 2)
     write_pairs(tmp_path / "val", 1)
     write_image(tmp_path / "val" / "z.png", stacked(0)[:, :-1])

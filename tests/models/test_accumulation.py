@@ -17,10 +17,10 @@ def test_a_batch_is_cut_into_equal_parts_in_order():
 def test_statistics_that_are_frozen_stay_and_then_go_on():
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    pictures = torch.randn(4, 1, 5, 5)
+    images = torch.randn(4, 1, 5, 5)
     with frozen_statistics(network):
-        inside = network(pictures)
+        inside = network(images)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    assert torch.equal(network(pictures), inside), "batch statistics are used all the same"
+    assert torch.equal(network(images), inside), "batch statistics are used all the same"
     assert network[1].num_batches_tracked == 1
     assert not torch.equal(network[1].running_mean, before["1.running_mean"])

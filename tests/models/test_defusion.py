@@ -15,9 +15,9 @@ from models.generators.base import Normalisation
 from models.weights import load_weights
 from options.files import travelling_options
 from scripts import import_checkpoint
+from tests.images import write_pairs
 from tests.integration.commands import fuse
 from tests.models.reference import PLACES, filled_weights, load_reference
-from tests.pictures import write_pairs
 from util.errors import UserError
 from util.images.image_io import read_image
 
@@ -26,7 +26,7 @@ TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 
 
 def build(seed=0, **options):
-    """A network that passes a picture on: torch's own start leaves a thousandth of it."""
+    """A network that passes an image on: torch's own start leaves a thousandth of it."""
     torch.manual_seed(seed)
     net = create_generator("DeFusion", **options).eval()
     for parameter in net.parameters():
@@ -37,7 +37,7 @@ def build(seed=0, **options):
     return net
 
 
-def pictures(batch=1, size=(16, 24), count=2, seed=1):
+def images(batch=1, size=(16, 24), count=2, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(batch, 3, *size, generator=generator) for _ in range(count)]
 
@@ -56,19 +56,19 @@ def published():
     return net
 
 
-def test_gives_the_published_pictures(published):
+def test_gives_the_published_images(published):
     reference = load_reference("defusion")
     sources = [reference["input.a"], reference["input.b"]]
     with torch.no_grad():
         output = published(sources)
     (common,), (unique_a, unique_b) = output.features["common"], output.features["unique"]
     found = {"common": common, "unique_a": unique_a, "unique_b": unique_b, "fused": output.fused}
-    for name, picture in found.items():
-        torch.testing.assert_close(picture, reference[name], **TOLERANCE, msg=lambda text, name=name: f"{name}: {text}")
+    for name, image in found.items():
+        torch.testing.assert_close(image, reference[name], **TOLERANCE, msg=lambda text, name=name: f"{name}: {text}")
     torch.testing.assert_close(published.fuse(sources), reference["fused"], **TOLERANCE)
 
 
-def test_gives_the_published_picture_of_an_odd_size(published):
+def test_gives_the_published_image_of_an_odd_size(published):
     reference = load_reference("defusion")
     fused = published.fuse([reference["odd.input.a"], reference["odd.input.b"]])
     torch.testing.assert_close(fused, reference["odd.fused"], **TOLERANCE)
@@ -90,13 +90,13 @@ def test_both_depths_have_the_published_number_of_parameters_and_are_told_from_w
     assert net.options_from_state({"alien": torch.zeros(1)}) == {}
 
 
-def test_forward_takes_apart_and_fuse_computes_no_picture_but_the_fused_one():
-    net, sources, calls = build(), pictures(2), []
+def test_forward_takes_apart_and_fuse_computes_no_image_but_the_fused_one():
+    net, sources, calls = build(), images(2), []
     for head in (net.decoder_common_projection_layer, net.decoder_upper_projection_layer):
         head.register_forward_hook(lambda *call: calls.append(call[0]))
     output = net(sources)
     shown = [output.fused, *output.features["common"], *output.features["unique"]]
-    assert [picture.shape for picture in shown] == [(2, 3, 16, 24)] * 4
+    assert [image.shape for image in shown] == [(2, 3, 16, 24)] * 4
     assert [len(output.features[kind]) for kind in ("common", "unique")] == [1, 2]
     assert output.reconstructions == ()
     assert len(calls) == 3
@@ -105,8 +105,8 @@ def test_forward_takes_apart_and_fuse_computes_no_picture_but_the_fused_one():
     assert net.normalisation() == net.normalisation(grey=True) == Normalisation((0.0,), (1.0,))
 
 
-def test_the_common_head_is_its_own_or_that_of_the_unique_pictures():
-    own, released, sources = build(), build(common_head="unique"), pictures()
+def test_the_common_head_is_its_own_or_that_of_the_unique_images():
+    own, released, sources = build(), build(common_head="unique"), images()
     (common,), (also_common,) = own(sources).features["common"], released(sources).features["common"]
     assert not torch.allclose(common, also_common, atol=1e-3)
     own.decoder_common_projection_layer = own.decoder_upper_projection_layer
@@ -118,12 +118,12 @@ def test_the_common_head_is_its_own_or_that_of_the_unique_pictures():
 @pytest.mark.parametrize("count", [1, 3])
 def test_two_sources_and_no_other_number(count):
     with pytest.raises(UserError, match=f"{count} sources: DeFusion fuses two"):
-        build().fuse(pictures(count=count))
+        build().fuse(images(count=count))
 
 
 @pytest.mark.parametrize("size", [(20, 31), (17, 40)])
 def test_pad_continues_by_reflection_at_all_sides_and_crops(size):
-    net, sources = build(pad=16), pictures(size=size)
+    net, sources = build(pad=16), images(size=size)
     plain = build()
     padded = [functional.pad(source, (16, 16, 16, 16), mode="reflect") for source in sources]
     expected = plain.fuse(padded)[..., 16:-16, 16:-16]
@@ -134,8 +134,8 @@ def test_pad_continues_by_reflection_at_all_sides_and_crops(size):
 
 @torch.no_grad()
 @pytest.mark.parametrize("options", [{}, {"pad": 16, "common_head": "unique"}])
-def test_decompose_draws_the_pictures_of_forward_padded_and_cropped_as_in_fuse(options):
-    net, sources = build(**options), pictures(batch=2, size=(17, 40))
+def test_decompose_draws_the_images_of_forward_padded_and_cropped_as_in_fuse(options):
+    net, sources = build(**options), images(batch=2, size=(17, 40))
     pad = net.pad
     features = net([functional.pad(source, (pad,) * 4, mode="reflect") for source in sources]).features
     parts = net.decompose(sources)
@@ -146,8 +146,8 @@ def test_decompose_draws_the_pictures_of_forward_padded_and_cropped_as_in_fuse(o
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 16), (1, 40)])
-def test_pad_goes_on_reflecting_where_a_picture_is_narrower(size):
-    sources = pictures(size=size)
+def test_pad_goes_on_reflecting_where_an_image_is_narrower(size):
+    sources = images(size=size)
     indices = [torch.from_numpy(np.pad(np.arange(side), 16, mode="reflect")) for side in size]
     continued = [source[..., indices[0][:, None], indices[1]] for source in sources]
     expected = build().fuse(continued)[..., 16 : 16 + size[0], 16 : 16 + size[1]]
@@ -155,9 +155,9 @@ def test_pad_goes_on_reflecting_where_a_picture_is_narrower(size):
 
 
 def test_its_convolutions_look_as_far_as_it_says():
-    """With attention's weights, which are of the whole picture, put aside, and every ReLU open.
+    """With attention's weights, which are of the whole image, put aside, and every ReLU open.
 
-    Of a picture that falls to the right the maximum pool passes on what is farthest to the left.
+    Of an image that falls to the right the maximum pool passes on what is farthest to the left.
     """
     net, side = create_generator("DeFusion").double().eval(), 400
     for name, parameter in net.named_parameters():

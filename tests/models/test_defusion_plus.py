@@ -16,9 +16,9 @@ from models.losses.defusion_plus import defusion_plus_terms
 from models.weights import load_weights
 from options.files import travelling_options
 from scripts import import_checkpoint
+from tests.images import write_pairs
 from tests.integration.commands import fuse
 from tests.models.reference import filled_weights, load_reference, part
-from tests.pictures import write_pairs
 from util.errors import UserError
 
 PARAMETERS = 13_496_448
@@ -31,7 +31,7 @@ def build(**options):
     return create_generator("DeFusionPlus", **options).eval()
 
 
-def pictures(batch=1, size=(32, 48), count=2):
+def images(batch=1, size=(32, 48), count=2):
     generator = torch.Generator().manual_seed(1)
     return [torch.rand(batch, 3, *size, generator=generator) for _ in range(count)]
 
@@ -45,7 +45,7 @@ def calls_of(module):
 
 @torch.no_grad()
 @pytest.mark.parametrize("order", ["ab", "ba"])
-def test_gives_the_published_pictures_in_both_orders(order):
+def test_gives_the_published_images_in_both_orders(order):
     reference, weights, net = (
         load_reference("defusion_plus"),
         filled_weights("defusion_plus"),
@@ -57,9 +57,9 @@ def test_gives_the_published_pictures_in_both_orders(order):
     output = net(sources)
     (common,), (unique_a, unique_b) = output.features["common"], output.features["unique"]
     found = {"common": common, "unique_a": unique_a, "unique_b": unique_b, "fused": output.fused}
-    for name, picture in found.items():
+    for name, image in found.items():
         expected = reference[f"order_{order}.{name}"]
-        torch.testing.assert_close(picture, expected, **TOLERANCE, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(image, expected, **TOLERANCE, msg=lambda text, name=name: f"{name}: {text}")
     torch.testing.assert_close(net.fuse(sources), output.fused)
 
 
@@ -109,13 +109,13 @@ def test_positions_are_stretched_over_other_grids():
     torch.testing.assert_close(of_column[3], of_column[20])
 
 
-def test_forward_draws_all_pictures_and_fuse_the_fused_one_alone():
-    net, sources = build(), pictures(2)
+def test_forward_draws_all_images_and_fuse_the_fused_one_alone():
+    net, sources = build(), images(2)
     others = [net.decoder_common_blocks[2], net.decoder_unique_blocks[2], net.mim_decoder_pred]
     calls = [calls_of(head) for head in others]
     output = net(sources)
-    shown = [output.fused, *(picture for kind in output.features.values() for picture in kind)]
-    assert [picture.shape for picture in shown] == [(2, 3, 32, 48)] * 5
+    shown = [output.fused, *(image for kind in output.features.values() for image in kind)]
+    assert [image.shape for image in shown] == [(2, 3, 32, 48)] * 5
     assert {kind: len(found) for kind, found in output.features.items()} == {"common": 1, "unique": 2, "rebuilt": 1}
     assert [len(of_head) for of_head in calls] == [1, 2, 1]
     torch.testing.assert_close(net.fuse(sources), output.fused.detach())
@@ -131,7 +131,7 @@ def test_every_patch_stands_where_it_was():
         head.weight.copy_(torch.eye(3, 192).repeat(256, 1))
     net.decoder_fuse_blocks[2] = head
     tokens = calls_of(head)
-    fused = net(pictures()).fused
+    fused = net(images()).fused
     of_patches = fused.unfold(2, 16, 16).unfold(3, 16, 16)  # (1, 3, 2, 3, 16, 16)
     expected = tokens[0][:, 1:, :3].transpose(1, 2).unflatten(2, (2, 3))
     torch.testing.assert_close(of_patches, expected[..., None, None].expand(of_patches.shape))
@@ -139,7 +139,7 @@ def test_every_patch_stands_where_it_was():
 
 @torch.no_grad()
 def test_a_quarter_of_the_tokens_is_seen_by_masked_modelling():
-    net, sources = build(), pictures(2, (64, 64))
+    net, sources = build(), images(2, (64, 64))
     blocks = net.recon_blocks_mim_encoder, net.decoder_fuse_blocks[1], net.mim_decoder_blocks
     encoded, fused, tokens = (calls_of(block) for block in blocks)
     net(sources)
@@ -149,7 +149,7 @@ def test_a_quarter_of_the_tokens_is_seen_by_masked_modelling():
     masked = torch.isclose(tokens[0] - positions, net.mask_token, atol=1e-6).all(-1)
     assert masked.sum(1).tolist() == [12, 12]
     assert not masked[:, 0].any()
-    assert not torch.equal(masked[0], masked[1]), "each picture has its own mask"
+    assert not torch.equal(masked[0], masked[1]), "each image has its own mask"
 
 
 @torch.no_grad()
@@ -157,7 +157,7 @@ def test_tokens_that_are_not_masked_stay_in_their_places(monkeypatch):
     monkeypatch.setattr("models.generators.defusion_plus.VISIBLE", 1.0)
     net = build()
     fused, tokens = (calls_of(block) for block in (net.decoder_fuse_blocks[1], net.mim_decoder_blocks))
-    net(pictures(2, (48, 64)))
+    net(images(2, (48, 64)))
     positions = resized_positions(net.decoder_pos_embed, 14, 3, 4)
     torch.testing.assert_close(tokens[0] - positions, fused[0], rtol=1e-4, atol=1e-4)
 
@@ -165,7 +165,7 @@ def test_tokens_that_are_not_masked_stay_in_their_places(monkeypatch):
 @torch.no_grad()
 def test_masked_modelling_sees_nothing_of_masked_tokens():
     """The tokens of all parts are changed where the mask is, behind the cross-attention."""
-    net, sources, seen = build(), pictures(size=(64, 64)), []
+    net, sources, seen = build(), images(size=(64, 64)), []
     net.mim_decoder_blocks.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
 
     def rebuilt():
@@ -185,7 +185,7 @@ def test_masked_modelling_sees_nothing_of_masked_tokens():
 
 @torch.no_grad()
 def test_chance_decides_on_the_order_in_training_alone():
-    sources, net, other = pictures(size=(16, 16)), build(), build(common_order="ba")
+    sources, net, other = images(size=(16, 16)), build(), build(common_order="ba")
     both = [found(sources).features["common"][0] for found in (net, other)]
     assert not torch.allclose(*both, atol=1e-3)
     torch.testing.assert_close(other(sources[::-1]).features["common"][0], both[0])
@@ -215,7 +215,7 @@ def test_paths_are_dropped_for_whole_samples_and_more_often_the_deeper():
 
 
 def test_pad_continues_by_reflection_at_all_sides_and_crops():
-    plain, net, sources = build(), build(pad=16), pictures(size=(20, 31))
+    plain, net, sources = build(), build(pad=16), images(size=(20, 31))
     padded = [functional.pad(source, (16, 16, 16, 16), mode="reflect") for source in sources]
     expected = plain.fuse(padded)[..., 16:-16, 16:-16]
     assert torch.equal(net.fuse(sources), expected)
@@ -223,8 +223,8 @@ def test_pad_continues_by_reflection_at_all_sides_and_crops():
 
 
 @torch.no_grad()
-def test_decompose_draws_the_pictures_of_forward_padded_and_cropped_and_rebuilds_nothing():
-    net, sources = build(pad=16), pictures(size=(32, 48))
+def test_decompose_draws_the_images_of_forward_padded_and_cropped_and_rebuilds_nothing():
+    net, sources = build(pad=16), images(size=(32, 48))
     rebuilt = calls_of(net.mim_decoder_pred)
     parts = net.decompose(sources)
     assert not rebuilt
@@ -237,7 +237,7 @@ def test_decompose_draws_the_pictures_of_forward_padded_and_cropped_and_rebuilds
 @pytest.mark.parametrize("count", [1, 3])
 def test_two_sources_and_no_other_number(count):
     with pytest.raises(UserError, match=f"{count} sources: DeFusionPlus fuses two"):
-        build().fuse(pictures(count=count))
+        build().fuse(images(count=count))
 
 
 def test_a_published_file_becomes_a_run_that_fuses(tmp_path):

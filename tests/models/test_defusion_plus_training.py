@@ -19,8 +19,8 @@ from models.generators.base import IMAGENET
 from models.losses import teacher
 from options.commands import parse_train
 from options.validate import validate_train
+from tests.images import write_pairs, write_photographs, write_sources
 from tests.integration.commands import curve, train
-from tests.pictures import write_pairs, write_photographs, write_sources
 from tests.teachers import teacher_weights, write_teacher
 from util.errors import UserError
 
@@ -153,7 +153,7 @@ def test_the_second_stages_terms(shallow, tmp_path):
         torch.testing.assert_close(model.losses[name], expected.detach())
 
 
-def test_masks_are_continued_as_the_pictures_are(shallow, tmp_path):
+def test_masks_are_continued_as_the_images_are(shallow, tmp_path):
     model, _ = stage_2(tmp_path)
     target, masks = torch.rand(2, 3, 19, 30), (torch.rand(2, 2, 1, 19, 30) < 0.5).float()
     sources = masks * target[:, None]
@@ -184,7 +184,7 @@ def test_all_that_the_second_stage_trains_is_compiled(shallow, tmp_path):
     compile_network.assert_called_once_with(model.networks["G"])
 
 
-def test_tokens_are_those_that_the_pictures_are_drawn_from():
+def test_tokens_are_those_that_the_images_are_drawn_from():
     torch.manual_seed(0)
     net, pair = create_generator("DeFusionPlus").eval(), torch.rand(2, 1, 3, 32, 16).unbind(0)
     with torch.no_grad():
@@ -193,9 +193,9 @@ def test_tokens_are_those_that_the_pictures_are_drawn_from():
             (features["common"], (tokens.common,), net.decoder_common_blocks),
             (features["unique"], tokens.unique, net.decoder_unique_blocks),
         ):
-            for picture, part in zip(found, parts, strict=True):
+            for image, part in zip(found, parts, strict=True):
                 top_left = head(block(part))[0, 1].view(16, 16, 3).permute(2, 0, 1)
-                torch.testing.assert_close(picture[0, :, :16, :16], top_left)
+                torch.testing.assert_close(image[0, :, :16, :16], top_left)
 
 
 def test_a_teacher_has_no_gradient_and_draws_no_random_number(shallow, tmp_path):
@@ -214,7 +214,7 @@ def test_a_teacher_computes_what_a_vision_transformer_does(shallow, tmp_path):
     torch.save(weights, tmp_path / "bare.pth")
     network = teacher.read_teacher(str(tmp_path / "bare.pth"), "teacher_vis").double()
     weights = {name: tensor.double() for name, tensor in weights.items()}
-    picture = torch.rand(1, 3, 224, 224, dtype=torch.float64)
+    image = torch.rand(1, 3, 224, 224, dtype=torch.float64)
 
     def linear(name, tokens):
         return tokens @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
@@ -222,7 +222,7 @@ def test_a_teacher_computes_what_a_vision_transformer_does(shallow, tmp_path):
     def norm(name, tokens):
         return functional.layer_norm(tokens, (768,), weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-6)
 
-    squares = IMAGENET.apply(picture).unfold(2, 16, 16).unfold(3, 16, 16).permute(0, 2, 3, 1, 4, 5).reshape(196, 768)
+    squares = IMAGENET.apply(image).unfold(2, 16, 16).unfold(3, 16, 16).permute(0, 2, 3, 1, 4, 5).reshape(196, 768)
     embedded = squares @ weights["patch_embed.proj.weight"].reshape(768, 768).T + weights["patch_embed.proj.bias"]
     tokens = torch.cat((weights["cls_token"][0], embedded)) + weights["pos_embed"][0]
     q, k, v = linear("blocks.0.attn.qkv", norm("blocks.0.norm1", tokens)).view(197, 3, 12, 64).permute(1, 2, 0, 3)
@@ -230,7 +230,7 @@ def test_a_teacher_computes_what_a_vision_transformer_does(shallow, tmp_path):
     tokens = tokens + linear("blocks.0.attn.proj", attended.transpose(0, 1).reshape(197, 768))
     inner = functional.gelu(linear("blocks.0.mlp.fc1", norm("blocks.0.norm2", tokens)))
     expected = norm("norm", tokens + linear("blocks.0.mlp.fc2", inner))
-    torch.testing.assert_close(network(picture)[0], expected)
+    torch.testing.assert_close(network(image)[0], expected)
 
 
 def test_a_whole_masked_autoencoder_is_read_as_well(tmp_path):
@@ -246,7 +246,7 @@ def test_a_whole_masked_autoencoder_is_read_as_well(tmp_path):
     [
         (lambda state: state.pop("norm.bias"), r"--teacher_ir .*a\.pth does not fit Teacher: 1 missing \(norm.bias\)"),
         (lambda state: state.update({"blocks.1.norm1.bias": torch.zeros(768)}), "1 unexpected"),
-        (lambda state: state.update(cls_token=torch.zeros(1, 1, 1024)), "1 of another shape .*; wanted the encoder"),
+        (lambda state: state.update(cls_token=torch.zeros(1, 1, 1024)), "1 of another shape .*; expected the encoder"),
         (lambda state: state.update(epoch=3), "--teacher_ir .* holds no state dict"),
         (lambda state: state.update({3: torch.zeros(1)}), "--teacher_ir .* holds no state dict"),
         (
@@ -278,7 +278,7 @@ def test_validation_and_average_go_along(first, second, tmp_path):
     ("stage", "change", "message"),
     [
         ("first", ["--netG", "DeFusion"], "--model defusion_plus trains DeFusionPlus only: add --netG DeFusionPlus"),
-        ("first", ["--stage", 3], "--stage 3: wanted 1 or 2"),
+        ("first", ["--stage", 3], "--stage 3: expected 1 or 2"),
         ("first", ["--stage", 2], "stage 2 of --model defusion_plus needs --dataset_mode pairs_and_photos"),
         ("first", ["--crop_size", 40], "--crop_size 40: DeFusionPlus needs a multiple of 16"),
         ("second", ["--dataset_mode", "sources"], "stage 2 of --model defusion_plus needs --dataset_mode pairs"),

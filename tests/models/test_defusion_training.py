@@ -8,9 +8,9 @@ import torch
 from models.losses.defusion import anneal, defusion_terms
 from options.commands import parse_train
 from options.validate import validate_train
+from tests.images import write_pairs, write_photographs
 from tests.integration.commands import curve, train
 from tests.models.reference import load_reference, part
-from tests.pictures import write_pairs, write_photographs
 
 MACHINE = ["--gpu_ids", "-1", "--crop_size", 16, "--batch_size", 2, "--num_threads", 0, "--loggers", "none"]
 MACHINE += ["--n_epochs_decay", 0, "--print_freq", 2]
@@ -136,9 +136,9 @@ def test_validation_and_average_go_along(words, tmp_path):
     [
         (["--netG", "IFCNN"], "--model defusion trains DeFusion only: add --netG DeFusion"),
         (["--dataset_mode", "aligned"], "--model defusion needs masks; add --dataset_mode decomposition"),
-        (["--annealing", 0], "--annealing 0.0: wanted a factor above 0"),
+        (["--annealing", 0], "--annealing 0.0: expected a factor above 0"),
         (["--annealing", "nan"], "--annealing nan"),
-        (["--pad", -1], "--pad -1: wanted 0 to 1024 pixels"),
+        (["--pad", -1], "--pad -1: expected 0 to 1024 pixels"),
         (["--depth", "deep"], "--depth 'deep' is not one of: tester, trainer"),
         (["--num_sources", 3], "--num_sources 3: a photograph is taken apart into two"),
         (["--preprocess", "scale_width"], "--preprocess scale_width: a random part of each photograph is resized"),
@@ -160,7 +160,7 @@ def test_a_start_that_hardly_learns_is_pointed_out(words, start):
 
 
 @pytest.mark.parametrize(("annealing", "is_said"), [(2 / 17000, True), (1 / 17000, False)])
-def test_a_fused_picture_that_is_never_trained_is_pointed_out(words, tmp_path, caplog, annealing, is_said):
+def test_a_fused_image_that_is_never_trained_is_pointed_out(words, tmp_path, caplog, annealing, is_said):
     run = [*words, "--n_epochs", 2, "--max_dataset_size", 2, "--annealing", annealing]  # two steps
     assert train(*run, "--name", "run") == 0
     last = [record for record in curve(tmp_path / "run") if record["kind"] == "losses"][-1]

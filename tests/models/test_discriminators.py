@@ -15,8 +15,8 @@ from util.errors import UserError
 def test_training_reaches_every_parameter_and_weights_round_trip(name, norm):
     torch.manual_seed(0)
     net = create_discriminator(name, input_nc=1, ndf=2, norm=norm)
-    picture = torch.rand(2, 1, 40, 56)
-    scores = net(picture)
+    image = torch.rand(2, 1, 40, 56)
+    scores = net(image)
     assert scores.shape == ((2, 1, 40, 56) if name == "pixel" else (2, 1, 3, 5))
     (scores - 0.3).square().mean().backward()
     for parameter_name, parameter in net.named_parameters():
@@ -24,17 +24,17 @@ def test_training_reaches_every_parameter_and_weights_round_trip(name, norm):
         assert torch.isfinite(parameter.grad).all(), parameter_name
     other = create_discriminator(name, input_nc=1, ndf=2, norm=norm)
     load_weights(other, net.state_dict(), "memory")
-    assert torch.equal(other.eval()(picture), net.eval()(picture))
+    assert torch.equal(other.eval()(image), net.eval()(image))
 
 
 @pytest.mark.parametrize(("n_layers", "field"), [(1, 16), (2, 34), (3, 70)])
 def test_patch_has_the_size_that_the_paper_gives(n_layers, field):
     net = create_discriminator("n_layers", ndf=2, n_layers=n_layers, norm="none")
-    picture = torch.rand(1, 3, 128, 128, requires_grad=True)
-    scores = net(picture)
+    image = torch.rand(1, 3, 128, 128, requires_grad=True)
+    scores = net(image)
     middle = scores.shape[-1] // 2
     scores[0, 0, middle, middle].backward()
-    seen = picture.grad.abs().sum((0, 1)).nonzero()
+    seen = image.grad.abs().sum((0, 1)).nonzero()
     assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [field, field]
 
 

@@ -43,14 +43,14 @@ def test_unknown_mode():
 
 
 class Weighted(nn.Module):
-    """Sums `power`-th powers of the picture, times a factor."""
+    """Sums `power`-th powers of the image, times a factor."""
 
     def __init__(self, factor, power=1):
         super().__init__()
         self.factor, self.power = nn.Parameter(torch.tensor(factor)), power
 
-    def forward(self, picture):
-        return (self.factor * picture**self.power).sum((1, 2, 3))
+    def forward(self, image):
+        return (self.factor * image**self.power).sum((1, 2, 3))
 
 
 def test_penalty_of_a_linear_judge_is_known():
@@ -63,19 +63,19 @@ def test_penalty_of_a_linear_judge_is_known():
     assert judge.factor.grad.item() == pytest.approx(20 * (0.5 * math.sqrt(12) - 1) * math.sqrt(12), rel=1e-5)
 
 
-def test_penalty_is_taken_between_real_and_fake_with_one_share_per_picture():
-    # score = Σ x²/2, gradient = x: from the length one can tell where each picture was taken
+def test_penalty_is_taken_between_real_and_fake_with_one_share_per_image():
+    # score = Σ x²/2, gradient = x: from the length one can tell where each image was taken
     places = []
 
     class Spy(Weighted):
-        def forward(self, picture):
-            places.append(picture.detach())
-            return super().forward(picture)
+        def forward(self, image):
+            places.append(image.detach())
+            return super().forward(image)
 
     torch.manual_seed(0)
     gradient_penalty(Spy(0.5, power=2), torch.ones(64, 1, 2, 2), torch.zeros(64, 1, 2, 2))
     shares = places[0].flatten(1)
-    assert torch.equal(shares, shares[:, :1].expand(-1, 4)), "one share per picture"
+    assert torch.equal(shares, shares[:, :1].expand(-1, 4)), "one share per image"
     assert shares.min() < 0.1
     assert shares.max() > 0.9
     assert len(shares[:, 0].unique()) == 64

@@ -47,7 +47,7 @@ def small(name):
     return {"ngf": 2} if name in FAMILY else {}
 
 
-def pictures(count=2, batch=1, channels=3, size=(32, 32), seed=1):
+def images(count=2, batch=1, channels=3, size=(32, 32), seed=1):
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(batch, channels, *size, generator=generator) * 2 - 1 for _ in range(count)]
 
@@ -56,15 +56,15 @@ def pictures(count=2, batch=1, channels=3, size=(32, 32), seed=1):
 def test_training_reaches_every_parameter_with_finite_gradients(name, options):
     net = build(name, **options).train()
     side = max(net.size_divisor, 32)
-    sources = pictures(options.get("num_sources", 2), 2, options.get("input_nc", net.channels), (side, side))
+    sources = images(options.get("num_sources", 2), 2, options.get("input_nc", net.channels), (side, side))
     output = net(sources)
     channels = options.get("output_nc", net.channels)
     assert output.fused.shape == (2, channels, side, side)
     assert name in UNBOUNDED or output.fused.abs().max() <= 1
     assert len(output.reconstructions) == (len(sources) if name in ("R2GAN_generator", "SMFNet") else 0)
     drawn = (output.fused, *output.reconstructions, *(maps for kind in output.features.values() for maps in kind))
-    # Squares of a difference, since the sum of a normalised picture need not depend on a weight.
-    loss = sum((picture - 0.3).square().mean() for picture in drawn)
+    # Squares of a difference, since the sum of a normalised image need not depend on a weight.
+    loss = sum((image - 0.3).square().mean() for image in drawn)
     loss.backward()
     for parameter_name, parameter in net.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, parameter_name
@@ -73,15 +73,15 @@ def test_training_reaches_every_parameter_with_finite_gradients(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_feature_layers_are_those_that_pictures_do_not_depend_on(name, options):
+def test_feature_layers_are_those_that_images_do_not_depend_on(name, options):
     """A weight too few, and several processes wait for its gradient; a weight too many, and it is never trained."""
     net = build(name, **options).train()
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     for layer in net.feature_layers():
         layer.requires_grad_(False)
     side = max(net.size_divisor, 32)
-    output = net(pictures(options.get("num_sources", 2), 2, options.get("input_nc", net.channels), (side, side)))
-    sum((picture - 0.3).square().mean() for picture in (output.fused, *output.reconstructions)).backward()
+    output = net(images(options.get("num_sources", 2), 2, options.get("input_nc", net.channels), (side, side)))
+    sum((image - 0.3).square().mean() for image in (output.fused, *output.reconstructions)).backward()
     assert all((parameter.grad is not None) == parameter.requires_grad for parameter in net.parameters())
     at_rest = sum(not parameter.requires_grad for parameter in trained)
     assert at_rest == {"DeFusion": 4, "DeFusionPlus": 57}.get(name, 0)
@@ -91,7 +91,7 @@ def test_feature_layers_are_those_that_pictures_do_not_depend_on(name, options):
 @pytest.mark.parametrize("name", list_generators())
 def test_fuse_takes_any_size(name, size):
     net = build(name).eval()
-    fused = net.fuse(pictures(channels=net.channels, size=size))
+    fused = net.fuse(images(channels=net.channels, size=size))
     assert fused.shape == (1, net.channels, *size)
     assert torch.isfinite(fused).all()
     assert not fused.requires_grad
@@ -101,16 +101,16 @@ def test_fuse_takes_any_size(name, size):
 def test_fuse_is_forward_where_nothing_is_padded(name):
     net = build(name).eval()
     size = (net.size_divisor, 2 * net.size_divisor) if net.size_divisor > 4 else (16, 32)
-    sources = pictures(channels=net.channels, size=size)
+    sources = images(channels=net.channels, size=size)
     torch.testing.assert_close(net.fuse(sources), net(sources).fused.detach())
 
 
 @pytest.mark.parametrize("size", [(37, 53), (1, 9)])
 @pytest.mark.parametrize("name", list_generators())
-def test_decompose_draws_the_named_pictures_at_any_size_and_none_where_there_are_none(name, size):
-    """Features that are maps, SMFNet's, are no pictures."""
+def test_decompose_draws_the_named_images_at_any_size_and_none_where_there_are_none(name, size):
+    """Features that are maps, SMFNet's, are no images."""
     net = build(name).eval()
-    parts = net.decompose(pictures(channels=net.channels, size=size))
+    parts = net.decompose(images(channels=net.channels, size=size))
     assert tuple(parts) == net.part_names
     assert bool(parts) == name.startswith("DeFusion")
     for part in parts.values():
@@ -121,11 +121,11 @@ def test_decompose_draws_the_named_pictures_at_any_size_and_none_where_there_are
 @pytest.mark.parametrize(("name", "options"), VARIANTS[: len(list_generators()) + len(FAMILY)])
 def test_fuse_does_not_depend_on_the_batch(name, options):
     net = build(name, **options).eval()
-    sources = pictures(batch=3, channels=net.channels, size=(20, 28))
+    sources = images(batch=3, channels=net.channels, size=(20, 28))
     together = net.fuse(sources)
     alone = torch.cat([net.fuse([source[item : item + 1] for source in sources]) for item in range(3)])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
-    assert not torch.allclose(together[0], together[1], atol=1e-3), "the pictures differ, so must the results"
+    assert not torch.allclose(together[0], together[1], atol=1e-3), "the images differ, so must the results"
 
 
 @pytest.mark.parametrize("name", list_generators())
@@ -133,7 +133,7 @@ def test_state_dict_round_trip(name):
     net = build(name).eval()
     other = create_generator(name, **small(name)).eval()
     load_weights(other, net.state_dict(), "memory")
-    sources = pictures(channels=net.channels)
+    sources = images(channels=net.channels)
     assert torch.equal(net.fuse(sources), other.fuse(sources))
 
 
@@ -156,9 +156,9 @@ def test_options_are_told_from_a_state_dict(name):
 @pytest.mark.parametrize("name", ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"])
 def test_concatenating_generators_know_their_number_of_sources(name):
     net = build(name, num_sources=3).eval()
-    assert net.fuse(pictures(3)).shape == (1, 3, 32, 32)
+    assert net.fuse(images(3)).shape == (1, 3, 32, 32)
     with pytest.raises(UserError, match=r"2 sources.*num_sources 3"):
-        net.fuse(pictures(2))
+        net.fuse(images(2))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_concatenating_generators_know_their_number_of_sources(name):
 def test_compiles_as_one_graph(name):
     net = build(name, **({"dropout": False} if name in FAMILY else {})).eval()
     size = (net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16)
-    sources = pictures(channels=net.channels, size=size)
+    sources = images(channels=net.channels, size=size)
     compiled = torch.compile(net, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(sources).fused, net(sources).fused)
     torch._dynamo.reset()
@@ -185,16 +185,16 @@ def test_r2gan_fuses_with_one_encoder_batch_and_one_decoder_pass(decoders):
     net = build("R2GAN_generator", decoders=decoders).eval()
     encoder, main = calls_of(net.model_encoder), calls_of(net.model_decoder)
     auxiliary = calls_of(net.model1) if decoders == "separate" else []
-    net.fuse(pictures(2))
+    net.fuse(images(2))
     assert (encoder, main, auxiliary) == ([2], [1], [])
     encoder.clear()
-    net.train()(pictures(2))
+    net.train()(images(2))
     assert encoder == [1, 1], "batch norm's statistics are those of one source at a time"
 
 
 def test_r2gan_shared_decoder_takes_any_number_of_sources_in_any_order():
     net = build("R2GAN_generator").eval()
-    sources = pictures(5)
+    sources = images(5)
     assert len(net(sources).reconstructions) == 5
     torch.testing.assert_close(net.fuse(sources), net.fuse(sources[::-1]), rtol=1e-4, atol=1e-5)
     one = net(sources[:1])
@@ -205,13 +205,13 @@ def test_r2gan_shared_decoder_takes_any_number_of_sources_in_any_order():
 
 def test_r2gan_separate_decoders_are_one_per_source():
     net = build("R2GAN_generator", decoders="separate", num_sources=3).eval()
-    first, *others = net(pictures(1) * 3).reconstructions
+    first, *others = net(images(1) * 3).reconstructions
     assert all(not torch.allclose(first, other, atol=1e-3) for other in others), "equal sources, other decoders"
-    assert len(net(pictures(2)).reconstructions) == 2
+    assert len(net(images(2)).reconstructions) == 2
     with pytest.raises(UserError, match=r"4 sources.*for 3"):
-        net(pictures(4))
+        net(images(4))
     with pytest.raises(UserError, match=r"4 sources.*for 3"):
-        net.train()(pictures(4))
+        net.train()(images(4))
 
 
 def test_r2gan_shared_decoders_stay_shared_in_a_copy():
@@ -238,7 +238,7 @@ def test_r2gan_layout_is_the_published_one_and_is_told_from_it(dropout, decoders
 def test_dropout_is_active_in_training_only():
     for name in FAMILY:
         net = build(name, norm="instance").train()
-        sources = pictures(size=(net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16))
+        sources = images(size=(net.size_divisor, net.size_divisor) if net.size_divisor > 4 else (16, 16))
         assert not torch.equal(net(sources).fused, net(sources).fused), name
         net.eval()
         assert torch.equal(net(sources).fused, net(sources).fused), name
@@ -259,11 +259,11 @@ def test_dropout_is_active_in_training_only():
     ],
 )
 def test_a_network_looks_as_far_as_it_says_and_no_farther(name, options, side):
-    """Where the gradient of pixels in the middle reaches; tiles of large pictures overlap accordingly."""
+    """Where the gradient of pixels in the middle reaches; tiles of large images overlap accordingly."""
     net = build(name, **options).eval()
     farthest = 0
     for place in (side // 2 - 1, side // 2, side // 2 + 1, side // 2 + 2):
-        source, other = pictures(2, 1, 3, (side, side))
+        source, other = images(2, 1, 3, (side, side))
         source.requires_grad_()
         net([source, other]).fused[0, 0, place, place].backward()
         rows, columns = source.grad[0].abs().sum(0).nonzero(as_tuple=True)
@@ -271,7 +271,7 @@ def test_a_network_looks_as_far_as_it_says_and_no_farther(name, options, side):
     assert 0.9 * net.reach - 2 <= farthest <= net.reach
 
 
-def test_a_network_of_luma_takes_coloured_pictures_as_luma():
+def test_a_network_of_luma_takes_coloured_images_as_luma():
     coloured = torch.rand(2, 3, 5, 6)
     luma = create_generator("SMFNet").take(coloured)
     assert torch.allclose(luma[:, 0], 0.299 * coloured[:, 0] + 0.587 * coloured[:, 1] + 0.114 * coloured[:, 2])

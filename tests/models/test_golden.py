@@ -54,7 +54,7 @@ def test_discriminator_gives_the_published_output(file, mode):
 
 
 @torch.no_grad()
-def test_r2gan_gives_the_published_pictures():
+def test_r2gan_gives_the_published_images():
     reference = load_reference("r2gan_ngf8")
     net = create_generator("R2GAN_generator", ngf=8, dropout=False).eval()
     weights = part(reference, "generator.")

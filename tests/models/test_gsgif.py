@@ -29,7 +29,7 @@ def build(**options):
     return net
 
 
-def pictures(count, batch=2, size=(16, 24), dtype=torch.float32, seed=1):
+def images(count, batch=2, size=(16, 24), dtype=torch.float32, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(batch, 3, *size, generator=generator, dtype=dtype) * 2 - 1 for _ in range(count)]
 
@@ -52,7 +52,7 @@ def assert_same(one, two):
 @pytest.mark.parametrize(("fusion", "skips"), CHOICES)
 def test_the_order_of_the_sources_does_not_matter(fusion, skips, count, dtype):
     net = build(fusion=fusion, skips=skips).eval().to(dtype)
-    sources, (target,) = pictures(count, dtype=dtype), pictures(1, dtype=dtype, seed=2)
+    sources, (target,) = images(count, dtype=dtype), images(1, dtype=dtype, seed=2)
     output = net(sources, target)
     for shift in range(1, count):
         other = net(sources[shift:][::-1] + sources[:shift], target)
@@ -85,7 +85,7 @@ def test_saliency_is_a_softmax_over_the_sources():
 @pytest.mark.parametrize(("fusion", "skips"), CHOICES)
 def test_equal_sources_count_as_one(fusion, skips):
     net = build(fusion=fusion, skips=skips).eval()
-    (source,) = pictures(1)
+    (source,) = images(1)
     torch.testing.assert_close(net.fuse([source] * 3), net.fuse([source]), rtol=1e-4, atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_residual_corrects_a_blend_of_the_sources(fusion):
     net = build(fusion=fusion, skips="residual").eval()
     nn.init.zeros_(net.decoder[2][1].weight)
     nn.init.zeros_(net.decoder[2][1].bias)
-    sources = pictures(3)
+    sources = images(3)
     even = blend(sources, torch.zeros(3, 2, BANDS, 16, 24))
     assert (net.fuse(sources) - even).abs().max() > 0.1, "the logits count"
     torch.testing.assert_close(net.fuse(sources[:1]), sources[0])
@@ -146,13 +146,13 @@ def test_logits_weigh_a_band_but_contrast_has_the_last_word():
 
 
 def test_a_blend_of_one_kind_is_what_it_was():
-    (source,) = pictures(1, size=(5, 7))
+    (source,) = images(1, size=(5, 7))
     torch.testing.assert_close(blend([source] * 3, torch.randn(3, 2, BANDS, 5, 7)), source)
 
 
 def test_features_joins_the_fused_maps_of_the_first_stages():
     net = build(skips="features", fusion="max").eval()
-    sources = pictures(3)
+    sources = images(3)
     whole, half, _, code = (maps[0] for maps in net(sources, sources[0]).features.values())
     drawn = net.decoder[1](torch.cat([net.decoder[0](code), half], dim=1))
     torch.testing.assert_close(net(sources).fused, net.decoder[2](torch.cat([drawn, whole], dim=1)))
@@ -160,7 +160,7 @@ def test_features_joins_the_fused_maps_of_the_first_stages():
 
 def test_features_are_those_of_the_stages():
     net = build(fusion="mean").eval()
-    sources, (target,) = pictures(2), pictures(1, seed=2)
+    sources, (target,) = images(2), images(1, seed=2)
     output = net(sources, target, encode_fused=True)
     assert [maps[0].shape[1:] for maps in output.features.values()] == [(4, 16, 24), (8, 8, 12), (16, 4, 6), (16, 4, 6)]
     encoded = [[*sources], target, output.fused]
@@ -175,7 +175,7 @@ def test_features_are_those_of_the_stages():
 
 def test_what_is_compared_does_not_count_in_the_running_statistics():
     nets = [build(norm="batch", dropout=False).train() for _ in range(2)]
-    sources, (target,) = pictures(3), pictures(1, seed=2)
+    sources, (target,) = images(3), images(1, seed=2)
     nets[0](sources)
     output = nets[1](sources, 3 * target, encode_fused=True)
     for (name, alone), compared in zip(nets[0].state_dict().items(), nets[1].state_dict().values(), strict=True):
@@ -185,7 +185,7 @@ def test_what_is_compared_does_not_count_in_the_running_statistics():
 
 def test_the_target_is_encoded_without_dropout_and_the_sources_with_it():
     net = build(dropout=True).train()
-    sources, (target,) = pictures(2), pictures(1, seed=2)
+    sources, (target,) = images(2), images(1, seed=2)
     one, two = (net(sources, target, encode_fused=True).features["3"] for _ in range(2))
     assert torch.equal(one[1], two[1])
     assert not torch.equal(one[0], two[0])
@@ -202,7 +202,7 @@ def test_fusing_keeps_the_maps_of_one_source_at_a_time(skips):
         alive.append(sum(reference() is not None for reference in maps))
 
     net.encoder[0].register_forward_hook(note)
-    net.fuse(pictures(6, batch=1, size=(17, 23)))
+    net.fuse(images(6, batch=1, size=(17, 23)))
     assert len(maps) == 6
     assert max(alive) <= 2
 
@@ -210,7 +210,7 @@ def test_fusing_keeps_the_maps_of_one_source_at_a_time(skips):
 @pytest.mark.parametrize("size", [(8, 8), (9, 31), (1, 5)])
 @pytest.mark.parametrize("skips", SKIPS)
 def test_odd_sizes(skips, size):
-    fused = build(skips=skips).eval().fuse(pictures(3, size=size))
+    fused = build(skips=skips).eval().fuse(images(3, size=size))
     assert fused.shape == (2, 3, *size)
     assert torch.isfinite(fused).all()
 
@@ -232,7 +232,7 @@ def test_training_compiles_and_gives_the_same():
     plain = build(norm="batch", dropout=False).train()
     compiled = copy.deepcopy(plain)
     compiled.compile(backend="eager")
-    sources, (target,) = pictures(2), pictures(1, seed=2)
+    sources, (target,) = images(2), images(1, seed=2)
     for _ in range(2):
         one, two = (net(sources, target, encode_fused=True) for net in (plain, compiled))
         torch.testing.assert_close(one.fused, two.fused)

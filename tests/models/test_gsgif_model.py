@@ -30,7 +30,7 @@ def batch(num_sources=2, size=2, dtype=torch.float32, seed=1):
 
 
 def relative_distance(maps, of_target):
-    """The mean absolute difference of pictures' maps, each in units of its own mean absolute value."""
+    """The mean absolute difference of images' maps, each in units of its own mean absolute value."""
     pairs = zip(maps, of_target, strict=True)
     return sum((one / one.abs().mean() - two / two.abs().mean()).abs().mean() for one, two in pairs) / len(maps)
 
@@ -78,16 +78,16 @@ def distance_to(of_target, model):
     return sum(relative_distance(sum(maps) / 3, wanted) for maps, wanted in zip(of_sources, of_target, strict=True))
 
 
-def stages_of(model, picture):
+def stages_of(model, image):
     maps = []
     for layers in model.generator.encoder:
-        picture = layers(picture)
-        maps.append(picture)
+        image = layers(image)
+        maps.append(image)
     return maps
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_a_training_brings_the_features_and_the_pictures_closer(norm):
+def test_a_training_brings_the_features_and_the_images_closer(norm):
     torch.manual_seed(0)
     model = build(norm=norm, lr=2e-3, lambda_GAN=0.0, lambda_L1=10.0)
     losses = []

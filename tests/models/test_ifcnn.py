@@ -1,4 +1,4 @@
-"""IFCNN: the network against arithmetic by hand and the authors' pictures, and its two stages of training."""
+"""IFCNN: the network against arithmetic by hand and the authors' images, and its two stages of training."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
 from models.weights import load_weights, open_weights
 from options.commands import parse_train
 from options.validate import validate_train
+from tests.images import write_pairs
 from tests.integration.commands import curve, train
-from tests.pictures import write_pairs
 from util.errors import UserError
 from util.images.image_io import read_image
 
@@ -30,7 +30,7 @@ SMALL = ["--model", "ifcnn", "--netG", "IFCNN", "--gpu_ids", "-1", "--crop_size"
 SMALL += ["--num_threads", 0, "--print_freq", 2, "--loggers", "none", "--n_epochs_decay", 0]
 
 
-def pictures(count=2, size=(20, 24), batch=1):
+def images(count=2, size=(20, 24), batch=1):
     generator = torch.Generator().manual_seed(1)
     return [torch.rand(batch, 3, *size, generator=generator) for _ in range(count)]
 
@@ -55,7 +55,7 @@ def by_hand(state, sources, rule):
 def test_fuses_as_drawn_whatever_the_number_of_sources(rule, count):
     torch.manual_seed(0)
     net = create_generator("IFCNN", fusion=rule)
-    sources = pictures(count)
+    sources = images(count)
     net.train()(sources)  # so that the running statistics are not those of the start
     net.eval()
     torch.testing.assert_close(net.fuse(sources), by_hand(net.state_dict(), sources, rule))
@@ -72,19 +72,19 @@ def test_the_layout_is_the_published_one():
 
 @pytest.mark.parametrize(("ifcnn_norm", "coloured", "grey"), [("auto", 1, 0), ("imagenet", 1, 1), ("none", 0, 0)])
 def test_the_input_range(ifcnn_norm, coloured, grey):
-    net, picture = create_generator("IFCNN", ifcnn_norm=ifcnn_norm), pictures(1)[0]
+    net, image = create_generator("IFCNN", ifcnn_norm=ifcnn_norm), images(1)[0]
     expected = [
-        picture,
-        (picture - torch.tensor(IMAGENET.mean)[:, None, None]) / torch.tensor(IMAGENET.std)[:, None, None],
+        image,
+        (image - torch.tensor(IMAGENET.mean)[:, None, None]) / torch.tensor(IMAGENET.std)[:, None, None],
     ]
-    torch.testing.assert_close(net.normalisation().apply(picture), expected[coloured])
-    torch.testing.assert_close(net.normalisation(grey=True).apply(picture), expected[grey])
+    torch.testing.assert_close(net.normalisation().apply(image), expected[coloured])
+    torch.testing.assert_close(net.normalisation(grey=True).apply(image), expected[grey])
 
 
 def test_fixed_batch_norm_takes_and_keeps_its_statistics():
     torch.manual_seed(0)
     net = create_generator("IFCNN", fixed_bn=True)
-    sources, before = pictures(batch=2), net.conv2.bn.running_mean.clone()
+    sources, before = images(batch=2), net.conv2.bn.running_mean.clone()
     trained = net.train()(sources).fused
     assert torch.equal(net.conv2.bn.running_mean, before)
     torch.testing.assert_close(trained, net.eval()(sources).fused)
@@ -99,9 +99,9 @@ def create_like(net):
     return other
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the published weights and pictures are not here (../shared/data)")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the published weights and images are not here (../shared/data)")
 @pytest.mark.parametrize("name", ["Camp", "Navi"])
-def test_the_published_pictures_are_reproduced_to_one_grey_level(name):
+def test_the_published_images_are_reproduced_to_one_grey_level(name):
     net = create_generator("IFCNN").eval()
     file = DATA / "weights" / "ifcnn" / "IFCNN-MAX.pth"
     load_weights(net, open_weights(file), str(file))
@@ -127,15 +127,15 @@ def resnet(tmp_path_factory):
 
 def test_perceptual_loss_is_the_distance_after_the_last_convolution(resnet):
     loss = PerceptualLoss("resnet18", *read_backbone("resnet18", str(resnet)))
-    fused, target = pictures(size=(40, 48))
+    fused, target = images(size=(40, 48))
     network = torchvision.models.resnet18(weights=None)
     network.load_state_dict(torch.load(resnet, weights_only=True))
     found = {}
     network.layer4.register_forward_hook(lambda _, __, output: found.update(features=output))
     network.eval()
     expected = []
-    for picture in (fused, target):
-        network(IMAGENET.apply(picture))
+    for image in (fused, target):
+        network(IMAGENET.apply(image))
         expected.append(found["features"])
     torch.testing.assert_close(loss(fused, target), functional.mse_loss(*expected))
     fused.requires_grad_(True)
@@ -242,7 +242,7 @@ def test_stage_one_alone_needs_no_backbone_when_conv1_is_learned_or_given(words,
     ("more", "message"),
     [
         (["--netG", "R2GAN_generator"], "--model ifcnn trains IFCNN only: add --netG IFCNN"),
-        (["--perceptual_from", -1], "--perceptual_from -1: wanted 0 or more"),
+        (["--perceptual_from", -1], "--perceptual_from -1: expected 0 or more"),
         (["--lambda_perceptual", "nan"], "--lambda_perceptual nan"),
         (["--conv1_weights", "nowhere.pth"], "--conv1_weights nowhere.pth: no such file"),
         (["--fusion", "mix"], "--fusion 'mix' is not one of: max, sum, mean"),

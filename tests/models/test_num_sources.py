@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from models import create_generator
+from tests.images import scene, write_photographs
 from tests.integration.commands import SMALL, fuse, train
-from tests.pictures import scene, write_photographs
 from util.images.image_io import read_image, write_image
 
 COMMON = ["--n_epochs", 1, "--n_epochs_decay", 0, "--print_freq", 2, "--loggers", "none"]
@@ -58,8 +58,8 @@ def assert_fuses(root, name, num_sources):
     assert status == 0
     folder = root / "results" / name / "test_latest" / "fused"
     fused = [read_image(folder / f"{place}.png") for place in range(num_sources + 1)]
-    assert all(picture.shape == (48, 64, 3) for picture in fused)
-    assert min(np.abs(picture.astype(int) - fused[-1]).mean() for picture in fused[:-1]) > 1
+    assert all(image.shape == (48, 64, 3) for image in fused)
+    assert min(np.abs(image.astype(int) - fused[-1]).mean() for image in fused[:-1]) > 1
 
 
 @pytest.mark.parametrize("num_sources", [3, 4])
@@ -111,7 +111,7 @@ def test_separate_decoders(tmp_path):
     assert set(initial) == set(weights)
     assert_fuses(tmp_path, "run", 3)
     assert_fuses(tmp_path, "run", 2)
-    assert_fuses(tmp_path, "run", 4)  # fusing needs no more than the one decoder of the fused picture
+    assert_fuses(tmp_path, "run", 4)  # fusing needs no more than the one decoder of the fused image
 
 
 @pytest.mark.parametrize("fusion", ["max", "sum", "mean"])

@@ -18,9 +18,9 @@ from models.layers import transposed_attention
 from models.layers.graph_fusion import _MessagePassing
 from models.weights import load_weights
 from scripts import import_checkpoint
+from tests.images import scene
 from tests.integration.commands import fuse
 from tests.models.reference import filled_weights, load_reference
-from tests.pictures import scene
 from util.errors import UserError
 from util.images.image_io import read_image, write_image
 
@@ -51,7 +51,7 @@ def build(seed=0, **options):
     return net
 
 
-def pictures(batch=1, size=(12, 16), count=2):
+def images(batch=1, size=(12, 16), count=2):
     generator = torch.Generator().manual_seed(1)
     return [torch.rand(batch, 1, *size, generator=generator) for _ in range(count)]
 
@@ -105,11 +105,11 @@ def test_every_part_has_the_published_number_of_parameters():
 
 def test_what_is_frozen_is_what_nothing_depends_on():
     net = build()
-    before = net.fuse(pictures())
+    before = net.fuse(images())
     for parameter in net.parameters():
         if not parameter.requires_grad:
             torch.nn.init.constant_(parameter, float("nan"))
-    assert torch.equal(net.fuse(pictures()), before)
+    assert torch.equal(net.fuse(images()), before)
 
 
 def test_the_layout_is_the_published_one():
@@ -175,14 +175,14 @@ def test_a_part_that_is_missing_is_named(tmp_path):
 @pytest.mark.parametrize("count", [1, 3])
 def test_two_sources_and_no_other_number(count):
     with pytest.raises(UserError, match=f"{count} sources: SMFNet fuses two, infrared and visible"):
-        build().fuse(pictures(count=count))
+        build().fuse(images(count=count))
 
 
 def test_forward_gives_what_training_compares_and_fuse_does_not_compute_it():
-    net, sources, calls = build(), pictures(2), []
+    net, sources, calls = build(), images(2), []
     net.DIDF_Decoder.register_forward_hook(lambda *call: calls.append(call[-1]))
     output = net(sources)
-    assert [picture.shape for picture in (output.fused, *output.reconstructions)] == [(2, 1, 12, 16)] * 3
+    assert [image.shape for image in (output.fused, *output.reconstructions)] == [(2, 1, 12, 16)] * 3
     assert set(output.features) == {"base", "detail", "graph"}
     for pair in output.features.values():
         assert [maps.shape for maps in pair] == [(2, 64, 12, 16)] * 2
@@ -196,24 +196,24 @@ def test_forward_gives_what_training_compares_and_fuse_does_not_compute_it():
 
 
 def test_the_order_of_the_sources_counts():
-    sources = pictures()
+    sources = images()
     assert not torch.allclose(build().fuse(sources), build().fuse(sources[::-1]), atol=1e-5)
 
 
-def test_stretch_takes_each_picture_to_the_whole_range_and_training_does_not():
-    plain, stretching, sources = build(), build(stretch="minmax"), pictures(3, (1, 9))  # a side that is padded
+def test_stretch_takes_each_image_to_the_whole_range_and_training_does_not():
+    plain, stretching, sources = build(), build(stretch="minmax"), images(3, (1, 9))  # a side that is padded
     fused, stretched = plain.fuse(sources), stretching.fuse(sources)
-    for picture, one in zip(fused, stretched, strict=True):
-        torch.testing.assert_close(one, (picture - picture.min()) / (picture.max() - picture.min()))
+    for image, one in zip(fused, stretched, strict=True):
+        torch.testing.assert_close(one, (image - image.min()) / (image.max() - image.min()))
         assert (one.min(), one.max()) == (0, 1)
-    sources = pictures()
+    sources = images()
     assert torch.equal(stretching(sources).fused, plain(sources).fused)
 
 
-def test_stretch_leaves_a_picture_without_contrast():
+def test_stretch_leaves_an_image_without_contrast():
     net = build(stretch="minmax")
     torch.nn.init.zeros_(net.DIDF_Decoder.output[-1].weight)
-    assert (net.fuse(pictures()) == 0.5).all()
+    assert (net.fuse(images()) == 0.5).all()
 
 
 def test_gradients_begin_as_sobels_whatever_initialises_the_network_and_are_trained():
@@ -246,16 +246,16 @@ def test_messages_are_weighted_by_turns_over_the_others_side_by_side():
 
 
 def test_its_convolutions_look_as_far_as_it_says(monkeypatch):
-    """With attention's weights, which are of the whole picture, put aside."""
+    """With attention's weights, which are of the whole image, put aside."""
     monkeypatch.setattr(transposed_attention, "attend", lambda query, key, value, temperature: value)
     net, side = build(), 60
-    sources = [source.requires_grad_() for source in pictures(size=(side, side))]
+    sources = [source.requires_grad_() for source in images(size=(side, side))]
     net(sources).fused[0, 0, side // 2, side // 2].backward()
     rows, columns = (sources[0].grad[0, 0].abs() + sources[1].grad[0, 0].abs()).nonzero(as_tuple=True)
     assert max((part - side // 2).abs().max().item() for part in (rows, columns)) == net.reach
 
 
-def test_colours_are_those_of_the_visible_picture(tmp_path):
+def test_colours_are_those_of_the_visible_image(tmp_path):
     run = import_run(tmp_path, as_published(build().state_dict()), "--stretch", "none")
     visible = (scene(1, 24, 30) // 3 + 80).astype(np.uint8)  # no colour leaves the cube when its luma changes
     infrared = scene(2, 24, 30).mean(axis=-1).astype(np.uint8)
@@ -267,9 +267,9 @@ def test_colours_are_those_of_the_visible_picture(tmp_path):
     assert fused.shape == (24, 30, 3)
     assert np.abs(fused.astype(int) - visible).max() > 10, "its luma is another"
 
-    def chroma(picture):
-        picture = picture.astype(float)
-        return picture[..., 0] - picture[..., 2], picture[..., 0] - picture[..., 1]
+    def chroma(image):
+        image = image.astype(float)
+        return image[..., 0] - image[..., 2], image[..., 0] - image[..., 1]
 
     for ours, theirs in zip(chroma(fused), chroma(visible), strict=True):
         assert np.abs(ours - theirs).max() <= 1

@@ -10,7 +10,7 @@ from models.generators.smfnet import SMFNetGenerator
 from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms, structure_term
 from models.losses.structure import correlation, gram_mse, sobel_l1, sobel_magnitude
 from tests.models.reference import load_reference, part
-from tests.models.test_smfnet import build, pictures
+from tests.models.test_smfnet import build, images
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -41,7 +41,7 @@ def test_what_they_are_made_of_has_the_published_values(reference):
 
 
 def test_the_reconstruction_terms_are_those_of_the_formula():
-    ir, vi = pictures(size=(32, 40))
+    ir, vi = images(size=(32, 40))
     rebuilt = [ir * 0.9 + 0.05, vi**2]
     terms = reconstruction_terms(rebuilt, [ir, vi])
     assert set(terms) == {"G_SSIM_ir", "G_Sobel_ir", "G_SSIM_vi", "G_Sobel_vi", "G_Gram_ir", "G_gradient_vi"}
@@ -49,7 +49,7 @@ def test_the_reconstruction_terms_are_those_of_the_formula():
     for name, (one, other) in zip(("ir", "vi"), flat, strict=True):
         options = {"gaussian_weights": True, "use_sample_covariance": False, "data_range": 1.0, "full": True}
         interior = structural_similarity(one, other, **options)[1][5:-5, 5:-5].mean()
-        inner = [torch.from_numpy(picture[None, None]) for picture in (one, other)]
+        inner = [torch.from_numpy(image[None, None]) for image in (one, other)]
         assert terms[f"G_SSIM_{name}"] == pytest.approx(4 * (1 - interior), abs=0.15), "the same but for the border"
         assert terms[f"G_Sobel_{name}"] == pytest.approx(10 * sobel_l1(*inner).item())
     assert terms["G_Gram_ir"] == pytest.approx(((rebuilt[0] ** 2).mean() - (ir**2).mean()).item() ** 2, rel=1e-4)
@@ -111,7 +111,7 @@ def test_as_published_it_is_one_number_for_the_batch_and_takes_detail_twice():
 def test_the_corrected_term_moves_the_encoder_and_the_published_one_nothing(kinds):
     """The release turns correlations into Python floats: its decomposition is measured and never learned."""
     net = build()
-    features = net(pictures(batch=2)).features
+    features = net(images(batch=2)).features
     term = decomposition_term(features, kinds)
     trained = [weights for weights in net.DIDF_Encoder.parameters() if weights.requires_grad]
     gradients = torch.autograd.grad(term, trained)
@@ -119,10 +119,10 @@ def test_the_corrected_term_moves_the_encoder_and_the_published_one_nothing(kind
     assert not decomposition_term(features, kinds, form="published").requires_grad
 
 
-def test_with_the_published_form_the_encoder_learns_from_the_pictures_alone():
+def test_with_the_published_form_the_encoder_learns_from_the_images_alone():
     def encoder_gradient(form):
         net: SMFNetGenerator = build().train()
-        sources = pictures(batch=2)
+        sources = images(batch=2)
         output = net(sources)
         terms = fusion_terms(output.fused, sources)
         if form:
@@ -135,8 +135,8 @@ def test_with_the_published_form_the_encoder_learns_from_the_pictures_alone():
     assert (encoder_gradient("corrected") - alone).norm() > 1e-3 * alone.norm()
 
 
-def test_the_structure_term_is_the_reconstructions_ssim_of_the_fused_picture_to_both():
-    ir, vi = pictures(size=(32, 40))
+def test_the_structure_term_is_the_reconstructions_ssim_of_the_fused_image_to_both():
+    ir, vi = images(size=(32, 40))
     fused = (ir + vi) / 2
     terms = reconstruction_terms([fused, fused], [ir, vi])
     assert structure_term(fused, [ir, vi]).item() == pytest.approx((terms["G_SSIM_ir"] + terms["G_SSIM_vi"]).item() / 8)
@@ -145,7 +145,7 @@ def test_the_structure_term_is_the_reconstructions_ssim_of_the_fused_picture_to_
 
 def test_what_the_released_loss_asks_for_is_less_like_the_sources_than_their_average():
     """So that a network trained with it cannot surpass averaging in SSIM, and `structure_term` is there."""
-    ir, vi = pictures(size=(64, 64))
+    ir, vi = images(size=(64, 64))
     brightest = torch.maximum(ir, vi)
     assert fusion_terms(brightest, [ir, vi])["G_intensity"] == 0
     assert structure_term(brightest, [ir, vi]) > structure_term((ir + vi) / 2, [ir, vi])

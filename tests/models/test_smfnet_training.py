@@ -9,9 +9,9 @@ from engine.training.trainer import Trainer
 from models.base_model import OptimizerSettings
 from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms
 from models.smfnet_model import SMFNetModel
+from tests.images import scene, stacked, write_pairs, write_sources
 from tests.integration.commands import curve, fuse, train
-from tests.models.test_smfnet import build, pictures
-from tests.pictures import scene, stacked, write_pairs, write_sources
+from tests.models.test_smfnet import build, images
 from util.errors import UserError
 from util.images.image_io import write_image
 
@@ -210,11 +210,11 @@ def test_known_targets_are_validated_against_where_there_are_any(words, tmp_path
         (["--netG", "unet_128"], "--netG SMFNet"),
         (["--num_sources", 3], "--num_sources 3"),
         (["--fusion_from", 0], "--fusion_from 0"),
-        (["--crop_size", 10], "--crop_size 10: wanted 11 or more"),
+        (["--crop_size", 10], "--crop_size 10: expected 11 or more"),
         (["--lr_policy", "step", "--lr_decay_factor", 0], "--lr_decay_factor 0"),
         (["--lr_min", 1], "--lr_min 1"),
         (["--lr", -1], "--lr -1.0"),
-        (["--val_dataroot", "FILE"], "wanted a folder of pictures"),
+        (["--val_dataroot", "FILE"], "expected a folder of images"),
         (["--val_dataroot", "CROWDED"], "--val_roles"),
         (["--smf_losses", "printed"], "--smf_losses"),
         (["--lambda_ssim", -1], "--lambda_ssim -1.0"),
@@ -264,9 +264,9 @@ def test_two_processes_train_in_both_phases(words, tmp_path):
     assert [record["epoch"] for record in curve(tmp_path / "run") if record["kind"] == "losses"] == [1, 2, 3, 4]
 
 
-def test_pictures_of_one_batch_are_independent():
+def test_images_of_one_batch_are_independent():
     """Corrected correlations are of a sample; those of the release change with what else is in the batch."""
-    sources = pictures(batch=2)
+    sources = images(batch=2)
     features = build()(sources).features
     alone = [
         decomposition_term({kind: tuple(m[i : i + 1] for m in pair) for kind, pair in features.items()}, ("detail",))
@@ -303,13 +303,13 @@ def test_panels_are_validated_as_they_are_trained_on(words, tmp_path, with_targe
 
 
 def test_only_what_a_phase_trains_has_a_gradient():
-    net, sources = build(), pictures()
+    net, sources = build(), images()
     for trained, learns in (("all", (True, True)), ("fused", (True, False)), ("rebuilt", (False, True))):
         output = net(sources, trained=trained)
         assert (output.fused.requires_grad, output.reconstructions[0].requires_grad) == learns
 
 
-def test_a_plateau_is_not_watched_for_before_there_is_a_fused_picture(words, tmp_path):
+def test_a_plateau_is_not_watched_for_before_there_is_a_fused_image(words, tmp_path):
     assert train(*words, "--name", "run", "--lr_policy", "plateau", "--precision", "bf16") == 0
     state = torch.load(tmp_path / "run" / "latest_state.pth", weights_only=True)
     assert state["model"]["schedulers"]["G"]["last_epoch"] == 2, "of four epochs two are of phase II"

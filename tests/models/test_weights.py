@@ -133,7 +133,7 @@ def test_what_is_not_simply_real_numbers_is_named(kind, tmp_path):
     state = r2gan().state_dict()
     state["model_encoder.4.weight"] = KINDS[kind](state["model_encoder.4.weight"])
     torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(UserError, match=rf"a\.pth holds model_encoder.4.weight as .*{kind}.*: wanted a plain tensor"):
+    with pytest.raises(UserError, match=rf"a\.pth holds model_encoder.4.weight as .*{kind}.*: expected a plain tensor"):
         open_weights(tmp_path / "a.pth")
 
 

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from options.aliases import SHORTHANDS, SYNONYMS, WITHOUT_EFFECT
-from options.commands import all_groups, parse_test, parse_train
+from options.commands import parse_test, parse_train
 from options.files import describe, to_json, travelling_options
+from options.tables import all_groups
 from options.validate import validate_train
 from util.errors import UserError
 
@@ -193,7 +194,7 @@ def test_a_damaged_options_json_is_named(tmp_path, text):
         ("--gpu_ids a", "--gpu_ids"),
         ("--lr_policy plateau", "--val_dataroot"),
         ("--lr_policy multistep", "--lr_policy multistep: add --lr_milestones"),
-        ("--lr_policy multistep --lr_milestones 5 5", "--lr_milestones 5 5: wanted rising numbers of epochs"),
+        ("--lr_policy multistep --lr_milestones 5 5", "--lr_milestones 5 5: expected rising numbers of epochs"),
         ("--lr_milestones 0 3", "--lr_milestones 0 3"),
         ("--continue_train --overwrite", "--overwrite"),
         ("--num_sources 0", "--num_sources"),

@@ -69,7 +69,7 @@ def assert_bad_input(result, *words):
 
 
 def damaged(source, stem):
-    """A picture whose damage only decoding shows: its sums are right, but what is packed in it is not."""
+    """An image whose damage only decoding shows: its sums are right, but what is packed in it is not."""
     path = source / "vi" / f"{stem}.png"
     content = path.read_bytes()
     start = content.index(b"IDAT") - 4

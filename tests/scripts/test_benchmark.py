@@ -69,7 +69,7 @@ def test_both_ways_of_attention_are_compared_in_a_column_of_their_own(capsys):
 
 
 @pytest.mark.parametrize(("attention", "may_fuse"), [("fused", True), ("math", False)])
-def test_attention_is_fused_or_not_while_pictures_are(monkeypatch, attention, may_fuse):
+def test_attention_is_fused_or_not_while_images_are(monkeypatch, attention, may_fuse):
     seen = []
 
     def fuse(runtime, generator, sources):

@@ -8,7 +8,7 @@ import pytest
 from scripts import compare
 from scripts.comparing import measured_items
 from tests.data.helpers import save
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import run_command
 
 
@@ -18,11 +18,11 @@ def folder(tmp_path):
     rng = np.random.default_rng(0)
     for number, kind in enumerate(("one", "two")):
         for item in range(3):
-            pictures = [scene(100 * number + 10 * item + i, 24, 30) for i in range(2)]
-            mean = np.mean(pictures, axis=0)
+            images = [scene(100 * number + 10 * item + i, 24, 30) for i in range(2)]
+            mean = np.mean(images, axis=0)
             noisy = np.clip(mean + rng.normal(0, 40, mean.shape), 0, 255)
-            for place, picture in (("A", pictures[0]), ("B", pictures[1]), ("good", mean), ("bad", noisy)):
-                save(tmp_path / kind / place / f"{item}.png", picture.astype(np.uint8))
+            for place, image in (("A", images[0]), ("B", images[1]), ("good", mean), ("bad", noisy)):
+                save(tmp_path / kind / place / f"{item}.png", image.astype(np.uint8))
     return tmp_path
 
 
@@ -58,12 +58,12 @@ def test_two_sets_are_ranked_and_shown(folder, capsys):
     assert "&lt;good&gt;" in page
     assert "<good>" not in page
     assert not (folder / "out" / ".measured").exists()
-    shown = re.findall(r'"(pictures/[^"]*\.png)"', page)
+    shown = re.findall(r'"(images/[^"]*\.png)"', page)
     assert len(shown) == len(set(shown)) == 2 * 3 * 4
     assert all((folder / "out" / path).is_file() for path in shown)
 
 
-def test_the_pictures_decide_and_not_the_order_of_the_methods(folder):
+def test_the_images_decide_and_not_the_order_of_the_methods(folder):
     root = folder / "one"
     methods = [f"a={root}/good", f"b={root}/good"]
     options = ["--metrics", "EN,SSIM", "--out", folder / "out", "--workers", "1", "--resamples", "100"]
@@ -122,9 +122,9 @@ def test_what_is_skipped_is_said_and_the_rest_compared(folder, capsys):
     (folder / "one" / "bad" / "1.png").unlink()
     options = ["--metrics", "EN", "--out", folder / "out", "--workers", "1", "--resamples", "100"]
     assert run(*words_of(folder, "one"), *options) == 2
-    assert "there is no picture of item 1" in capsys.readouterr().err
+    assert "there is no image of item 1" in capsys.readouterr().err
     assert run(*words_of(folder, "one"), *options, "--on_bad_sample", "skip") == 3
     captured = capsys.readouterr()
     assert "left out, as not all methods have it: 1" in captured.out
     assert "skipped: " in captured.err
-    assert "there is no picture of item 1" in (folder / "out" / "index.html").read_text(encoding="utf-8")
+    assert "there is no image of item 1" in (folder / "out" / "index.html").read_text(encoding="utf-8")

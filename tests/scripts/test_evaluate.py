@@ -6,18 +6,18 @@ import pytest
 
 from scripts import evaluate
 from tests.data.helpers import save
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import run_command
 
 
 @pytest.fixture
 def folder(tmp_path):
     for number, name in enumerate(("x", "y")):
-        pictures = [scene(10 * number + i, 24, 30) for i in range(2)]
-        for role, picture in zip("AB", pictures, strict=True):
-            save(tmp_path / role / f"{name}.png", picture)
-        save(tmp_path / "mean" / "fused" / f"{name}.png", np.mean(pictures, axis=0).astype(np.uint8))
-        save(tmp_path / "first" / f"FIRST_{name}.png", pictures[0])
+        images = [scene(10 * number + i, 24, 30) for i in range(2)]
+        for role, image in zip("AB", images, strict=True):
+            save(tmp_path / role / f"{name}.png", image)
+        save(tmp_path / "mean" / "fused" / f"{name}.png", np.mean(images, axis=0).astype(np.uint8))
+        save(tmp_path / "first" / f"FIRST_{name}.png", images[0])
     return tmp_path
 
 
@@ -72,7 +72,7 @@ def test_a_reference_that_no_metric_needs_is_said(folder, capsys, metrics, said)
         (["--fused", "{}/mean", "--metrics", "none"], "nothing to measure"),
         (["--fused", "{}/mean", "--metrics", "PSNR@reference"], "give --reference DIR"),
         (["--fused", "{}/mean", "--workers", "0"], "--workers 0: must be at least 1"),
-        (["--fused", "{}/mean", "--out", "m.txt"], "--out m.txt: wanted a .csv file"),
+        (["--fused", "{}/mean", "--out", "m.txt"], "--out m.txt: expected a .csv file"),
         (["--fused", "{}/mean", "--fussed", "x"], "unknown option --fussed (did you mean --fused"),
         ([], "--fused"),
     ],
@@ -88,5 +88,5 @@ def test_what_is_skipped_is_listed(folder, capsys):
     (folder / "B" / "y.png").unlink()
     assert run(folder, "--fused", str(folder / "mean"), "--metrics", "EN") == 2
     assert run(folder, "--fused", str(folder / "mean"), "--metrics", "EN", "--on_bad_sample", "skip") == 3
-    assert "skipped: item y: the B picture is missing" in capsys.readouterr().err
+    assert "skipped: item y: the B image is missing" in capsys.readouterr().err
     assert len((folder / "out" / "m.csv").read_text().splitlines()) == 2

@@ -10,8 +10,8 @@ from engine.checkpoint import CheckpointFolder
 from models import create_generator
 from options.files import travelling_options
 from scripts import import_checkpoint
+from tests.images import write_pairs
 from tests.integration.commands import fuse
-from tests.pictures import write_pairs
 from util.errors import run_command
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights" / "ifcnn"
@@ -114,7 +114,7 @@ def without(state, name):
             "conv1.weight is 64x3x3x3 instead of 64x3x7x7",
         ),
         (lambda state: {"epoch": 3}, "holds no state dict"),
-        (lambda state: [1, 2], "holds a list, wanted a dictionary of weights"),
+        (lambda state: [1, 2], "holds a list, expected a dictionary of weights"),
         (lambda state: {"conv1.weight": Path("x")}, "cannot be opened safely as weights"),
     ],
 )
@@ -166,7 +166,7 @@ def test_a_run_is_replaced_on_request_alone_and_another_folder_never(run, tmp_pa
         (["--netG", "IFCNN", "--name", "run"], "--weights is missing"),
         (["--weights", "w.pth", "--name", "run"], "--netG is missing"),
         (["--netG", "IFCNN", "--weights", "w.pth"], "--name is missing"),
-        (["--netG", "IFCNN", "--weights", "w.pth", "--name", "../run"], "wanted the name of a folder"),
+        (["--netG", "IFCNN", "--weights", "w.pth", "--name", "../run"], "expected the name of a folder"),
         (["--netG", "IFCNN", "--weights", "nowhere.pth", "--name", "run"], "--weights nowhere.pth: no such file"),
         (["--netG", "IFCN", "--weights", "w.pth", "--name", "run"], "did you mean IFCNN"),
     ],

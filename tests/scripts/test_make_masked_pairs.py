@@ -36,18 +36,18 @@ def test_the_sources_hold_together_what_the_photograph_shows(source, capsys):
 
 
 def test_the_same_seed_gives_the_same_pairs_and_is_kept(source, capsys):
-    def pictures():
+    def images():
         return {path.name: path.read_bytes() for path in (source / "out").glob("*.png")}
 
     assert make(source) == 0
-    before = pictures()
+    before = images()
     (source / "out" / "p1_stacked.png").unlink()
     assert make(source) == 0
     assert "1 pairs made, 2 kept" in capsys.readouterr().out
-    assert pictures() == before
+    assert images() == before
     assert make(source, "--seed", 1) == 2
     assert "was begun with seed 0, not 1" in capsys.readouterr().err
-    assert pictures() == before
+    assert images() == before
 
 
 def test_two_sources_only(source, capsys):

@@ -126,7 +126,7 @@ def test_a_finished_file_is_kept(source, run):
     assert_bad_input(run(*arguments(source), "--compression", "lzf"), "compression none, not lzf")
     (source / "ir" / "p9.png").unlink()
     (source / "vi" / "p9.png").unlink()
-    assert_bad_input(run(*arguments(source)), "pictures 4 pairs", "3 pairs")
+    assert_bad_input(run(*arguments(source)), "images 4 pairs", "3 pairs")
     assert (source / "out.h5").read_bytes() == before
     write_published(source / "out.h5", np.full((2, 2, 4, 4), 0.5, np.float32))
     assert_bad_input(run(*arguments(source)), "does not say how it was made")
@@ -147,7 +147,7 @@ def test_skip(source, run):
     assert len(PatchFile(source / "out.h5")) == 10
 
 
-def test_pictures_that_are_too_small(source, run):
+def test_images_that_are_too_small(source, run):
     for folder in ("ir", "vi"):
         save(source / folder / "p2.png", np.zeros((15, 200), np.uint8))
     assert_bad_input(run(*arguments(source)), "p2.png is 200x15: no patch of --size 16 fits")
@@ -189,7 +189,7 @@ def test_bad_options(source, run, options, words):
 
 def test_bad_folders(source, run):
     swapped = ["--sources", source / "vi", source / "ir", "--out", source / "out.h5", *SMALL]
-    assert_bad_input(run(*swapped), "wanted the infrared pictures first")
+    assert_bad_input(run(*swapped), "expected the infrared images first")
     assert_bad_input(run("--sources", source / "ir", source / "no", "--out", source / "o.h5"), source / "no")
     (source / "folder.h5").mkdir()
     assert_bad_input(run(*arguments(source, "folder.h5")), "folder.h5 is a folder")

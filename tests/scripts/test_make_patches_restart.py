@@ -1,4 +1,4 @@
-"""Runs of make_patches.py that end in the middle: killed, interrupted, stopped by a picture or by a full disk."""
+"""Runs of make_patches.py that end in the middle: killed, interrupted, stopped by an image or by a full disk."""
 
 import resource
 import subprocess
@@ -182,7 +182,7 @@ def test_two_runs_do_not_share_a_folder(source, run, monkeypatch):
     assert "out.h5.part is in use by another run" in stderr
 
 
-def test_a_bad_picture_stops_and_may_then_be_skipped_or_mended(source, run):
+def test_a_bad_image_stops_and_may_then_be_skipped_or_mended(source, run):
     good = (source / "vi" / "p9.png").read_bytes()
     path = damaged(source, "p9")
     assert_bad_input(run(*arguments(source)), path)

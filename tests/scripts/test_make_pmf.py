@@ -41,7 +41,7 @@ def run(capfd):
     return call
 
 
-def pictures(folder):
+def images(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -79,7 +79,7 @@ def test_pairs_are_made_and_kept(source, run):
     code, stdout, stderr = run(*arguments(source))
     assert (code, stderr) == (0, "")
     assert stdout == f"5 pairs made, 0 kept from before, in {source / 'out'}\n"
-    made = pictures(source / "out")
+    made = images(source / "out")
     assert sorted(made) == ["p10_stacked.png", "p11_stacked.png", "p1_stacked.png", "p2_stacked.png",
                             "p3_stacked.png", "pmf.json"]  # fmt: skip
     wide = cv2.imread(str(source / "out" / "p1_stacked.png"))
@@ -90,7 +90,7 @@ def test_pairs_are_made_and_kept(source, run):
     stamp = (source / "out" / "p1_stacked.png").stat().st_mtime_ns
     code, stdout, _ = run(*arguments(source))
     assert (code, stdout) == (0, f"2 pairs made, 3 kept from before, in {source / 'out'}\n")
-    assert pictures(source / "out") == made
+    assert images(source / "out") == made
     assert (source / "out" / "p1_stacked.png").stat().st_mtime_ns == stamp
 
 
@@ -99,7 +99,7 @@ def test_same_pixels_whatever_the_workers_and_the_other_photographs(source, run)
     assert run(*arguments(source, "one"), *several, "--workers", 1)[0] == 0
     code, _, stderr = run_process(*arguments(source, "two"), *several, "--workers", 2, "--holdout", 2)
     assert (code, stderr) == (0, "")
-    one, two = pictures(source / "one"), pictures(source / "two")
+    one, two = images(source / "one"), images(source / "two")
     test = {"p1", "p3", "p11"}  # the first, third and fifth in natural order
     for stem in ("p1", "p2", "p3", "p10", "p11"):
         for pair in (1, 2):
@@ -109,9 +109,9 @@ def test_same_pixels_whatever_the_workers_and_the_other_photographs(source, run)
     assert len(one) == len(two) == 11
     (source / "images" / "p1.png").unlink()
     assert run(*arguments(source, "three"), *several)[0] == 0
-    assert pictures(source / "three")["p3_2_stacked.png"] == one["p3_2_stacked.png"]
+    assert images(source / "three")["p3_2_stacked.png"] == one["p3_2_stacked.png"]
     assert run(*arguments(source, "four"), *several[:-1], 5)[0] == 0
-    assert pictures(source / "four")["p10_1_stacked.png"] != one["p10_1_stacked.png"]
+    assert images(source / "four")["p10_1_stacked.png"] != one["p10_1_stacked.png"]
 
 
 def test_published_recipe(tmp_path, run):
@@ -163,12 +163,12 @@ def test_rgbd_recipe(source, run):
 
 def test_going_on_with_other_settings_is_refused(source, run):
     assert run(*arguments(source), "--sigma", 2, 3)[0] == 0
-    before = pictures(source / "out")
+    before = images(source / "out")
     assert_bad_input(run(*arguments(source), "--sigma", 2, 4), source / "out", "sigma", "[2.0, 3.0]", "[2.0, 4.0]")
     assert_bad_input(run(*arguments(source), "--sigma", 2, 3, "--seed", 1), "seed 0, not 1")
     (source / "images" / "p1.png").unlink()
     assert_bad_input(run(*arguments(source), "--sigma", 2, 3), "photographs 5", "4")
-    assert pictures(source / "out") == before
+    assert images(source / "out") == before
     assert json.loads(before["pmf.json"])["sigma"] == [2, 3]
     (source / "out" / "pmf.json").write_text("[")
     assert_bad_input(run(*arguments(source), "--sigma", 2, 3), "pmf.json")
@@ -176,7 +176,7 @@ def test_going_on_with_other_settings_is_refused(source, run):
     assert_bad_input(run(*arguments(source), "--sigma", 2, 3), "_stacked.png", "another --out")
 
 
-HARMS = "empty, cut off, missing map, unequal, bad mat, no pictures, no folder, same folder, out below a file"
+HARMS = "empty, cut off, missing map, unequal, bad mat, no images, no folder, same folder, out below a file"
 
 
 @pytest.mark.parametrize("harm", HARMS.split(", "))
@@ -194,7 +194,7 @@ def test_bad_input_is_named_before_anything_is_written(source, harm, run):
     elif harm == "bad mat":
         word = source / "maps" / "p2.mat"
         word.write_bytes(b"nothing")
-    elif harm == "no pictures":
+    elif harm == "no images":
         word = options[1] = source / "empty"
         word.mkdir()
     elif harm == "no folder":
@@ -203,9 +203,9 @@ def test_bad_input_is_named_before_anything_is_written(source, harm, run):
         word = options[5] = source / "images"
     else:
         options[5], word = image / "out", image
-    before = pictures(source)
+    before = images(source)
     assert_bad_input(run(*options), word)
-    assert pictures(source) == before
+    assert images(source) == before
     assert not (source / "out").exists()
 
 
@@ -246,7 +246,7 @@ def test_skip(source, run):
     assert stdout.startswith("2 pairs made")
     assert [line.startswith("skipped: ") for line in stderr.splitlines()] == [True] * 3
     assert all(name in stderr for name in ("p1.png", "p10.png", "p11.png"))
-    assert sorted(pictures(source / "out")) == ["p2_stacked.png", "p3_stacked.png", "pmf.json"]
+    assert sorted(images(source / "out")) == ["p2_stacked.png", "p3_stacked.png", "pmf.json"]
     assert_bad_input(run(*arguments(source, "new")), "p1.png")
 
 
@@ -269,13 +269,13 @@ def test_interrupted_run_goes_on(source, workers, run, monkeypatch):
     code, _, stderr = run(*options)
     assert (code, stderr) == (130, "interrupted; run the same command again to go on\n")
     monkeypatch.undo()
-    made = pictures(source / "out")
+    made = images(source / "out")
     assert len(made) >= 2, "a pair and the record; several workers may have made more by then"
     assert workers > 1 or len(made) == 2
     code, stdout, _ = run(*options)
     assert code == 0
     assert f"{len(made) - 1} kept" in stdout
-    after = pictures(source / "out")
+    after = images(source / "out")
     assert len(after) == 21
     assert all(after[name] == content for name, content in made.items())
 
@@ -291,7 +291,7 @@ def test_ctrl_c_leaves_whole_files_only(source):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, "interrupted; run the same command again to go on\n")
-    made = pictures(source / "out")
+    made = images(source / "out")
     assert 1 < len(made) < 10_000, "less than one photograph's"
     for name in made:
         assert not name.startswith(".")

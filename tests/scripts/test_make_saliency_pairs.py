@@ -209,7 +209,7 @@ def test_a_preview_is_refused_before_it_is_drawn(source, run, monkeypatch):
     before = files(source)
     words = ["--images", source / "images", "--preview"]
     assert_bad_input(run(*words, source / "sheet.gif"), "sheet.gif")
-    assert_bad_input(run(*words, source / "sheet"), "wanted the name of a picture, as in", "sheet.png")
+    assert_bad_input(run(*words, source / "sheet"), "expected the name of an image, as in", "sheet.png")
     assert_bad_input(run(*words, source / "images" / "p2.png"), "p2.png is one of the photographs or maps")
     by_maps = [*words, source / "maps" / "p2.png", "--saliency", source / "maps"]
     assert_bad_input(run(*by_maps), "p2.png is one of the photographs or maps")

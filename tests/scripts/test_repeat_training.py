@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from scripts import repeat_training
+from tests.images import stacked, write_pairs
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, is_alive
-from tests.pictures import stacked, write_pairs
 from util.errors import UserError, run_command
 from util.images.image_io import write_image
 
@@ -77,8 +77,8 @@ def test_each_seed_is_trained_tested_and_in_the_table(root):
         results = root / "out" / "pairs" / f"city_seed{seed}" / "test_latest"
         assert len(list((results / "fused").iterdir())) == 2
         with (results / "metrics.csv").open(newline="") as file:
-            of_pictures = [float(row["PSNR@reference"]) for row in csv.DictReader(file)]
-        assert float(rows["pairs", "PSNR@reference"][f"seed {seed}"]) == pytest.approx(sum(of_pictures) / 2)
+            of_images = [float(row["PSNR@reference"]) for row in csv.DictReader(file)]
+        assert float(rows["pairs", "PSNR@reference"][f"seed {seed}"]) == pytest.approx(sum(of_images) / 2)
     row = {
         name: float(value) for name, value in rows["pairs", "PSNR@reference"].items() if name not in ("set", "metric")
     }
@@ -147,7 +147,7 @@ def test_other_metrics_are_measured(again):
     assert again()[1] == BOTH
 
 
-def test_other_pictures_are_fused(root, again):
+def test_other_images_are_fused(root, again):
     changed = root / "set" / "p01.png"
     before = changed.read_bytes(), changed.stat().st_mtime_ns
     write_image(changed, stacked(9, 21, 30))
@@ -182,19 +182,19 @@ def test_an_option_that_is_left_out_is_another_recipe(root, capsys):
     ("own", "more", "said"),
     [
         (["--seeds", "1", "1"], {}, "--seeds 1 1: a seed is named twice"),
-        (["--seeds", "-1"], {}, "--seed -1: wanted a number from 0"),
+        (["--seeds", "-1"], {}, "--seed -1: expected a number from 0"),
         (["--parallel", "0"], {}, "--parallel 0: must be at least 1"),
         (["--metrics", "none"], {}, "--metrics none: there is nothing to report"),
         (["--metrics", "EM"], {}, "no metric is called 'EM'"),
         (["--gpu_ids", "0,0"], {}, "a GPU is named twice"),
-        (["--name", "a/b"], {}, "wanted the name of a folder"),
+        (["--name", "a/b"], {}, "expected the name of a folder"),
         (["--test", "logs=tests"], {}, "'logs' cannot be the name of a folder here"),
         (["--test", "nowhere"], {}, "--test nowhere=nowhere: no such folder"),
         (["--test", "pairs=tests"], {}, "--test: two are called 'pairs'"),
         (["--sedes", "1"], {}, "unknown option --sedes (did you mean --seeds"),
         ([], {"training": ["--seed=3"]}, "--seed=3 is set by this script for every train.py"),
         ([], {"training": ["--nettG", "x"]}, "unknown option --nettG"),
-        ([], {"training": ["--lr", "-1"]}, "--lr -1.0: wanted a rate above 0"),
+        ([], {"training": ["--lr", "-1"]}, "--lr -1.0: expected a rate above 0"),
         ([], {"testing": ["--dataroot", "x"]}, "--dataroot is set by this script for every test.py"),
         ([], {"testing": ["--epoc", "best"]}, "unknown option --epoc"),
         ([], {"testing": ["--", "x"]}, "-- is there three times"),

@@ -1,4 +1,4 @@
-"""What a fused picture gets its colour from: see docs/colour.md for the rules and the papers they come from.
+"""What a fused image gets its colour from: see docs/colour.md for the rules and the papers they come from.
 
 Values are floats in [0, 1] unless a function says otherwise. Luma and chroma are those of ITU-R BT.601 in full range,
 as in JPEG files (JFIF 1.02): Y = 0.299 R + 0.587 G + 0.114 B.
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from util.images.image_io import Picture
+from util.images.image_io import Image
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,10 +35,10 @@ class Colour(Enum):
     LUMA = "luma"
 
 
-def is_grey(picture: Picture) -> bool:
-    """Whether a picture (H, W, 3) holds no colour: R = G = B everywhere, however it is stored."""
-    for start in range(0, len(picture), _ROWS_AT_ONCE):  # most coloured pictures show it in their first rows
-        rows = picture[start : start + _ROWS_AT_ONCE]
+def is_grey(image: Image) -> bool:
+    """Whether an image (H, W, 3) holds no colour: R = G = B everywhere, however it is stored."""
+    for start in range(0, len(image), _ROWS_AT_ONCE):  # most coloured images show it in their first rows
+        rows = image[start : start + _ROWS_AT_ONCE]
         if not (np.array_equal(rows[..., 0], rows[..., 1]) and np.array_equal(rows[..., 1], rows[..., 2])):
             return False
     return True
@@ -59,13 +59,13 @@ def choose_colour(wish: str, grey: Sequence[bool], channels: int) -> Colour:
     return Colour.RGB
 
 
-def to_float(picture: Picture) -> Floats:
+def to_float(image: Image) -> Floats:
     """Turns `uint8` or `uint16` values into floats in [0, 1]."""
-    return np.divide(picture, np.iinfo(picture.dtype).max, dtype=np.float32)
+    return np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
 
 
-def to_levels(values: Floats, dtype: npt.DTypeLike, *, truncate: bool = False) -> Picture:
-    """Turns floats into the levels of a saved picture: clamped to [0, 1], scaled, rounded or cut off.
+def to_levels(values: Floats, dtype: npt.DTypeLike, *, truncate: bool = False) -> Image:
+    """Turns floats into the levels of a saved image: clamped to [0, 1], scaled, rounded or cut off.
 
     Args:
         values: any shape.
@@ -73,13 +73,13 @@ def to_levels(values: Floats, dtype: npt.DTypeLike, *, truncate: bool = False) -
         truncate: cut off what is behind the point instead of rounding.
     """
     scaled = np.clip(values, 0, 1) * np.float32(np.iinfo(dtype).max)
-    levels: Picture = (scaled if truncate else np.rint(scaled)).astype(dtype)
+    levels: Image = (scaled if truncate else np.rint(scaled)).astype(dtype)
     return levels
 
 
-def luma(picture: Floats) -> Floats:
-    """The luma (H, W) of a picture (H, W, 3); that of a grey one is its value."""
-    return np.asarray(cv2.transform(picture, LUMA_WEIGHTS), np.float32)
+def luma(image: Floats) -> Floats:
+    """The luma (H, W) of an image (H, W, 3); that of a grey one is its value."""
+    return np.asarray(cv2.transform(image, LUMA_WEIGHTS), np.float32)
 
 
 def replace_luma(fused: Floats, sources: Sequence[Floats], grey: Sequence[bool]) -> Floats:
@@ -90,19 +90,19 @@ def replace_luma(fused: Floats, sources: Sequence[Floats], grey: Sequence[bool])
 
     Args:
         fused: the luma (H, W).
-        sources: pictures (H, W, 3).
+        sources: images (H, W, 3).
         grey: for each source whether it is grey; at least one is not.
 
     Returns:
         (H, W, 3), not clamped.
     """
     # Chroma as R − Y and B − Y, which are Cr and Cb but for a factor: neutral is 0 then, whatever the depth.
-    lumas_and_pictures = [(luma(picture), picture) for picture, plain in zip(sources, grey, strict=True) if not plain]
-    if len(lumas_and_pictures) == 1:
-        ((own, picture),) = lumas_and_pictures
-        return picture + (fused - own)[..., None]
+    lumas_and_images = [(luma(image), image) for image, plain in zip(sources, grey, strict=True) if not plain]
+    if len(lumas_and_images) == 1:
+        ((own, image),) = lumas_and_images
+        return image + (fused - own)[..., None]
     red, blue = (
-        weigh_chroma([picture[..., channel] - own for own, picture in lumas_and_pictures], 0.0) for channel in (0, 2)
+        weigh_chroma([image[..., channel] - own for own, image in lumas_and_images], 0.0) for channel in (0, 2)
     )
     of_red, of_green, of_blue = LUMA_WEIGHTS[0]
     green = -(of_red * red + of_blue * blue) / of_green

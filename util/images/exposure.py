@@ -3,7 +3,7 @@
 The network sees luma alone. The fused luma is compressed to the range of video, 16 to 235, and its contrast is then
 raised locally (CLAHE); chroma is the mean of the sources', weighted by the distance from neutral. Luma and chroma are
 split by Pillow and joined by OpenCV, whose integers differ, and everything between is cut off to whole levels: that
-is what the published pictures show.
+is what the published images show.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+import PIL.Image
 
 from util.images.colour import weigh_chroma
-from util.images.image_io import Picture
+from util.images.image_io import Image
 
 NEUTRAL = 128
-_ROWS_AT_ONCE = 256  # floats never cover a whole picture
+_ROWS_AT_ONCE = 256  # floats never cover a whole image
 
 
-def split(picture: Picture) -> npt.NDArray[np.uint8]:
-    """Splits an RGB picture (H, W, 3) of 8 bits into Y, Cb, Cr (H, W, 3) with Pillow's integers."""
-    return np.asarray(Image.fromarray(picture).convert("YCbCr"))
+def split(image: Image) -> npt.NDArray[np.uint8]:
+    """Splits an RGB image (H, W, 3) of 8 bits into Y, Cb, Cr (H, W, 3) with Pillow's integers."""
+    return np.asarray(PIL.Image.fromarray(image).convert("YCbCr"))
 
 
-def finish(plane: Picture, sources: Sequence[Picture]) -> Picture:
+def finish(plane: Image, sources: Sequence[Image]) -> Image:
     """Gives a fused luma its range, its contrast and the sources' colour.
 
     Args:

@@ -1,6 +1,6 @@
-"""The only files that open or write pictures: this one and the headers beside it (`util.images.formats.header`).
+"""The only files that open or write images: this one and the headers beside it (`util.images.formats.header`).
 
-Pictures are `uint8` or `uint16` arrays, RGB, (H, W, 3). OpenCV decodes and encodes; files are read and written as
+Images are `uint8` or `uint16` arrays, RGB, (H, W, 3). OpenCV decodes and encodes; files are read and written as
 bytes, so that any path works, and looked at before they are decoded.
 """
 
@@ -16,15 +16,15 @@ import numpy.typing as npt
 from util.errors import UserError
 from util.files import list_files, with_extension, write_atomically
 from util.images.formats.header import plain_content, read_header
-from util.images.formats.types import BadPictureError, Header
+from util.images.formats.types import BadImageError, Header
 
-Picture = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 USUAL_EXTENSION = ".png"  # of a name without one
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 DEEP_EXTENSIONS = (".png", ".tif", ".tiff")  # these hold 16 bits per channel
 MAX_PIXELS = 2**28  # 16384 x 16384; decoded, that is 0.8 GB (1.6 GB with 16 bits)
 _DTYPES = {8: np.uint8, 16: np.uint16}
-# Full chroma and a quality at which JPEG changes a level or two: a fused picture is looked at closely.
+# Full chroma and a quality at which JPEG changes a level or two: a fused image is looked at closely.
 _JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 
 # A damaged file ends in a UserError; what OpenCV prints about it besides would only repeat it.
@@ -32,7 +32,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """Returns the pictures of a folder in natural order (img2 before img10).
+    """Returns the images of a folder in natural order (img2 before img10).
 
     Hidden files and links that lead out of the folder are left out; sub-folders are not searched.
 
@@ -43,11 +43,11 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def require_images(folder: Path, *, else_say: str = "") -> list[Path]:
-    """Returns the pictures of a folder as `list_images` does.
+    """Returns the images of a folder as `list_images` does.
 
     Args:
         folder: of a data set.
-        else_say: how pictures in its sub-folders would be read.
+        else_say: how images in its sub-folders would be read.
 
     Raises:
         UserError: there are none; where its sub-folders hold some, these are named.
@@ -57,43 +57,43 @@ def require_images(folder: Path, *, else_say: str = "") -> list[Path]:
         return found
     inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and list_images(path)]
     if not inside:
-        raise UserError(f"no pictures in {folder}")
+        raise UserError(f"no images in {folder}")
     names = ", ".join(inside[:4]) + (", …" if len(inside) > 4 else "")
     otherwise = f"; {else_say}" if else_say else ""
-    raise UserError(f"no pictures in {folder} itself, but in {names}: name one of these{otherwise}")
+    raise UserError(f"no images in {folder} itself, but in {names}: name one of these{otherwise}")
 
 
 @overload
 def read_image(path: str | Path, *, bits: Literal[8]) -> npt.NDArray[np.uint8]: ...
 @overload
-def read_image(path: str | Path, *, bits: None = None) -> Picture: ...
-def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Picture:
-    """Reads a picture; EXIF orientation is applied, transparency dropped.
+def read_image(path: str | Path, *, bits: None = None) -> Image: ...
+def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Image:
+    """Reads an image; EXIF orientation is applied, transparency dropped.
 
     Args:
         path: a PNG, JPEG, TIFF (the first page) or BMP file.
         bits: 8 turns values of 16 bits into 8 (v / 257, rounded); None leaves the depth as stored.
 
     Returns:
-        (H, W, 3) RGB, `uint16` for PNG and TIFF files of 16 bits per channel, `uint8` for all others; a grey picture
+        (H, W, 3) RGB, `uint16` for PNG and TIFF files of 16 bits per channel, `uint8` for all others; a grey image
         is replicated.
 
     Raises:
-        UserError: the file is missing, empty, cut off, damaged, no picture, too large, or of a kind that is not read
+        UserError: the file is missing, empty, cut off, damaged, no image, too large, or of a kind that is not read
             (floating point, 12 bits, ...).
     """
     path = Path(path)
     content, header = _load(path)
     plain = plain_content(content)
-    del content  # of a large picture it may be as large as the picture
-    picture = _decode(path, plain, header)
+    del content  # of a large image it may be as large as the image
+    image = _decode(path, plain, header)
     if bits == 8 and header.bits == 16:
-        return cv2.convertScaleAbs(picture, alpha=1 / 257).astype(np.uint8, copy=False)
-    return picture
+        return cv2.convertScaleAbs(image, alpha=1 / 257).astype(np.uint8, copy=False)
+    return image
 
 
 def probe_image(path: str | Path) -> Header:
-    """Checks a picture file without decoding it.
+    """Checks an image file without decoding it.
 
     Args:
         path: a PNG, JPEG, TIFF or BMP file.
@@ -107,8 +107,8 @@ def probe_image(path: str | Path) -> Header:
     return _load(Path(path))[1]
 
 
-def write_image(path: str | Path, array: Picture) -> None:
-    """Writes a picture whole or not at all; the format is the extension's, PNG where there is none.
+def write_image(path: str | Path, array: Image) -> None:
+    """Writes an image whole or not at all; the format is the extension's, PNG where there is none.
 
     JPEG is written with quality 95 and full chroma; the other formats are lossless.
 
@@ -130,12 +130,12 @@ def write_image(path: str | Path, array: Picture) -> None:
     except cv2.error as error:
         raise UserError(f"cannot write {path}: {_reason(error)}") from error
     if not done:
-        raise UserError(f"cannot write {path}: a picture of {array.shape[1]}x{array.shape[0]} does not fit the format")
+        raise UserError(f"cannot write {path}: an image of {array.shape[1]}x{array.shape[0]} does not fit the format")
     write_atomically(path, encoded.tofile)
 
 
 def check_format(path: Path, dtype: npt.DTypeLike) -> str:
-    """Returns the extension of a picture to write, in lower case.
+    """Returns the extension of an image to write, in lower case.
 
     Args:
         path: the file; a name without extension will be a PNG.
@@ -156,12 +156,12 @@ def _load(path: Path) -> tuple[bytes, Header]:
     """Returns the file's bytes and what its header says."""
     try:
         if not path.is_file():
-            raise UserError(f"no such picture: {path}")
+            raise UserError(f"no such image: {path}")
         content = path.read_bytes()
         header = read_header(content)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except BadPictureError as error:
+    except BadImageError as error:
         raise UserError(f"cannot read {path}: {error}") from error
     if header.width < 1 or header.height < 1:
         raise UserError(f"cannot read {path}: the file is damaged (it says it is {header.width}x{header.height})")
@@ -173,33 +173,33 @@ def _load(path: Path) -> tuple[bytes, Header]:
 
 
 def _decode(path: Path, content: bytes | bytearray, header: Header) -> npt.NDArray:
-    """Decodes to RGB (H, W, 3) with as few copies as can be: large pictures fill the memory."""
+    """Decodes to RGB (H, W, 3) with as few copies as can be: large images fill the memory."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         raise UserError(f"cannot read {path}: {_reason(error)}") from error
-    if picture is None:
+    if image is None:
         raise UserError(f"cannot read {path}: the file is damaged, or of a kind that OpenCV cannot decode")
     upright = (header.height, header.width, 3)
     stored = upright if header.orientation < 5 else (header.width, header.height, 3)
-    if picture.shape != stored or picture.dtype != _DTYPES[header.bits]:
+    if image.shape != stored or image.dtype != _DTYPES[header.bits]:
         raise UserError(f"cannot read {path}: the file is damaged (it is not what its header says)")
-    cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
     if header.inverted:
-        np.invert(picture, out=picture)
-    return _turn(picture, header.orientation)
+        np.invert(image, out=image)
+    return _turn(image, header.orientation)
 
 
-def _turn(picture: npt.NDArray, orientation: int) -> npt.NDArray:
-    """Turns a picture as stored upright (EXIF orientation, CIPA DC-008, table 5)."""
+def _turn(image: npt.NDArray, orientation: int) -> npt.NDArray:
+    """Turns an image as stored upright (EXIF orientation, CIPA DC-008, table 5)."""
     if orientation >= 5:
-        picture = picture.swapaxes(0, 1)
+        image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
-        picture = picture[::-1]
+        image = image[::-1]
     if orientation in (2, 3, 6, 7):
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture)
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
 
 
 def _reason(error: cv2.error) -> str:

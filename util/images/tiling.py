@@ -1,8 +1,8 @@
-"""Large pictures in overlapping tiles: memory is bounded by a row of tiles, and seams do not show.
+"""Large images in overlapping tiles: memory is bounded by a row of tiles, and seams do not show.
 
 Where two tiles overlap, the outer three eighths of each are thrown away, because a network sees a border there that is
 none, and the middle quarter is blended linearly. A network whose receptive field reaches no farther than three eighths
-of the overlap gives the same picture as without tiles, up to rounding.
+of the overlap gives the same image as without tiles, up to rounding.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def spans(length: int, tile: int, overlap: int, divisor: int = 1) -> list[Span]:
 def in_tiles(
     compute: Callable[[slice, slice], Tensor], rows: list[Span], columns: list[Span]
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Computes a picture tile by tile and hands it on in stripes, from top to bottom.
+    """Computes an image tile by tile and hands it on in stripes, from top to bottom.
 
     Args:
         compute: takes the rows and columns of a tile and returns (B, C, height, width) of it.
@@ -100,7 +100,7 @@ def _stripe(compute: Callable[[slice, slice], Tensor], row: Span, columns: list[
 
 
 def _blend(before: Tensor, after: Tensor, dimension: int) -> Tensor:
-    """Goes over from one picture of an overlap to the other along a dimension."""
+    """Goes over from one image of an overlap to the other along a dimension."""
     length = after.shape[dimension]
     place = (torch.arange(length, device=after.device, dtype=after.dtype) + 0.5) / length
     share = ((place - 0.5) / _BLENDED + 0.5).clamp(0, 1)

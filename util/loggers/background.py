@@ -13,15 +13,15 @@ from util.loggers.events import Logger, TrainingEvent
 log = logging.getLogger(__name__)
 
 QUEUE_LENGTH = 10_000  # events that may wait: values are small, and a listener may take minutes to start
-MOST_PICTURES = 2  # sets of pictures that may wait, because they are large
+MOST_IMAGES = 2  # sets of images that may wait, because they are large
 PATIENCE = 5.0  # seconds that the end of a training waits for what is queued
 
 
 class BackgroundLogger:
     """Hands the events to a listener that may fail, hang or be slow: it can neither end nor delay the training.
 
-    The first error, or a full queue, leaves the listener out from then on and is said once. Pictures that come while
-    `MOST_PICTURES` sets wait are dropped. The thread is a daemon: one that hangs does not keep the process alive.
+    The first error, or a full queue, leaves the listener out from then on and is said once. Images that come while
+    `MOST_IMAGES` sets wait are dropped. The thread is a daemon: one that hangs does not keep the process alive.
 
     Args:
         name: of the listener, for what is said of it.
@@ -33,7 +33,7 @@ class BackgroundLogger:
     def __init__(self, name: str, make: Callable[[], Logger], *, advice: str, patience: float = PATIENCE) -> None:
         self._name, self._make, self._advice, self._patience = name, make, advice, patience
         self._queue: queue.Queue[TrainingEvent] = queue.Queue(QUEUE_LENGTH)
-        self._pictures = threading.Semaphore(MOST_PICTURES)  # places that are free
+        self._images = threading.Semaphore(MOST_IMAGES)  # places that are free
         self._left_out, self._lock = False, threading.Lock()
         self._thread = threading.Thread(target=self._work, name=f"{name} logger", daemon=True)
         self._thread.start()
@@ -45,7 +45,7 @@ class BackgroundLogger:
         if self._left_out:
             with self._lock:  # what is being said of it is said before the training goes on
                 return
-        if event.kind == "pictures" and not self._pictures.acquire(blocking=False):
+        if event.kind == "images" and not self._images.acquire(blocking=False):
             return
         try:
             self._queue.put_nowait(event)
@@ -62,8 +62,8 @@ class BackgroundLogger:
             listener, at_end = self._make(), False
             while not (at_end or self._left_out):
                 event = self._queue.get()
-                if event.kind == "pictures":
-                    self._pictures.release()
+                if event.kind == "images":
+                    self._images.release()
                 listener.handle(event)
                 at_end = event.kind == "end"
         except Exception as error:  # whatever it is, the training goes on

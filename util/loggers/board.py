@@ -1,4 +1,4 @@
-"""What a dashboard shows of a training: its curves, its newest pictures, its facts and state. Kept in memory.
+"""What a dashboard shows of a training: its curves, its newest images, its facts and state. Kept in memory.
 
 A dashboard's server forgets everything when it is restarted. Whoever keeps this small board can draw every window of it
 again at any time, so that nothing depends on what a server got or kept.
@@ -76,7 +76,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: its label, its (H, W, 3) uint8 pixels, the number of samples when it was made."""
+    """An image: its label, its (H, W, 3) uint8 pixels, the number of samples when it was made."""
 
     label: str
     pixels: np.ndarray
@@ -115,8 +115,8 @@ class Board:
         """Takes in an event."""
         if event.kind == "end":
             self.state = event.text
-        elif event.kind == "pictures":
-            self.add_pictures(event.samples, event.pictures)
+        elif event.kind == "images":
+            self.add_images(event.samples, event.images)
         elif event.kind in ("losses", "validation"):
             self.add_values(event.kind, event.samples, event.epoch, event.values)
         self._last_news = time.strftime(", %Y-%m-%d %H:%M")  # tells a training that hangs from one that is slow
@@ -132,15 +132,15 @@ class Board:
             self._touch(title)
         self._progress = f"epoch {epoch}, {samples} samples"
 
-    def add_pictures(self, samples: int, pictures: Mapping[str, np.ndarray]) -> None:
-        """Takes in the newest pictures."""
-        for label, pixels in pictures.items():
+    def add_images(self, samples: int, images: Mapping[str, np.ndarray]) -> None:
+        """Takes in the newest images."""
+        for label, pixels in images.items():
             self._shots[label] = Shot(label, pixels, samples)
-            self._touch(f"picture {label}")
+            self._touch(f"image {label}")
 
     def touch_all(self) -> None:
         """Marks every window as changed."""
-        for window in ["about", *self._charts, *(f"picture {label}" for label in self._shots)]:
+        for window in ["about", *self._charts, *(f"image {label}" for label in self._shots)]:
             self._touch(window)
 
     def has_changes(self) -> bool:
@@ -164,13 +164,13 @@ class Board:
             return About(
                 self._name, self._facts | {"state": self.state, "last record": self._progress + self._last_news}
             )
-        if window.startswith("picture "):
-            return self._shots[window.removeprefix("picture ")]
+        if window.startswith("image "):
+            return self._shots[window.removeprefix("image ")]
         return self._charts[window].copy()
 
 
 def _place(window: str) -> int:
-    leading = ("about", "losses", "validation", "picture")
+    leading = ("about", "losses", "validation", "image")
     return next((place for place, word in enumerate(leading) if window.startswith(word)), len(leading))
 
 

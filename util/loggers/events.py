@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-Kind = Literal["progress", "losses", "validation", "pictures", "end"]
+Kind = Literal["progress", "losses", "validation", "images", "end"]
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class TrainingEvent:
     """Something that happened in a training.
 
     Attributes:
-        kind: "progress" after every step, "losses" and "validation" with values, "pictures" with pictures,
+        kind: "progress" after every step, "losses" and "validation" with values, "images" with images,
             "end" when the training stops for whatever reason.
         samples: samples seen so far.
         epoch: the epoch, counted from 1.
         values: name → value.
-        pictures: name → (H, W, 3) uint8.
+        images: name → (H, W, 3) uint8.
         text: what to say of an "end".
         whole: of an "end": the training came to its last epoch.
     """
@@ -30,7 +30,7 @@ class TrainingEvent:
     samples: int
     epoch: int
     values: Mapping[str, float] = field(default_factory=dict)
-    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
     text: str = ""
     whole: bool = True
 

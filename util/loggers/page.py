@@ -11,7 +11,7 @@ from util.report import TrainingPage
 
 
 class PageLogger:
-    """Hands the events to the page and writes its pictures.
+    """Hands the events to the page and writes its images.
 
     Args:
         folder: the page's folder.
@@ -33,11 +33,11 @@ class PageLogger:
             self._page.add_losses(event.samples, event.epoch, event.values)
         elif event.kind == "validation":
             self._page.add_validation(event.samples, event.epoch, event.values)
-        elif event.kind == "pictures":
+        elif event.kind == "images":
             paths = {}
-            for name, picture in event.pictures.items():
+            for name, image in event.images.items():
                 paths[name] = f"images/{event.samples:09d}_{name}.png"
-                write_image(self._folder / paths[name], picture)
-            self._page.add_pictures(event.samples, event.epoch, paths)
+                write_image(self._folder / paths[name], image)
+            self._page.add_images(event.samples, event.epoch, paths)
         elif event.kind == "end":
             self._page.finish(event.text)

@@ -20,7 +20,7 @@ from util.report.training_page import RECORDS
 def fill_board(
     board: Board, folder: Path, keep: Callable[[Mapping[str, Any]], bool] | None = None, *, closed: bool = False
 ) -> None:
-    """Puts the curves of metrics.jsonl and the newest pictures of the training page on a board.
+    """Puts the curves of metrics.jsonl and the newest images of the training page on a board.
 
     Args:
         board: where to put them.
@@ -33,26 +33,26 @@ def fill_board(
         if kind in ("losses", "validation") and (keep is None or keep(record)):
             board.add_values(str(kind), int(record["samples"]), _epoch(record), read_values(record))
     page = read_page_records(folder / "web" / RECORDS)
-    sets = [record for record in page if record.get("kind") == "pictures" and (keep is None or keep(record))]
+    sets = [record for record in page if record.get("kind") == "images" and (keep is None or keep(record))]
     if sets and isinstance(sets[-1].get("samples"), int):
-        board.add_pictures(sets[-1]["samples"], _read_pictures(folder / "web", sets[-1]))
+        board.add_images(sets[-1]["samples"], _read_images(folder / "web", sets[-1]))
     if closed:
         last = page[-1] if page else {}
         board.state = str(last.get("status")) if last.get("kind") == "finish" else "as recorded, no end so far"
 
 
-def _read_pictures(folder: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The pictures of one record of the page; those that are gone or damaged are left out."""
-    pictures: dict[str, np.ndarray] = {}
-    for entry in record.get("pictures") or []:
+def _read_images(folder: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The images of one record of the page; those that are gone or damaged are left out."""
+    images: dict[str, np.ndarray] = {}
+    for entry in record.get("images") or []:
         try:
             label, url = entry
             path = (folder / unquote(url, errors="surrogateescape")).resolve()
             if path.is_relative_to(folder.resolve()):
-                pictures[str(label)] = read_image(path, bits=8)
+                images[str(label)] = read_image(path, bits=8)
         except (UserError, OSError, TypeError, ValueError):
             continue
-    return pictures
+    return images
 
 
 def _epoch(record: Mapping[str, Any]) -> int:

@@ -16,7 +16,7 @@ FLUSH_SECONDS = 10
 
 
 class TensorBoardLogger:
-    """Writes the curves and pictures; the x axis is samples.
+    """Writes the curves and images; the x axis is samples.
 
     Args:
         folder: the event files' folder.
@@ -50,9 +50,9 @@ class TensorBoardLogger:
         """Takes notice of an event."""
         if event.kind in ("losses", "validation"):
             self._add_values(event.kind, event.samples, event.values)
-        elif event.kind == "pictures":
-            for name, picture in event.pictures.items():
-                self._writer.add_image(f"pictures/{name}", picture, event.samples, dataformats="HWC")
+        elif event.kind == "images":
+            for name, image in event.images.items():
+                self._writer.add_image(f"images/{name}", image, event.samples, dataformats="HWC")
         elif event.kind == "end":
             self._writer.close()
 

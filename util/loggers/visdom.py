@@ -5,8 +5,8 @@ points are added, the server compares the old window with the new one, which tak
 whole window (0.5 s and 0.07 s for nine curves of 5000 points); and what is always drawn whole is right whatever was
 lost.
 
-There is no log of what could not be sent. Visdom's own offline log would hold every picture once more and could not
-drop what a resumed training repeats; `metrics.jsonl` and the training page's pictures are on disk anyway, and
+There is no log of what could not be sent. Visdom's own offline log would hold every image once more and could not
+drop what a resumed training repeats; `metrics.jsonl` and the training page's images are on disk anyway, and
 `scripts/visdom_replay.py` sends them.
 """
 

@@ -20,7 +20,7 @@ import visdom
 from util.loggers.board import AVERAGE, About, Board, Chart, Shot, Window
 
 TIMEOUT = 3.0  # seconds to connect, and seconds without an answer
-LONGEST_SIDE = 768  # pixels of a picture that is sent
+LONGEST_SIDE = 768  # pixels of an image that is sent
 
 
 class VisdomError(Exception):
@@ -85,7 +85,7 @@ class VisdomClient(visdom.Visdom):
         elif isinstance(content, Shot):
             title = f"{content.label}, {content.samples} samples"
             pixels = _at_most(content.pixels, LONGEST_SIDE)
-            # No size of the window: the page would go back to it, from the user's own, with every new picture.
+            # No size of the window: the page would go back to it, from the user's own, with every new image.
             options = {"title": title, "width": None, "height": None}
             self.image(pixels.transpose(2, 0, 1), win=window, opts=options)
         else:

@@ -22,7 +22,7 @@ FINISH_SECONDS = 5
 
 
 class WandbLogger:
-    """Sends the curves and pictures to one run on Weights & Biases; the x axis is samples.
+    """Sends the curves and images to one run on Weights & Biases; the x axis is samples.
 
     Args:
         folder: the run's folder; W&B's own files go to its sub-folder `wandb`.
@@ -74,7 +74,7 @@ class WandbLogger:
         if step >= self._run.step:  # what a resumed run repeats is there already
             content: dict[str, Any] = {"samples": event.samples, "epoch": event.epoch}
             content |= {f"{event.kind}/{name}": value for name, value in event.values.items()}
-            content |= {f"pictures/{name}": wandb.Image(picture) for name, picture in event.pictures.items()}
+            content |= {f"images/{name}": wandb.Image(image) for name, image in event.images.items()}
             self._run.log(content, step=step)
 
 

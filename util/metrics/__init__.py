@@ -1,4 +1,4 @@
-"""Quality measures of a fused picture, batched: (B, 1 or 3, H, W) in [0, 255] → (B,) in float64."""
+"""Quality measures of a fused image, batched: (B, 1 or 3, H, W) in [0, 255] → (B,) in float64."""
 
 from util.metrics.catalogue import METRICS, definition, describe
 from util.metrics.compute import compute_metrics

@@ -68,7 +68,7 @@ def describe(name: str) -> tuple[Better, str]:
     """
     base, _, convention = name.partition("@")
     if name.endswith(REFERENCE_SUFFIX) and base in REFERENCE_METRICS:
-        return "higher", "against the reference picture, mean over the channels"
+        return "higher", "against the reference image, mean over the channels"
     metric, _ = definition(name)
     if convention:
         return metric.better, f"{metric.title}; {metric.conventions[convention].text}"

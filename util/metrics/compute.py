@@ -1,4 +1,4 @@
-"""Metrics of fused pictures by their names."""
+"""Metrics of fused images by their names."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def compute_metrics(
     metrics: Sequence[str] | None = None,
     reference: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Measures fused pictures against their sources, and against a reference where there is one.
+    """Measures fused images against their sources, and against a reference where there is one.
 
     Colour is measured on its luma in whole levels (see `Scene`), except against a reference: there on all channels.
-    What is undefined (the correlation with a constant picture, a window larger than the picture) is NaN; only MEF_SSIM
+    What is undefined (the correlation with a constant image, a window larger than the image) is NaN; only MEF_SSIM
     is -inf where its windows do not fit, as it is published.
 
     Args:
@@ -34,7 +34,7 @@ def compute_metrics(
         fused: (B, 1 or 3, H, W) in [0, 255].
         metrics: names as in `METRICS`, with another convention as `name@convention`, and of `REFERENCE_METRICS` as
             `name@reference`; all of `METRICS`, and with a reference those too, if None.
-        reference: of the shape of `fused`, in [0, 255]: what the fused pictures should be.
+        reference: of the shape of `fused`, in [0, 255]: what the fused images should be.
 
     Returns:
         Name → (B,) in float64, in the order asked for, on the device of `fused`.
@@ -50,7 +50,7 @@ def compute_metrics(
         describe(name)  # refuses unknown names before any work
     against_reference = [name for name in metrics if name.endswith(REFERENCE_SUFFIX)]
     if against_reference and reference is None:
-        raise ValueError(f"{against_reference[0]} without a reference picture")
+        raise ValueError(f"{against_reference[0]} without a reference image")
     _check(fused, sources, reference)
     parts: dict[str, list[Tensor]] = {name: [] for name in metrics}
     for part in _parts(fused):
@@ -67,14 +67,14 @@ def compute_metrics(
 def _check(fused: Tensor, sources: Sequence[Tensor], reference: Tensor | None) -> None:
     """Checks what the parts of a batch would not show."""
     if fused.ndim != 4 or not fused.numel():
-        raise ValueError(f"a fused picture of shape {tuple(fused.shape)}: must be (B, 1 or 3, H, W)")
+        raise ValueError(f"a fused image of shape {tuple(fused.shape)}: must be (B, 1 or 3, H, W)")
     for source in sources:
         if source.ndim != 4 or (len(source), *source.shape[2:]) != (len(fused), *fused.shape[2:]):
-            shapes = f"{tuple(source.shape)} of a source and {tuple(fused.shape)} of the fused picture"
+            shapes = f"{tuple(source.shape)} of a source and {tuple(fused.shape)} of the fused image"
             raise ValueError(f"{shapes}: must be equal but for the channels")
     if reference is not None:
         if reference.shape != fused.shape:
-            shapes = f"{tuple(reference.shape)} of the reference and {tuple(fused.shape)} of the fused picture"
+            shapes = f"{tuple(reference.shape)} of the reference and {tuple(fused.shape)} of the fused image"
             raise ValueError(f"{shapes}: must be equal")
         low, high = reference.aminmax()
         if not (low >= 0 and high <= PEAK):  # NaN is refused, too
@@ -82,8 +82,8 @@ def _check(fused: Tensor, sources: Sequence[Tensor], reference: Tensor | None) -
 
 
 def _parts(fused: Tensor) -> Iterator[slice]:
-    """The batch in parts that are measured together; each picture's values are the same in any of them."""
-    # A joint histogram is as large as this, however small the picture.
+    """The batch in parts that are measured together; each image's values are the same in any of them."""
+    # A joint histogram is as large as this, however small the image.
     pixels = max(LEVELS**2, fused.shape[-2] * fused.shape[-1])
     size = max(1, _PIXELS_TOGETHER.get(fused.device.type, _PIXELS_TOGETHER_ELSEWHERE) // pixels)
     for start in range(0, len(fused), size):

@@ -13,16 +13,16 @@ from util.metrics.scene import PEAK, Scene
 
 def _pearson(x: Tensor, y: Tensor) -> Tensor:
     """Pearson's correlation of (B, H, W) with (B, H, W): (B,), NaN where one is constant."""
-    x, y = (picture.flatten(1) - picture.flatten(1).mean(1, keepdim=True) for picture in (x, y))
+    x, y = (image.flatten(1) - image.flatten(1).mean(1, keepdim=True) for image in (x, y))
     norms = torch.linalg.vector_norm(x, dim=1) * torch.linalg.vector_norm(y, dim=1)
     return torch.linalg.vecdot(x, y) / norms
 
 
 def cc(scene: Scene) -> Tensor:
-    """Correlation coefficient, the mean over the sources of Pearson's correlation with the fused picture.
+    """Correlation coefficient, the mean over the sources of Pearson's correlation with the fused image.
 
     Returns:
-        (B,) in [-1, 1]; NaN where a picture is constant.
+        (B,) in [-1, 1]; NaN where an image is constant.
     """
     return torch.stack([_pearson(source, scene.fused) for source in scene.sources]).mean(0)
 
@@ -30,11 +30,11 @@ def cc(scene: Scene) -> Tensor:
 def scd(scene: Scene) -> Tensor:
     """Sum of the correlations of differences (Aslantas, Bendes, 2015): corr(F-B, A) + corr(F-A, B).
 
-    What a source gave to the fused picture is the fused picture less the mean of all other sources: with two, less the
+    What a source gave to the fused image is the fused image less the mean of all other sources: with two, less the
     other one.
 
     Returns:
-        (B,) in [-N, N]; NaN where a source is constant, or that difference is, as when the fused picture is a source.
+        (B,) in [-N, N]; NaN where a source is constant, or that difference is, as when the fused image is a source.
     """
     total = torch.stack(scene.sources).sum(0)
     # (N-1) times the difference, which correlates alike: whole numbers, so that a constant one is known as such.
@@ -51,7 +51,7 @@ def mse(scene: Scene, peak: float = PEAK) -> Tensor:
     """Mean squared error, the mean over the sources.
 
     Args:
-        scene: the pictures.
+        scene: the images.
         peak: the largest value that a level can have.
 
     Returns:
@@ -74,7 +74,7 @@ def psnr(scene: Scene) -> Tensor:
     """Peak signal-to-noise ratio 10 log10(255² / MSE) in dB, of the mean squared error over all sources.
 
     Returns:
-        (B,), 0 or more; infinite where all pictures are equal.
+        (B,), 0 or more; infinite where all images are equal.
     """
     return _decibels(PEAK**2, mse(scene))
 
@@ -145,7 +145,7 @@ METRICS: tuple[Metric, ...] = (
         text="in dB, peak 255, of the MSE over all sources",
         source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
         conventions={
-            "fused_peak": Convention(_psnr_fused_peak, "the peak is the fused picture's largest level: CDDFuse"),
+            "fused_peak": Convention(_psnr_fused_peak, "the peak is the fused image's largest level: CDDFuse"),
             "unit_error": Convention(
                 _psnr_unit_error,
                 "peak 255 with the error of levels from 0 to 1, 48.13 dB more: Tang's scripts, IVIF_ZOO",

@@ -1,7 +1,7 @@
 """Feature mutual information of Haghighat, Aghagolzadeh and Seyedarabi (2011); fast version: Haghighat, Razian (2014).
 
 Every 3 x 3 window of a feature map becomes a distribution over its nine positions. What the joint distribution of a
-source's and the fused picture's window would be nobody can see: it is taken between independence and the extreme that
+source's and the fused image's window would be nobody can see: it is taken between independence and the extreme that
 the marginals allow (Fréchet's bound), as far as the correlation of the two says.
 """
 
@@ -22,7 +22,7 @@ from util.metrics.scene import Scene
 SIDE = 3
 POSITIONS = SIDE**2
 _WINDOWS_TOGETHER = {"cpu": 1 << 13}
-"""How many windows of a picture are measured together, by the kind of device.
+"""How many windows of an image are measured together, by the kind of device.
 
 On a CPU so few that their distributions of 9 numbers stay in its cache.
 """
@@ -31,25 +31,25 @@ _TINY = 1e-300
 """Makes 0 log 0 a 0 and changes no other logarithm."""
 
 Feature = Callable[[Tensor], Tensor]
-"""Picture (B, H, W) → features of the same shape."""
+"""Image (B, H, W) → features of the same shape."""
 
 
-def pixels(picture: Tensor) -> Tensor:
+def pixels(image: Tensor) -> Tensor:
     """The levels themselves."""
-    return picture
+    return image
 
 
-def gradient(picture: Tensor) -> Tensor:
+def gradient(image: Tensor) -> Tensor:
     """Central differences towards larger columns, one-sided at the borders."""
-    return torch.gradient(picture, dim=-1)[0]
+    return torch.gradient(image, dim=-1)[0]
 
 
-def dct(picture: Tensor) -> Tensor:
-    """The orthonormal discrete cosine transform (type 2) of the whole picture."""
-    # The mean apart, so that all other coefficients of a constant picture are 0 instead of rounding.
-    mean = picture.mean((1, 2))
-    cosines = _dct_along(_dct_along(picture - mean[:, None, None], -1), -2)
-    cosines[:, 0, 0] = mean * math.sqrt(picture[0].numel())
+def dct(image: Tensor) -> Tensor:
+    """The orthonormal discrete cosine transform (type 2) of the whole image."""
+    # The mean apart, so that all other coefficients of a constant image are 0 instead of rounding.
+    mean = image.mean((1, 2))
+    cosines = _dct_along(_dct_along(image - mean[:, None, None], -1), -2)
+    cosines[:, 0, 0] = mean * math.sqrt(image[0].numel())
     return cosines
 
 
@@ -118,7 +118,7 @@ def _information(x: _Distributions, f: _Distributions, flat_are_alike: bool) -> 
 
     Args:
         x: windows of a source.
-        f: windows of the fused picture.
+        f: windows of the fused image.
         flat_are_alike: the correlation of two flat windows is 1, not 0.
     """
     covariance = (x.centred * f.centred).sum(0)
@@ -161,11 +161,11 @@ def _scores(sources: list[Tensor], fused: Tensor, published: bool) -> Tensor:
 def fmi(scene: Scene, feature: Feature = gradient, published: bool = False) -> Tensor:
     """Feature mutual information: the mean over the windows and the sources.
 
-    A window scores 2 I / (E(p) + E(q)) of its distributions in the source and in the fused picture, and 1 where the two
+    A window scores 2 I / (E(p) + E(q)) of its distributions in the source and in the fused image, and 1 where the two
     are identical before they are stretched.
 
     Args:
-        scene: the pictures.
+        scene: the images.
         feature: what the windows show.
         published: as the published code has it: two flat windows correlate perfectly instead of not at all, and from
             the first source whose window differs on, a source's window is tested for identity with the fused one after
@@ -177,7 +177,7 @@ def fmi(scene: Scene, feature: Feature = gradient, published: bool = False) -> T
     batch, height, width = scene.fused.shape
     if min(height, width) < SIDE:
         return scene.same(torch.nan)
-    maps = [feature(picture) for picture in scene.pictures]
+    maps = [feature(image) for image in scene.images]
     together = _WINDOWS_TOGETHER.get(scene.fused.device.type, _WINDOWS_TOGETHER_ELSEWHERE)
     rows = max(1, together // (batch * width))
     total = scene.same(0)
@@ -200,7 +200,7 @@ METRICS: tuple[Metric, ...] = (
         source="Haghighat, Aghagolzadeh, Seyedarabi, Comput. Electr. Eng. 37, 2011; Haghighat, Razian, AICT, 2014",
         conventions={
             "pixels": Convention(partial(fmi, feature=pixels), "the features are the levels"),
-            "dct": Convention(partial(fmi, feature=dct), "the features are the cosine transform of the whole picture"),
+            "dct": Convention(partial(fmi, feature=dct), "the features are the cosine transform of the whole image"),
             "published": Convention(partial(fmi, published=True), f"{_QUIRKS}: Tang's scripts"),
             "pixels_published": Convention(
                 partial(fmi, feature=pixels, published=True),

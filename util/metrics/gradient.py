@@ -1,4 +1,4 @@
-"""Metrics of what the fused picture keeps of the sources' gradients: Qabf, QG, Nabf, QSF."""
+"""Metrics of what the fused image keeps of the sources' gradients: Qabf, QG, Nabf, QSF."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _NOTHING = 1e-5
 
 
 def _gradient(scene: Scene, index: int, border: Border) -> tuple[Tensor, Tensor, Tensor]:
-    """Sobel's derivatives of `scene.pictures[index]` towards columns and rows, and their magnitude."""
-    gx, gy = sobel(scene.pictures[index], border)
+    """Sobel's derivatives of `scene.images[index]` towards columns and rows, and their magnitude."""
+    gx, gy = sobel(scene.images[index], border)
     return gx, gy, magnitude(gx, gy)
 
 
@@ -90,8 +90,8 @@ def qg(scene: Scene) -> Tensor:
     """Gradient preservation as Liu's toolbox has it: the mean over pixels of each pixel's weighted mean.
 
     q = 1 / (1 + exp(-10 (r - 0.5))) * 1 / (1 + exp(-20 (d - 0.75))) with directions modulo pi, and 1e-5 for a gradient
-    of zero. That number gets into the fused picture's gradient only after the first source has been compared, so that
-    the order of the sources matters a little where the fused picture is flat.
+    of zero. That number gets into the fused image's gradient only after the first source has been compared, so that
+    the order of the sources matters a little where the fused image is flat.
 
     Args:
         scene: N >= 2 sources; a pixel's mean is over all of them, the second and later ones being compared alike.
@@ -115,15 +115,15 @@ def qg(scene: Scene) -> Tensor:
 
 
 def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> Tensor:
-    """Fusion artefacts: what gradient the fused picture has of its own (Petrović, Xydeas, ICCV, 2005).
+    """Fusion artefacts: what gradient the fused image has of its own (Petrović, Xydeas, ICCV, 2005).
 
     As Shreyamsha Kumar (2013) publishes it: Sobel / 8 with the mirrored border, losses 1 - q weighted by
-    g^1.5, counted where the fused picture's gradient exceeds that of every source.
+    g^1.5, counted where the fused image's gradient exceeds that of every source.
 
     Args:
         scene: N >= 2 sources; numerator and denominator are sums over all of them.
         weak: the weight of a source's gradient below 2.
-        first_as_fused: scores the first source as if it were fused from the others and the fused picture.
+        first_as_fused: scores the first source as if it were fused from the others and the fused image.
 
     Returns:
         (B,), from 0 to 1; NaN where a side is a single pixel (no mirrored border), or where all weights are zero.
@@ -176,13 +176,13 @@ def qsf(scene: Scene) -> Tensor:
     return (fused - reference) / reference
 
 
-def _difference(picture: Tensor, direction: int) -> Tensor:
+def _difference(image: Tensor, direction: int) -> Tensor:
     """A pixel minus its left, upper, upper left or upper right neighbour, for directions 0 to 3."""
     neighbours = (
-        (picture[..., 1:], picture[..., :-1]),
-        (picture[..., 1:, :], picture[..., :-1, :]),
-        (picture[..., 1:, 1:], picture[..., :-1, :-1]),
-        (picture[..., 1:, :-1], picture[..., :-1, 1:]),
+        (image[..., 1:], image[..., :-1]),
+        (image[..., 1:, :], image[..., :-1, :]),
+        (image[..., 1:, 1:], image[..., :-1, :-1]),
+        (image[..., 1:, :-1], image[..., :-1, 1:]),
     )
     pixel, neighbour = neighbours[direction]
     return pixel - neighbour
@@ -226,7 +226,7 @@ METRICS: tuple[Metric, ...] = (
             ),
             "swapped": Convention(
                 partial(nabf, first_as_fused=True),
-                "the first source scored as if fused from the others and the fused picture, as Tang's script calls it",
+                "the first source scored as if fused from the others and the fused image, as Tang's script calls it",
             ),
         },
     ),

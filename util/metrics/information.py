@@ -1,8 +1,8 @@
-"""What histograms of the sources and the fused picture tell about each other. Paper and formula stand at each metric.
+"""What histograms of the sources and the fused image tell about each other. Paper and formula stand at each metric.
 
-Of the pictures stretched to the full range, N(X), many definitions take their histograms. Stretching gives each level
+Of the images stretched to the full range, N(X), many definitions take their histograms. Stretching gives each level
 another one of its own, hence changes no entropy and no mutual information: only where marginals are exchanged does it
-matter. What stays of it is that a picture of one level other than 0 has no range: the metric is undefined, NaN.
+matter. What stays of it is that an image of one level other than 0 has no range: the metric is undefined, NaN.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TE_ORDER = 1.85
 
 
 def _all(scene: Scene) -> list[int]:
-    """The indices of all pictures, the fused one last."""
+    """The indices of all images, the fused one last."""
     return [*range(len(scene.sources)), FUSED]
 
 
@@ -32,12 +32,12 @@ def _entropy(scene: Scene, index: int) -> Tensor:
 
 
 def _information(scene: Scene, first: int, second: int, merged: bool = False) -> Tensor:
-    """Mutual information of two pictures, the sum of h(k,l) log2(h(k,l) / (p(k) r(l))), in bits: (B,)."""
+    """Mutual information of two images, the sum of h(k,l) log2(h(k,l) / (p(k) r(l))), in bits: (B,)."""
     h = scene.once(joint_histogram, first, second)
     p, r = scene.once(histogram, first), scene.once(histogram, second)
     if merged:
         h, p, r = _merge_last(_merge_last(h, 1), 2), _merge_last(p, 1), _merge_last(r, 1)
-    # Unlike E(X) + E(Y) - E(X,Y), exactly 0 with a constant picture.
+    # Unlike E(X) + E(Y) - E(X,Y), exactly 0 with a constant image.
     ratio = torch.where(h > 0, h / (p[:, :, None] * r[:, None, :]), 1)
     return (h * ratio.log2_()).flatten(1).sum(1)
 
@@ -50,17 +50,17 @@ def _merge_last(shares: Tensor, dim: int) -> Tensor:
 
 
 def _with_sources(scene: Scene) -> Tensor:
-    """The mutual information of the fused picture with every source: (N, B)."""
+    """The mutual information of the fused image with every source: (N, B)."""
     return torch.stack([scene.once(_information, index, FUSED) for index in range(len(scene.sources))])
 
 
 def _entropies(scene: Scene) -> Tensor:
-    """Of all pictures, the fused one last: (N + 1, B)."""
+    """Of all images, the fused one last: (N + 1, B)."""
     return torch.stack([scene.once(_entropy, index) for index in _all(scene)])
 
 
 def _where_stretchable(scene: Scene, value: Tensor) -> Tensor:
-    """Returns (B,) with NaN for scenes with a picture of one level other than 0."""
+    """Returns (B,) with NaN for scenes with an image of one level other than 0."""
     for index in _all(scene):
         flat = (scene.once(histogram, index)[:, 1:] == 1).any(1)
         value = value.masked_fill(flat, torch.nan)
@@ -71,7 +71,7 @@ def mi(scene: Scene, base: float = 2) -> Tensor:
     """Mutual information (Qu, Zhang, Yan, 2002): the sum over the sources of I(X;F).
 
     Args:
-        scene: the pictures.
+        scene: the images.
         base: of the logarithm.
 
     Returns:
@@ -99,7 +99,7 @@ def qmi(scene: Scene) -> Tensor:
     """Normalised mutual information (Hossny, Nahavandi, Creighton, 2008): the sum of 2 I(X;F) / (E(X) + E(F)).
 
     Returns:
-        (B,) in [0, N]; NaN where a picture is constant other than black, or source and fused picture are both black.
+        (B,) in [0, N]; NaN where an image is constant other than black, or source and fused image are both black.
     """
     entropies = scene.once(_entropies)
     ratios = scene.once(_with_sources) / (entropies[:-1] + entropies[-1])
@@ -107,17 +107,17 @@ def qmi(scene: Scene) -> Tensor:
 
 
 def _stretched_levels(scene: Scene, index: int) -> Tensor:
-    """What stretching makes of the 256 levels: (B, 256) in int64; of no meaning for levels outside of the picture."""
-    low, high = (extreme.flatten(1) for extreme in extremes(scene.pictures[index]))
+    """What stretching makes of the 256 levels: (B, 256) in int64; of no meaning for levels outside of the image."""
+    low, high = (extreme.flatten(1) for extreme in extremes(scene.images[index]))
     levels = torch.arange(LEVELS, dtype=low.dtype, device=low.device)
     return stretch(levels, low, high).nan_to_num(0).clamp(0, LEVELS - 1).long()
 
 
 def _tsallis(scene: Scene, first: int, second: int, order: float, exchanged: bool) -> Tensor:
-    """Tsallis mutual information of order q of two stretched pictures: (B,).
+    """Tsallis mutual information of order q of two stretched images: (B,).
 
     T_q = (1 - sum h(k,l)^q (p(k) r(l))^(1-q)) / (1 - q) over cells with p(k) r(l) > 0, where h is the joint histogram
-    and p, r are its marginals; exchanged, p(k) is the second picture's share of level k and r(l) the first one's of l.
+    and p, r are its marginals; exchanged, p(k) is the second image's share of level k and r(l) the first one's of l.
     """
     powers = scene.once(joint_histogram, first, second) ** order
     p, r = scene.once(histogram, first), scene.once(histogram, second)
@@ -139,15 +139,15 @@ def _tsallis_with_sources(scene: Scene, order: float, exchanged: bool) -> Tensor
 def qte(scene: Scene, exchanged: bool = True) -> Tensor:
     """Tsallis mutual information of order 0.43137, normalised (Cvejic, Canagarajah, Bull, 2006; Nava et al., 2007).
 
-    (T_q(A,F) + T_q(B,F)) / (E(A)^q + E(B)^q + T_q(A,B)) of stretched pictures. With N sources the sums run over all of
+    (T_q(A,F) + T_q(B,F)) / (E(A)^q + E(B)^q + T_q(A,B)) of stretched images. With N sources the sums run over all of
     them, and T_q(A,B) becomes N/2 times the mean over their pairs, so that every part of the ratio grows alike.
 
     Args:
-        scene: the pictures.
+        scene: the images.
         exchanged: the marginals of each joint histogram are exchanged, the programming error of the published code.
 
     Returns:
-        (B,); NaN where a picture is constant other than black.
+        (B,); NaN where an image is constant other than black.
     """
     count = len(scene.sources)
     entropies = scene.once(_entropies)[:-1] ** QTE_ORDER
@@ -161,11 +161,11 @@ def te(scene: Scene, exchanged: bool = True) -> Tensor:
     """Tsallis mutual information of order 1.85, the sum over the sources (Cvejic, Canagarajah, Bull, 2006).
 
     Args:
-        scene: the pictures, which are stretched.
+        scene: the images, which are stretched.
         exchanged: the marginals of each joint histogram are exchanged, the programming error of the published code.
 
     Returns:
-        (B,); NaN where a picture is constant other than black.
+        (B,); NaN where an image is constant other than black.
     """
     return _where_stretchable(scene, _tsallis_with_sources(scene, TE_ORDER, exchanged))
 
@@ -174,12 +174,12 @@ def qncie(scene: Scene) -> Tensor:
     """Non-linear correlation information entropy (Wang, Shen, Jin, 2008).
 
     1 + sum (e/M) log256(e/M) over the eigenvalues e of the M x M matrix of mutual information in base 256 between all
-    M = N + 1 pictures, with ones on its diagonal. Of many sources an eigenvalue may be negative; it counts as 0.
+    M = N + 1 images, with ones on its diagonal. Of many sources an eigenvalue may be negative; it counts as 0.
 
     Returns:
-        (B,) in [0, 1], of two sources from 0.802; NaN where a picture is constant other than black.
+        (B,) in [0, 1], of two sources from 0.802; NaN where an image is constant other than black.
     """
-    count = len(scene.pictures)
+    count = len(scene.images)
     matrix = torch.eye(count, dtype=torch.float64, device=scene.fused.device).repeat(len(scene.fused), 1, 1)
     for x, y in combinations(_all(scene), 2):
         matrix[:, x, y] = matrix[:, y, x] = scene.once(_information, x, y) / math.log2(LEVELS)
@@ -190,7 +190,7 @@ def qncie(scene: Scene) -> Tensor:
 def ce(scene: Scene) -> Tensor:
     """Cross entropy (Bulanon et al., 2009): the mean over the sources of sum h_X log2(h_X / h_F).
 
-    Levels that the fused picture lacks are left out, so it may be negative and is no divergence.
+    Levels that the fused image lacks are left out, so it may be negative and is no divergence.
 
     Returns:
         (B,); 0 where the histograms are equal.
@@ -204,9 +204,9 @@ def ce(scene: Scene) -> Tensor:
     return total / len(scene.sources)
 
 
-_CORRECTED = "with each picture's own histogram, as the paper has it"
+_CORRECTED = "with each image's own histogram, as the paper has it"
 _EXCHANGED = (
-    "the published code takes each picture's histogram for the other's, which changes the value completely; "
+    "the published code takes each image's histogram for the other's, which changes the value completely; "
     "{}@corrected is sound"
 )
 
@@ -220,7 +220,7 @@ METRICS: tuple[Metric, ...] = (
         text="in bits, 256 levels, sum over the sources",
         source="Qu, Zhang, Yan, Electron. Lett. 38, 2002",
         conventions={
-            # VIFB stretches the pictures to the full range first: other levels, the same information.
+            # VIFB stretches the images to the full range first: other levels, the same information.
             "nats": Convention(partial(mi, base=math.e), "in nats: CDDFuse, VIFB"),
             "overflow": Convention(
                 _mi_overflow,
@@ -275,7 +275,7 @@ METRICS: tuple[Metric, ...] = (
         measure=ce,
         better="lower",
         range="not bounded; 0 if equal",
-        text="mean over the sources; levels that the fused picture lacks are left out",
+        text="mean over the sources; levels that the fused image lacks are left out",
         source="Bulanon et al., Biosyst. Eng. 103, 2009",
     ),
 )

@@ -11,32 +11,32 @@ from util.metrics.scene import LEVELS, PEAK, Scene
 
 
 def codes(scene: Scene, index: int) -> Tensor:
-    """The levels of a picture as numbers of bins: (B, H W) in int64.
+    """The levels of an image as numbers of bins: (B, H W) in int64.
 
     Args:
-        scene: the pictures.
-        index: of `scene.pictures`.
+        scene: the images.
+        index: of `scene.images`.
     """
-    return scene.pictures[index].flatten(1).long()
+    return scene.images[index].flatten(1).long()
 
 
 def histogram(scene: Scene, index: int) -> Tensor:
     """The share of pixels at each level: (B, 256) of sum 1.
 
     Args:
-        scene: the pictures.
-        index: of `scene.pictures`.
+        scene: the images.
+        index: of `scene.images`.
     """
     return _shares(scene.once(codes, index), LEVELS)
 
 
 def joint_histogram(scene: Scene, first: int, second: int) -> Tensor:
-    """The share of pixels with level k in one picture and l in the other: (B, 256, 256) at [:, k, l], of sum 1.
+    """The share of pixels with level k in one image and l in the other: (B, 256, 256) at [:, k, l], of sum 1.
 
     Args:
-        scene: the pictures.
-        first: index of `scene.pictures`, that of the rows.
-        second: index of `scene.pictures`, that of the columns.
+        scene: the images.
+        first: index of `scene.images`, that of the rows.
+        second: index of `scene.images`, that of the columns.
     """
     pairs = scene.once(codes, first) * LEVELS + scene.once(codes, second)
     return _shares(pairs, LEVELS**2).unflatten(1, (LEVELS, LEVELS))
@@ -60,9 +60,9 @@ def entropy(shares: Tensor) -> Tensor:
     return torch.special.entr(shares).flatten(1).sum(1) / math.log(2)
 
 
-def extremes(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest value of each picture (B, H, W): (B, 1, 1) each."""
-    low, high = picture.flatten(1).aminmax(dim=1)
+def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest value of each image (B, H, W): (B, 1, 1) each."""
+    low, high = image.flatten(1).aminmax(dim=1)
     return low[:, None, None], high[:, None, None]
 
 
@@ -71,11 +71,11 @@ def stretch(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
     Args:
         values: what to map.
-        low: the picture's lowest value, of a shape that fits.
+        low: the image's lowest value, of a shape that fits.
         high: its highest one.
 
     Returns:
-        Of the shape of `values`: black pictures unchanged; NaN for pictures of another constant, which have no range.
+        Of the shape of `values`: black images unchanged; NaN for images of another constant, which have no range.
     """
     span = torch.where(high == 0, PEAK, high - low)
     return (values - low).div_(span).mul_(PEAK).add_(0.5).floor_()

@@ -15,15 +15,15 @@ WAVELENGTHS = tuple(3 * 2.1**index for index in range(4))
 BANDWIDTH = 0.55
 SPREAD = pi / 7.2
 _REMEMBERED_PIXELS = 1 << 22
-"""The largest pictures whose filters are remembered: they hold 80 bytes per pixel."""
+"""The largest images whose filters are remembered: they hold 80 bytes per pixel."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """The filters for pictures of one size.
+    """The filters for images of one size.
 
     The response to a filter is complex: its real part is that to the filter's part that is even in the frequency, its
-    imaginary part that to -i times the odd part. Both turn the spectrum of a real picture into that of a real response,
+    imaginary part that to -i times the odd part. Both turn the spectrum of a real image into that of a real response,
     of which half of the frequencies are enough. A filter is a radial times an angular factor, which are stored at the
     frequencies of `rfft2` and at their negatives, in order to make the even and the odd part from them.
 
@@ -49,11 +49,11 @@ class Bank:
 
 
 def bank(height: int, width: int, device: torch.device) -> Bank:
-    """The filters for pictures of a size; those of the last size are remembered, unless they are large.
+    """The filters for images of a size; those of the last size are remembered, unless they are large.
 
     Args:
-        height: of the pictures; filters for a single row or column are NaN, since the grid has no spacing there.
-        width: of the pictures.
+        height: of the images; filters for a single row or column are NaN, since the grid has no spacing there.
+        width: of the images.
         device: where they are wanted.
     """
     make = _remembered if height * width <= _REMEMBERED_PIXELS else _make

@@ -1,4 +1,4 @@
-"""Measures pictures in memory, by the names of metrics that people type."""
+"""Measures images in memory, by the names of metrics that people type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from util.errors import UserError
-from util.images.image_io import Picture
+from util.images.image_io import Image
 from util.metrics import METRICS, REFERENCE_METRICS, REFERENCE_SUFFIX, compute_metrics
 from util.suggest import suggest
 
@@ -20,14 +20,14 @@ Values = dict[str, float]
 """Metric → value."""
 
 
-def measure_picture(
-    sources: Sequence[Picture], fused: Picture, metrics: Sequence[str], reference: Picture | None = None
+def measure_image(
+    sources: Sequence[Image], fused: Image, metrics: Sequence[str], reference: Image | None = None
 ) -> Values:
-    """Measures one fused picture; metrics against a reference are left out where there is none.
+    """Measures one fused image; metrics against a reference are left out where there is none.
 
     Args:
         sources: (H, W, 3) or (H, W), 8 or 16 bits.
-        fused: a picture of that size.
+        fused: an image of that size.
         metrics: see `compute_metrics`.
         reference: what it should be.
     """
@@ -38,10 +38,10 @@ def measure_picture(
     return {name: float(value) for name, value in found.items()}
 
 
-def as_levels(picture: Picture) -> Tensor:
-    """A picture (H, W, 3) or (H, W) as levels from 0 to 255, (1, 3, H, W); those of 16 bits between whole levels."""
-    levels = picture.astype(np.float32)
-    if picture.dtype == np.uint16:
+def as_levels(image: Image) -> Tensor:
+    """An image (H, W, 3) or (H, W) as levels from 0 to 255, (1, 3, H, W); those of 16 bits between whole levels."""
+    levels = image.astype(np.float32)
+    if image.dtype == np.uint16:
         levels /= 257
     planes = np.broadcast_to(levels[..., None], (*levels.shape, 3)) if levels.ndim == 2 else levels
     return torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1)))[None]
@@ -52,7 +52,7 @@ def parse_metrics(text: str, *, reference: bool = True) -> list[str]:
 
     Args:
         text: the value.
-        reference: whether there is a reference picture.
+        reference: whether there is a reference image.
 
     Raises:
         UserError: a metric that does not exist, or that needs a reference; all, none or quick beside other names.
@@ -69,7 +69,7 @@ def parse_metrics(text: str, *, reference: bool = True) -> list[str]:
         if name in words:
             raise UserError(f"--metrics {text}: {name!r} stands alone, as in --metrics {name}, or name metrics only")
         if name in against_reference and not reference:
-            raise UserError(f"--metrics {text}: {name} needs to know what the picture should be: give --reference DIR")
+            raise UserError(f"--metrics {text}: {name} needs to know what the image should be: give --reference DIR")
         if name not in known:
             near = suggest(name, known) or f": there are {', '.join(METRICS)}, all, none and quick"
             raise UserError(f"--metrics {text}: no metric is called {name!r}{near}")

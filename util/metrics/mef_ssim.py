@@ -1,4 +1,4 @@
-"""MEF-SSIM: the structural similarity of a fused picture with the structure that its sources' patches together have."""
+"""MEF-SSIM: the structural similarity of a fused image with the structure that its sources' patches together have."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def mef_ssim(scene: Scene, scales: int = 3) -> Tensor:
     score = scene.same(1)
     for scale, weight in enumerate(weights):
         if scale:
-            moments = Moments([_halved(picture) for picture in moments.pictures])
+            moments = Moments([_halved(image) for image in moments.images])
         score *= _similarity_to_patches(moments).pow(weight / sum(weights))
     return score
 
 
-def _halved(picture: Tensor) -> Tensor:
+def _halved(image: Tensor) -> Tensor:
     """Means of 2x2 blocks; an odd last line is repeated."""
-    bottom, right = (size % 2 for size in picture.shape[-2:])
-    return functional.avg_pool2d(functional.pad(picture, (0, right, 0, bottom), mode="replicate"), 2)
+    bottom, right = (size % 2 for size in image.shape[-2:])
+    return functional.avg_pool2d(functional.pad(image, (0, right, 0, bottom), mode="replicate"), 2)
 
 
 def _similarity_to_patches(moments: Moments) -> Tensor:
@@ -61,12 +61,12 @@ def _similarity_to_patches(moments: Moments) -> Tensor:
     s = scale sum_k a_k (x_k - mu_k) is linear in the sources, so all of its moments are sums of theirs.
 
     Args:
-        moments: of the sources and the fused picture.
+        moments: of the sources and the fused image.
 
     Returns:
         (B,).
     """
-    patches = Moments(moments.pictures[:-1], uniform(_SIDE))
+    patches = Moments(moments.images[:-1], uniform(_SIDE))
     contrasts, factors = _weights(patches)
     strongest = reduce(torch.maximum, contrasts)
     # Squared norms of s beside e^2 that are rounding errors mean no structure, as in flat patches.
@@ -84,7 +84,7 @@ def _similarity_to_patches(moments: Moments) -> Tensor:
 
 def _weights(patches: Moments) -> tuple[list[Tensor], list[Tensor]]:
     """The norms e_k of the sources' patches without their means, and the factors a_k = w_k / e_k of these."""
-    sources = range(len(patches.pictures))
+    sources = range(len(patches.images))
     norms = [patches.variance(k).clamp(min=0).mul_(_PIXELS).sqrt_() for k in sources]
     ones = [torch.ones_like(norm) for norm in norms]
     together = _variance_of_sum(patches, ones).clamp_(min=0).mul_(_PIXELS).sqrt_()

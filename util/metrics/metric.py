@@ -29,7 +29,7 @@ class Convention:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of a fused picture and its sources.
+    """A metric of a fused image and its sources.
 
     Attributes:
         name: the column's name.

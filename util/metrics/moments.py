@@ -25,56 +25,56 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 class Moments:
-    """Moments of some pictures in sliding windows, each computed when it is first asked for.
+    """Moments of some images in sliding windows, each computed when it is first asked for.
 
     Covariances are population covariances, E[XY] - E[X] E[Y]: in float64 and for levels from 0 to 255 right to 1e-10,
     and exact in black windows.
 
     Args:
-        pictures: (B, H, W) each, in float64. They are numbered as in a list; the number of one is always to be written
+        images: (B, H, W) each, in float64. They are numbered as in a list; the number of one is always to be written
             in the same way, from the front or from the back.
         weights: of the separable window, of sum 1; an odd number of them.
-        border: what lies outside of the pictures.
+        border: what lies outside of the images.
         floor: variances and covariances up to this size become exactly 0: rounding errors of flat windows.
     """
 
     def __init__(
         self,
-        pictures: Sequence[Tensor],
+        images: Sequence[Tensor],
         weights: tuple[float, ...] = WINDOW,
         border: Border = "valid",
         floor: float = 0.0,
     ) -> None:
-        self.pictures = pictures
+        self.images = images
         self._weights = weights
         self._border = border
         self._floor = floor
         self._known: dict[Hashable, Tensor] = {}
 
     def fit(self) -> bool:
-        """Tells whether the pictures hold a window at all."""
-        return self._border != "valid" or min(self.pictures[0].shape[-2:]) >= len(self._weights)
+        """Tells whether the images hold a window at all."""
+        return self._border != "valid" or min(self.images[0].shape[-2:]) >= len(self._weights)
 
-    def mean(self, picture: int) -> Tensor:
-        """Returns (B, H', W'): the windows' means of a picture."""
-        return self._once(("mean", picture), lambda: self._average(self.pictures[picture]))
+    def mean(self, image: int) -> Tensor:
+        """Returns (B, H', W'): the windows' means of an image."""
+        return self._once(("mean", image), lambda: self._average(self.images[image]))
 
-    def variance(self, picture: int) -> Tensor:
-        """Returns (B, H', W'): the windows' variances of a picture; rounding may leave them just below 0."""
-        return self.covariance(picture, picture)
+    def variance(self, image: int) -> Tensor:
+        """Returns (B, H', W'): the windows' variances of an image; rounding may leave them just below 0."""
+        return self.covariance(image, image)
 
     def covariance(self, first: int, second: int) -> Tensor:
-        """Returns (B, H', W'): the windows' covariances of two pictures."""
+        """Returns (B, H', W'): the windows' covariances of two images."""
 
         def compute() -> Tensor:
-            product = self._average(self.pictures[first] * self.pictures[second])
+            product = self._average(self.images[first] * self.images[second])
             product.addcmul_(self.mean(first), self.mean(second), value=-1)
             return functional.hardshrink(product, self._floor) if self._floor else product
 
         return self._once(("covariance", *sorted((first, second))), compute)
 
     def structure(self, first: int, second: int, c2: float = C2) -> Tensor:
-        """Returns (B, H', W') in [-1, 1]: the contrast and structure terms of the similarity of two pictures."""
+        """Returns (B, H', W') in [-1, 1]: the contrast and structure terms of the similarity of two images."""
 
         def compute() -> Tensor:
             energy = (self.variance(first) + self.variance(second)).add_(c2)
@@ -83,7 +83,7 @@ class Moments:
         return self._once(("structure", first, second, c2), compute)
 
     def similarity(self, first: int, second: int, c1: float = C1, c2: float = C2) -> Tensor:
-        """Returns (B, H', W') in [-1, 1]: the structural similarity of two pictures."""
+        """Returns (B, H', W') in [-1, 1]: the structural similarity of two images."""
 
         def compute() -> Tensor:
             x, y = self.mean(first), self.mean(second)
@@ -92,8 +92,8 @@ class Moments:
 
         return self._once(("similarity", first, second, c1, c2), compute)
 
-    def _average(self, picture: Tensor) -> Tensor:
-        return average(picture, self._weights, self._border)
+    def _average(self, image: Tensor) -> Tensor:
+        return average(image, self._weights, self._border)
 
     def _once(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         if key not in self._known:
@@ -104,12 +104,12 @@ class Moments:
 def window_moments(
     scene: Scene, weights: tuple[float, ...] = WINDOW, border: Border = "valid", floor: float = 0.0
 ) -> Moments:
-    """The moments of a scene's pictures; the same object for the same window."""
+    """The moments of a scene's images; the same object for the same window."""
     return scene.once(_moments, weights, border, floor)
 
 
 def _moments(scene: Scene, weights: tuple[float, ...], border: Border, floor: float) -> Moments:
-    return Moments(scene.pictures, weights, border, floor)
+    return Moments(scene.images, weights, border, floor)
 
 
 def mean_over_pixels(values: Tensor) -> Tensor:
@@ -118,16 +118,16 @@ def mean_over_pixels(values: Tensor) -> Tensor:
 
 
 def scales(finest: Moments) -> Iterator[Moments]:
-    """The moments of pictures at the five scales of MS-SSIM, the finest first.
+    """The moments of images at the five scales of MS-SSIM, the finest first.
 
     Between scales stands the mean of 2x2 blocks; an odd side gets a line of zeros before its first and after its last.
     """
     yield finest
-    pictures = finest.pictures
+    images = finest.images
     for _ in SCALE_WEIGHTS[1:]:
-        odd = [size % 2 for size in pictures[0].shape[-2:]]
-        pictures = [functional.avg_pool2d(picture, 2, padding=odd) for picture in pictures]
-        yield Moments(pictures)
+        odd = [size % 2 for size in images[0].shape[-2:]]
+        images = [functional.avg_pool2d(image, 2, padding=odd) for image in images]
+        yield Moments(images)
 
 
 def multiscale_similarity(pyramid: Sequence[Moments], first: int, second: int) -> Tensor:
@@ -135,7 +135,7 @@ def multiscale_similarity(pyramid: Sequence[Moments], first: int, second: int) -
 
     Args:
         pyramid: from `scales`; a window must fit into the coarsest.
-        first: number of a picture.
+        first: number of an image.
         second: number of another.
 
     Returns:

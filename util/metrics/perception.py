@@ -1,7 +1,7 @@
 """Measures after models of human vision: QCV of Chen and Varshney, QCB of Chen and Blum.
 
-Both look at pictures stretched to the full range, N(X), through a contrast sensitivity function: an isotropic filter in
-the frequency domain. Pictures of one level other than 0 cannot be stretched: then both are undefined, NaN.
+Both look at images stretched to the full range, N(X), through a contrast sensitivity function: an isotropic filter in
+the frequency domain. Images of one level other than 0 cannot be stretched: then both are undefined, NaN.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ Sensitivity = Callable[[Tensor], Tensor]
 
 
 def _stretched(scene: Scene, index: int, unit: float) -> Tensor:
-    """N(X / unit) of `scene.pictures[index]`: (B, H, W)."""
-    picture = scene.pictures[index] / unit
-    return stretch(picture, *extremes(picture))
+    """N(X / unit) of `scene.images[index]`: (B, H, W)."""
+    image = scene.images[index] / unit
+    return stretch(image, *extremes(image))
 
 
 def _frequencies(scene: Scene, degrees: float) -> Tensor:
     """The distance from frequency 0, for half of the spectrum: (H, W // 2 + 1).
 
     sqrt((u W / degrees)² + (v H / degrees)²) of frequencies u, v that are 1 at the Nyquist frequency: u W = 2 k for k
-    waves in the picture's width.
+    waves in the image's width.
     """
     height, width = scene.fused.shape[1:]
     options = {"dtype": torch.float64, "device": scene.fused.device}
@@ -44,9 +44,9 @@ def _frequencies(scene: Scene, degrees: float) -> Tensor:
     return (rows.square() + columns.square()).sqrt() * (2 / degrees)
 
 
-def _seen(picture: Tensor, gain: Tensor) -> Tensor:
-    """A picture (B, H, W) filtered by a real, even gain (H, W // 2 + 1)."""
-    return torch.fft.irfft2(torch.fft.rfft2(picture) * gain, s=picture.shape[1:])
+def _seen(image: Tensor, gain: Tensor) -> Tensor:
+    """An image (B, H, W) filtered by a real, even gain (H, W // 2 + 1)."""
+    return torch.fft.irfft2(torch.fft.rfft2(image) * gain, s=image.shape[1:])
 
 
 def _mannos_sakrison(scene: Scene) -> Tensor:
@@ -59,10 +59,10 @@ def _difference_of_gaussians(scene: Scene) -> Tensor:
     return torch.exp(-((r / 15.3870) ** 2)) - 0.7622 * torch.exp(-((r / 1.3456) ** 2))
 
 
-def _blocks(picture: Tensor) -> Tensor:
+def _blocks(image: Tensor) -> Tensor:
     """Means of blocks of 16 x 16 pixels from the top left, (B, H, W) → (B, h, w); zeros fill up the last ones."""
-    height, width = picture.shape[1:]
-    whole = functional.pad(picture, (0, -width % BLOCK, 0, -height % BLOCK))
+    height, width = image.shape[1:]
+    whole = functional.pad(image, (0, -width % BLOCK, 0, -height % BLOCK))
     return functional.avg_pool2d(whole, BLOCK)
 
 
@@ -70,10 +70,10 @@ def qcv(scene: Scene) -> Tensor:
     """Error that a viewer sees, in blocks weighted by the sources' saliency (Chen, Varshney, 2007).
 
     The sum over sources and blocks of L_X D_X, over that of L_X: D_X is the mean squared difference of source and fused
-    picture filtered by the sensitivity of Mannos and Sakrison, L_X the sum of the fifth powers of Sobel's gradient.
+    image filtered by the sensitivity of Mannos and Sakrison, L_X the sum of the fifth powers of Sobel's gradient.
 
     Returns:
-        (B,), 0 or more; NaN where a picture is constant other than black, or no source has a gradient.
+        (B,), 0 or more; NaN where an image is constant other than black, or no source has a gradient.
     """
     gain = _mannos_sakrison(scene)
     fused = scene.once(_stretched, FUSED, 1)
@@ -93,9 +93,9 @@ def _density(sigma: float) -> tuple[float, ...]:
     return tuple(math.exp(-(k**2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma) for k in range(-15, 16))
 
 
-def _masked_contrast(picture: Tensor, gain: Tensor) -> Tensor:
+def _masked_contrast(image: Tensor, gain: Tensor) -> Tensor:
     """Peli's local contrast after masking, (B, H, W) → (B, H, W), 0 or more."""
-    seen = _seen(picture, gain)
+    seen = _seen(image, gain)
     contrast = average(seen, _density(2), "zero").div_(average(seen, _density(4), "zero")).sub_(1).abs_()
     squares = contrast.square()
     return contrast.mul_(squares).div_(squares.add_(0.0001))
@@ -104,15 +104,15 @@ def _masked_contrast(picture: Tensor, gain: Tensor) -> Tensor:
 def qcb(scene: Scene, unit: float = 1) -> Tensor:
     """How much of the sources' contrast is preserved (Chen, Blum, 2009).
 
-    The mean over the pixels of the sum over the sources of P_X² Q_X / sum P_X²: P is the masked contrast of a picture
+    The mean over the pixels of the sum over the sources of P_X² Q_X / sum P_X²: P is the masked contrast of an image
     filtered by a difference of Gaussians, Q_X = min(P_X, P_F) / max(P_X, P_F).
 
     Args:
-        scene: the pictures.
+        scene: the images.
         unit: what levels are divided by before they are stretched.
 
     Returns:
-        (B,) in [0, 1]; NaN where a picture is constant other than black, or a pixel has no contrast at all.
+        (B,) in [0, 1]; NaN where an image is constant other than black, or a pixel has no contrast at all.
     """
     gain = _difference_of_gaussians(scene)
     fused = _masked_contrast(scene.once(_stretched, FUSED, unit), gain)
@@ -132,7 +132,7 @@ METRICS: tuple[Metric, ...] = (
         measure=qcv,
         better="lower",
         range="0 and more",
-        text="stretched pictures, blocks of 16 x 16",
+        text="stretched images, blocks of 16 x 16",
         source="Chen, Varshney, Inf. Fusion 8, 2007",
     ),
     Metric(
@@ -141,7 +141,7 @@ METRICS: tuple[Metric, ...] = (
         measure=qcb,
         better="higher",
         range="0 to 1",
-        text="stretched pictures, difference of Gaussians",
+        text="stretched images, difference of Gaussians",
         source="Chen, Blum, Image Vis. Comput. 27, 2009",
         conventions={
             "div255": Convention(

@@ -1,4 +1,4 @@
-"""A metric of what the fused picture keeps of the sources' phase congruency: QP."""
+"""A metric of what the fused image keeps of the sources' phase congruency: QP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Features(NamedTuple):
 def qp(scene: Scene) -> Tensor:
     """Preservation of phase congruency (Zhao, Laganière, Liu, 2007; features of Kovesi, 1999).
 
-    For each of three feature maps, the local correlation of the fused picture's map with that of a source, or with the
+    For each of three feature maps, the local correlation of the fused image's map with that of a source, or with the
     map that takes at each pixel the source of the largest congruency: the largest of those correlations, averaged over
     the pixels where any source has a feature. The score is the product over the three maps.
 
@@ -44,10 +44,10 @@ def qp(scene: Scene) -> Tensor:
 
     Returns:
         (B,), about 0 to 1; NaN where no source has a feature, where a side is a single pixel, or where amplitudes of
-        the fused picture vanish. The latter is a constant picture of a size whose Fourier transform has no rounding
-        errors; for other sizes the score of a constant picture is meaningless, and close to 1.
+        the fused image vanish. The latter is a constant image of a size whose Fourier transform has no rounding
+        errors; for other sizes the score of a constant image is meaningless, and close to 1.
     """
-    *sources, fused = phase_congruency(scene.pictures)
+    *sources, fused = phase_congruency(scene.images)
     masks = [(source.congruency > _FEATURE).double() for source in sources]
     # Moments are NaN where amplitudes vanish; there is no feature there.
     candidates = [
@@ -67,7 +67,7 @@ def qp(scene: Scene) -> Tensor:
 
 
 def _largest_correlation(maps: Sequence[Tensor], masks: Sequence[Tensor], fused: Tensor) -> Tensor:
-    """The largest of the local correlations of maps with the fused picture's, each 0 outside of its mask."""
+    """The largest of the local correlations of maps with the fused image's, each 0 outside of its mask."""
     mean_fused = average(fused, _WINDOW, "zero")
     variance_fused = average(fused * fused, _WINDOW, "zero").addcmul_(mean_fused, mean_fused, value=-1)
     largest = torch.full_like(fused, -torch.inf)
@@ -81,18 +81,18 @@ def _largest_correlation(maps: Sequence[Tensor], masks: Sequence[Tensor], fused:
     return largest
 
 
-def phase_congruency(pictures: Sequence[Tensor]) -> list[Features]:
+def phase_congruency(images: Sequence[Tensor]) -> list[Features]:
     """Phase congruency over 4 scales and 6 orientations, with Kovesi's log-Gabor filters and noise threshold.
 
     Args:
-        pictures: (B, H, W) each, all of one size.
+        images: (B, H, W) each, all of one size.
 
     Returns:
-        Of each picture its features.
+        Of each image its features.
     """
-    height, width = pictures[0].shape[-2:]
-    filters = bank(height, width, pictures[0].device)
-    sums = [_Sums(picture) for picture in pictures]
+    height, width = images[0].shape[-2:]
+    filters = bank(height, width, images[0].device)
+    sums = [_Sums(image) for image in images]
     for orientation, angle in enumerate(ORIENTATIONS):
         pairs = filters.filters(orientation)
         for each in sums:
@@ -101,13 +101,13 @@ def phase_congruency(pictures: Sequence[Tensor]) -> list[Features]:
 
 
 class _Sums:
-    """What is summed over the orientations of a picture, (B, H, W)."""
+    """What is summed over the orientations of an image, (B, H, W)."""
 
-    def __init__(self, picture: Tensor) -> None:
-        self._spectrum = torch.fft.rfft2(picture)
+    def __init__(self, image: Tensor) -> None:
+        self._spectrum = torch.fft.rfft2(image)
         self._turned = self._spectrum * -1j
-        self._size = picture.shape[-2:]
-        self._energy, self._amplitude, self._xx, self._yy, self._xy = (torch.zeros_like(picture) for _ in range(5))
+        self._size = image.shape[-2:]
+        self._energy, self._amplitude, self._xx, self._yy, self._xy = (torch.zeros_like(image) for _ in range(5))
 
     def add(self, angle: float, filters: Sequence[tuple[Tensor, Tensor]], noise: Tensor) -> None:
         """Adds an orientation.

@@ -35,12 +35,12 @@ def qw(scene: Scene) -> Tensor:
 
 
 def qw_edge(scene: Scene) -> Tensor:
-    """`qw` of the pictures' Prewitt magnitudes."""
+    """`qw` of the images' Prewitt magnitudes."""
     return _score(scene, scene.once(_edge_moments), weighted=True)
 
 
 def qe(scene: Scene) -> Tensor:
-    """`qw` of the pictures times `qw` of their edges to the power 1 (ibid., eq. 6)."""
+    """`qw` of the images times `qw` of their edges to the power 1 (ibid., eq. 6)."""
     return qw(scene) * qw_edge(scene)
 
 
@@ -66,12 +66,12 @@ def _score(scene: Scene, moments: Moments, weighted: bool) -> Tensor:
 
 
 def _edge_moments(scene: Scene) -> Moments:
-    return Moments([_prewitt(picture) for picture in scene.pictures])
+    return Moments([_prewitt(image) for image in scene.images])
 
 
-def _prewitt(picture: Tensor) -> Tensor:
+def _prewitt(image: Tensor) -> Tensor:
     """Magnitude of Prewitt's derivatives, zeros lying outside: (B, H, W) → (B, H, W)."""
-    wide = extend(picture, 1, "zero")
+    wide = extend(image, 1, "zero")
     columns = wide[..., :-2, :] + wide[..., 1:-1, :] + wide[..., 2:, :]
     rows = wide[..., :-2] + wide[..., 1:-1] + wide[..., 2:]
     return magnitude(columns[..., 2:] - columns[..., :-2], rows[..., 2:, :] - rows[..., :-2, :])
@@ -98,7 +98,7 @@ METRICS: tuple[Metric, ...] = (
         range="-1 to 1",
         text=f"{_WINDOW_TEXT}; saliency is the largest variance",
         source=_PAPER,
-        conventions={"edge": Convention(qw_edge, "of Prewitt magnitudes instead of pictures (MEFB's Qw)")},
+        conventions={"edge": Convention(qw_edge, "of Prewitt magnitudes instead of images (MEFB's Qw)")},
     ),
     Metric(
         name="QE",
@@ -106,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
         measure=qe,
         better="higher",
         range="-1 to 1",
-        text="QW of the pictures times QW of their Prewitt magnitudes",
+        text="QW of the images times QW of their Prewitt magnitudes",
         source=_PAPER,
         conventions={"squared": Convention(lambda scene: qw_edge(scene).square(), "QW@edge squared (thfylsty)")},
     ),

@@ -1,4 +1,4 @@
-"""Metrics against a known target picture."""
+"""Metrics against a known target image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def psnr(fused: Tensor, target: Tensor) -> Tensor:
         target: the same shape.
 
     Returns:
-        (B,) in float64; infinite where the pictures are equal.
+        (B,) in float64; infinite where the images are equal.
     """
     error = (fused.double() - target.double()).square().flatten(1).mean(1)
     return 10 * torch.log10(PEAK**2 / error)
@@ -35,7 +35,7 @@ def ssim(fused: Tensor, target: Tensor) -> Tensor:
         target: the same shape.
 
     Returns:
-        (B,) in float64, 1 where the pictures are equal; NaN where a side is below 11 pixels: no window fits.
+        (B,) in float64, 1 where the images are equal; NaN where a side is below 11 pixels: no window fits.
     """
     moments = _moments(fused, target)
     if not moments.fit():
@@ -51,7 +51,7 @@ def ms_ssim(fused: Tensor, target: Tensor) -> Tensor:
         target: the same shape.
 
     Returns:
-        (B,) in float64, the mean over channels, 1 where the pictures are equal; NaN where a side is below 161 pixels:
+        (B,) in float64, the mean over channels, 1 where the images are equal; NaN where a side is below 161 pixels:
         no window fits at the coarsest scale.
     """
     pyramid = list(scales(_moments(fused, target)))
@@ -61,8 +61,8 @@ def ms_ssim(fused: Tensor, target: Tensor) -> Tensor:
 
 
 def _moments(fused: Tensor, target: Tensor) -> Moments:
-    """The moments of the channels, as pictures of one batch."""
-    return Moments([picture.double().flatten(0, 1) for picture in (fused, target)])
+    """The moments of the channels, as images of one batch."""
+    return Moments([image.double().flatten(0, 1) for image in (fused, target)])
 
 
 def _mean_over_channels(values: Tensor, fused: Tensor) -> Tensor:
@@ -75,6 +75,6 @@ def _undefined(fused: Tensor) -> Tensor:
 
 
 REFERENCE_METRICS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"PSNR": psnr, "SSIM": ssim, "MS_SSIM": ms_ssim}
-"""Metrics that compare with a known sharp picture: name → function(fused, target). Higher is better for all."""
+"""Metrics that compare with a known sharp image: name → function(fused, target). Higher is better for all."""
 REFERENCE_SUFFIX = "@reference"
 """What follows their names in tables where the metrics against sources stand beside them."""

@@ -1,4 +1,4 @@
-"""The pictures that metrics look at, as the definitions want them: grey, whole levels, float64."""
+"""The images that metrics look at, as the definitions want them: grey, whole levels, float64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 LEVELS = 256
 PEAK = 255.0
 FUSED = -1
-"""The index of the fused picture in `Scene.pictures`; the sources have 0, 1, ..."""
+"""The index of the fused image in `Scene.images`; the sources have 0, 1, ..."""
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Scene:
     """The sources of some scenes and what was fused from them.
 
     Colour becomes luma, Y = floor((299 R + 587 G + 114 B + 500) / 1000), and every value the nearest whole level, since
-    the definitions are of 8-bit grey pictures. Whole levels are what makes Sobel sums, histograms and ties exact.
+    the definitions are of 8-bit grey images. Whole levels are what makes Sobel sums, histograms and ties exact.
 
     Args:
         sources: two or more of (B, 1 or 3, H, W) in [0, 255].
@@ -36,18 +36,18 @@ class Scene:
 
     def __init__(self, sources: Sequence[Tensor], fused: Tensor) -> None:
         if len(sources) < 2:
-            raise ValueError(f"{len(sources)} sources: at least two belong to a fused picture")
+            raise ValueError(f"{len(sources)} sources: at least two belong to a fused image")
         self.fused = grey_levels(fused)
         self.sources = [grey_levels(source) for source in sources]
         for source in self.sources:
             if source.shape != self.fused.shape:
-                shapes = f"{tuple(source.shape)} of a source and {tuple(self.fused.shape)} of the fused picture"
+                shapes = f"{tuple(source.shape)} of a source and {tuple(self.fused.shape)} of the fused image"
                 raise ValueError(f"(B, H, W) {shapes}: must be equal")
         self._known: dict[tuple[Any, ...], Any] = {}
 
     @property
-    def pictures(self) -> list[Tensor]:
-        """The sources and, last, the fused picture: (B, H, W) each."""
+    def images(self) -> list[Tensor]:
+        """The sources and, last, the fused image: (B, H, W) each."""
         return [*self.sources, self.fused]
 
     def once(self, compute: Callable[..., T], *args: Any) -> T:
@@ -67,25 +67,25 @@ class Scene:
         self._known.clear()
 
     def same(self, value: float) -> Tensor:
-        """Returns (B,) in float64 filled with a value, for what has one answer whatever the pictures hold."""
+        """Returns (B,) in float64 filled with a value, for what has one answer whatever the images hold."""
         return torch.full(self.fused.shape[:1], value, dtype=torch.float64, device=self.fused.device)
 
 
-def grey_levels(picture: Tensor) -> Tensor:
-    """Returns a picture as grey levels.
+def grey_levels(image: Tensor) -> Tensor:
+    """Returns an image as grey levels.
 
     Args:
-        picture: (B, 1 or 3, H, W) in [0, 255], of any type.
+        image: (B, 1 or 3, H, W) in [0, 255], of any type.
 
     Returns:
         (B, H, W) in float64, whole numbers.
 
     Raises:
-        ValueError: another shape, an empty picture, or values outside [0, 255].
+        ValueError: another shape, an empty image, or values outside [0, 255].
     """
-    if picture.ndim != 4 or picture.shape[1] not in (1, 3) or not picture.numel():
-        raise ValueError(f"a picture of shape {tuple(picture.shape)}: must be (B, 1 or 3, H, W)")
-    levels = (picture.double() + 0.5).floor()
+    if image.ndim != 4 or image.shape[1] not in (1, 3) or not image.numel():
+        raise ValueError(f"an image of shape {tuple(image.shape)}: must be (B, 1 or 3, H, W)")
+    levels = (image.double() + 0.5).floor()
     low, high = levels.aminmax()
     if not (low >= 0 and high <= PEAK):  # NaN is refused, too
         raise ValueError(f"values from {low.item():g} to {high.item():g}: must be in [0, 255]")

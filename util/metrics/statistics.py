@@ -1,4 +1,4 @@
-"""Statistics of the fused picture alone; the number of sources does not matter. Paper and formula stand at each."""
+"""Statistics of the fused image alone; the number of sources does not matter. Paper and formula stand at each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sf(scene: Scene, over_pixels: bool = False) -> Tensor:
     """Spatial frequency: the root of the mean squares of both first differences, added (Eskicioglu, Fisher, 1995).
 
     Args:
-        scene: the pictures.
+        scene: the images.
         over_pixels: divide both sums by the number of pixels instead of that of differences.
 
     Returns:
@@ -77,8 +77,8 @@ def ei(scene: Scene, border: Border = "replicate") -> Tensor:
     """Edge intensity, the mean magnitude of Sobel's gradient (Rajalingam, Priya, 2018).
 
     Args:
-        scene: the pictures.
-        border: what lies outside of the picture.
+        scene: the images.
+        border: what lies outside of the image.
 
     Returns:
         (B,), 0 or more.

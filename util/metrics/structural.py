@@ -1,4 +1,4 @@
-"""Structural similarity of a fused picture with its sources."""
+"""Structural similarity of a fused image with its sources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ssim(
     Args:
         scene: N >= 2 sources.
         weights: of the separable window.
-        border: what lies outside of the pictures.
+        border: what lies outside of the images.
         peak: the range of values L in C1 = (0.01 L)^2 and C2 = (0.03 L)^2.
         sample: take the sample's covariances, n / (n - 1) times the population's, of a uniform window of n pixels.
 

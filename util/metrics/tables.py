@@ -26,17 +26,17 @@ _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$"
 
 
 def metric_names(rows: Iterable[Mapping[str, float]]) -> list[str]:
-    """The metrics of some pictures, in the order of their first appearance."""
+    """The metrics of some images, in the order of their first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def mean_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Metric → mean over the finite values of some pictures; infinite where all of them are, else NaN."""
+    """Metric → mean over the finite values of some images; infinite where all of them are, else NaN."""
     return {name: _mean(_values(name, rows)) for name in metric_names(rows)}
 
 
 def write_csv(path: Path, labels: Sequence[str], rows: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> None:
-    """Writes one line per picture, values with 12 significant digits.
+    """Writes one line per image, values with 12 significant digits.
 
     Args:
         path: the file.
@@ -60,7 +60,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """Metric → mean and standard deviation (n - 1 below the line) over the finite values, direction and definition.
 
-    One picture that is equal to its reference has an infinite PSNR, so what is not finite is left out, and counted.
+    One image that is equal to its reference has an infinite PSNR, so what is not finite is left out, and counted.
     Where all values are the same infinity, it is the mean.
     """
     summary = {}
@@ -78,7 +78,7 @@ def write_latex(path: Path, methods: Mapping[str, Sequence[Mapping[str, float]]]
 
     Args:
         path: the file.
-        methods: method → metric → value of every picture.
+        methods: method → metric → value of every image.
     """
     names = metric_names(row for rows in methods.values() for row in rows)
     heading = [f"{_escape(name)} {_ARROWS[describe(name)[0]]}" for name in names]

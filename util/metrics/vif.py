@@ -1,4 +1,4 @@
-"""Visual information fidelity in the pixel domain: the share of the sources' information that the fused picture has."""
+"""Visual information fidelity in the pixel domain: the share of the sources' information that the fused image has."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def viff(scene: Scene) -> Tensor:
     information are weighted 1, 0, 0.15, 1.
 
     Returns:
-        (B,) from 0, 1 where all pictures are equal; above where F has more contrast; NaN where a side is below 41
+        (B,) from 0, 1 where all images are equal; above where F has more contrast; NaN where a side is below 41
         pixels: a scale is empty.
     """
     if len(scene.once(_scales)) < len(_VIFF_WEIGHTS):
@@ -94,13 +94,13 @@ def _weaker(first: _Channel, second: _Channel) -> _Channel:
 
 
 def _scales(scene: Scene) -> list[Moments]:
-    """The moments of the pictures at those scales that a window fits into, the finest first."""
+    """The moments of the images at those scales that a window fits into, the finest first."""
     scales: list[Moments] = []
-    pictures = scene.pictures
+    images = scene.images
     for window in _WINDOWS:
-        if scales:  # then a larger window has fitted into the pictures: this one does
-            pictures = [average(picture, window)[..., ::2, ::2].contiguous() for picture in pictures]
-        moments = Moments(pictures, window)
+        if scales:  # then a larger window has fitted into the images: this one does
+            images = [average(image, window)[..., ::2, ::2].contiguous() for image in images]
+        moments = Moments(images, window)
         if not moments.fit():
             break
         scales.append(moments)
@@ -109,7 +109,7 @@ def _scales(scene: Scene) -> list[Moments]:
 
 def _channel(scene: Scene, scale: int, source: int) -> _Channel:
     moments = scene.once(_scales)[scale]
-    variance, seen = (functional.threshold(moments.variance(picture), _TINY, 0) for picture in (source, FUSED))
+    variance, seen = (functional.threshold(moments.variance(image), _TINY, 0) for image in (source, FUSED))
     covariance = moments.covariance(source, FUSED)
     gain = (covariance / (variance + _TINY)).mul_((variance * seen).sign_()).clamp_(min=0)
     return _Channel(gain, (seen - gain * covariance).clamp_(min=_TINY), variance)

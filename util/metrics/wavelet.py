@@ -1,4 +1,4 @@
-"""A metric of what the fused picture keeps of the sources' wavelet details: QM."""
+"""A metric of what the fused image keeps of the sources' wavelet details: QM."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from util.metrics.metric import Metric
 from util.metrics.scene import Scene
 
 
-def _haar(picture: Tensor) -> tuple[Tensor, list[Tensor]]:
+def _haar(image: Tensor) -> tuple[Tensor, list[Tensor]]:
     """One level of the orthonormal Haar transform; an odd last row or column is left out.
 
     Returns:
-        The coarse picture and the three bands of details, (B, H // 2, W // 2) each.
+        The coarse image and the three bands of details, (B, H // 2, W // 2) each.
     """
-    height, width = picture.shape[-2] // 2 * 2, picture.shape[-1] // 2 * 2
-    top, bottom = picture[..., 0:height:2, :width], picture[..., 1:height:2, :width]
+    height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
+    top, bottom = image[..., 0:height:2, :width], image[..., 1:height:2, :width]
     rows_coarse, rows_fine = top + bottom, top - bottom
     left, right = slice(0, None, 2), slice(1, None, 2)
     coarse = (rows_coarse[..., left] + rows_coarse[..., right]).div_(2)
@@ -40,10 +40,10 @@ def qm(scene: Scene) -> Tensor:
     Returns:
         (B,), from 0 to 3; NaN where a side is below 4 pixels, or where the sources have no details at a scale.
     """
-    pictures = scene.pictures
+    images = scene.images
     product = scene.same(1)
     for exponent in (2 / 3, 1 / 3):
-        coarse, details = zip(*map(_haar, pictures), strict=True)
+        coarse, details = zip(*map(_haar, images), strict=True)
         *sources, fused = details
         kept, weight = scene.same(0), scene.same(0)
         for bands in sources:
@@ -54,7 +54,7 @@ def qm(scene: Scene) -> Tensor:
             kept += (closeness * energy).flatten(1).sum(1)
             weight += energy.flatten(1).sum(1)
         product *= (kept / weight) ** exponent
-        pictures = list(coarse)
+        images = list(coarse)
     return product
 
 

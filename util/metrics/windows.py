@@ -1,4 +1,4 @@
-"""Sliding windows and derivatives, as sums of shifted pictures: on a CPU several times faster than convolutions."""
+"""Sliding windows and derivatives, as sums of shifted images: on a CPU several times faster than convolutions."""
 
 from __future__ import annotations
 
@@ -31,54 +31,54 @@ def uniform(size: int) -> tuple[float, ...]:
     return (1 / size,) * size
 
 
-def extend(picture: Tensor, margin: int, border: Border) -> Tensor:
-    """Returns a picture with `margin` more pixels on each of its four sides.
+def extend(image: Tensor, margin: int, border: Border) -> Tensor:
+    """Returns an image with `margin` more pixels on each of its four sides.
 
     Args:
-        picture: (B, H, W).
+        image: (B, H, W).
         margin: below H and W where the border is "reflect".
         border: what lies outside; "valid" adds nothing.
     """
     if border == "valid":
-        return picture
+        return image
     mode = {"zero": "constant"}.get(border, border)
-    return functional.pad(picture, (margin,) * 4, mode=mode)
+    return functional.pad(image, (margin,) * 4, mode=mode)
 
 
-def average(picture: Tensor, weights: tuple[float, ...], border: Border = "valid") -> Tensor:
+def average(image: Tensor, weights: tuple[float, ...], border: Border = "valid") -> Tensor:
     """Correlates with the separable window weights x weights.
 
     Args:
-        picture: (B, H, W), at least as large as the window where the border is "valid".
+        image: (B, H, W), at least as large as the window where the border is "valid".
         weights: symmetric, an odd number of them.
-        border: what lies outside of the picture.
+        border: what lies outside of the image.
 
     Returns:
         (B, H, W), or where the border is "valid" smaller by `len(weights) - 1`.
     """
-    picture = extend(picture, len(weights) // 2, border)
-    return _along(_along(picture, weights, -2), weights, -1)
+    image = extend(image, len(weights) // 2, border)
+    return _along(_along(image, weights, -2), weights, -1)
 
 
-def _along(picture: Tensor, weights: tuple[float, ...], dim: int) -> Tensor:
-    size = picture.shape[dim] - len(weights) + 1
-    total = picture.narrow(dim, 0, size) * weights[0]
+def _along(image: Tensor, weights: tuple[float, ...], dim: int) -> Tensor:
+    size = image.shape[dim] - len(weights) + 1
+    total = image.narrow(dim, 0, size) * weights[0]
     for offset in range(1, len(weights)):
-        total.add_(picture.narrow(dim, offset, size), alpha=weights[offset])
+        total.add_(image.narrow(dim, offset, size), alpha=weights[offset])
     return total
 
 
-def sobel(picture: Tensor, border: Border) -> tuple[Tensor, Tensor]:
+def sobel(image: Tensor, border: Border) -> tuple[Tensor, Tensor]:
     """Sobel's derivatives towards larger columns and larger rows: exact for whole levels.
 
     Args:
-        picture: (B, H, W).
+        image: (B, H, W).
         border: what lies outside.
 
     Returns:
         Two of (B, H, W), from -1020 to 1020 for levels in [0, 255].
     """
-    wide = extend(picture, 1, border)
+    wide = extend(image, 1, border)
     columns = wide[..., :-2, :] + wide[..., 2:, :]
     columns.add_(wide[..., 1:-1, :], alpha=2)
     rows = wide[..., :-2] + wide[..., 2:]

@@ -1,4 +1,4 @@
-"""The page of a comparison of methods: who is best, how sure that is, and the pictures behind each number."""
+"""The page of a comparison of methods: who is best, how sure that is, and the images behind each number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from util.report.comparison_tables import (
     pair_table,
     value_columns,
 )
-from util.report.page import fact_list, new_page, page_header, picture_url, render_page, script_json
+from util.report.page import fact_list, image_url, new_page, page_header, render_page, script_json
 from util.report.verdict import count_text, verdict
 from util.statistics.ranking import CONFIDENCE, Overall, SetRanking
 from util.statistics.significance import ALPHA
@@ -37,8 +37,8 @@ _DIGITS = 7  # of the values that the page's script shows; the tables on disk ha
 
 
 @dataclass(frozen=True)
-class ScenePictures:
-    """The pictures of one scene; paths are relative to the page, with forward slashes.
+class ComparedImages:
+    """The images of one scene; paths are relative to the page, with forward slashes.
 
     Attributes:
         fused: (M,) of each method, in their order.
@@ -58,12 +58,12 @@ class ComparedSet:
     Attributes:
         name: any text.
         ranking: what its values say.
-        pictures: (P,) of each scene, in the order of `ranking.of.pictures`.
+        images: (P,) of each scene, in the order of `ranking.of.images`.
     """
 
     name: str
     ranking: SetRanking
-    pictures: Sequence[ScenePictures]
+    images: Sequence[ComparedImages]
 
 
 def write_comparison_page(
@@ -76,7 +76,7 @@ def write_comparison_page(
     metrics: Mapping[str, MetricText],
     notes: Sequence[str] = (),
 ) -> None:
-    """Writes the page, whole or not at all. It is one file that refers to nothing but the pictures.
+    """Writes the page, whole or not at all. It is one file that refers to nothing but the images.
 
     Args:
         path: the page; its folder is made when missing.
@@ -88,7 +88,7 @@ def write_comparison_page(
         notes: remarks, shown above the tables.
 
     Raises:
-        ValueError: when a picture's path is absolute or leaves the page's folder.
+        ValueError: when an image's path is absolute or leaves the page's folder.
     """
     page = new_page(title, STYLES, SCRIPTS)
     main = page.main.add(tags.main())
@@ -98,7 +98,7 @@ def write_comparison_page(
     main.add(_leaderboard(sets, overall))
     for number, one in enumerate(sets):
         main.add(_set_section(number, one, metrics, alone=len(sets) == 1))
-    main.add(_pictures_section(), _metric_list(sets, metrics), _reading())
+    main.add(_images_section(), _metric_list(sets, metrics), _reading())
     content = [_set_data(one, metrics) for one in sets]
     main.add(tags.script(raw(script_json(content)), type="application/json", id="data"))
     write_text(path, render_page(page))
@@ -140,36 +140,36 @@ def _set_section(number: int, one: ComparedSet, metrics: Mapping[str, MetricText
 
 
 def _extent(ranking: SetRanking) -> str:
-    return f"{count_text(len(ranking.of.pictures), 'picture')}, {count_text(len(ranking.of.metrics), 'metric')}"
+    return f"{count_text(len(ranking.of.images), 'image')}, {count_text(len(ranking.of.metrics), 'metric')}"
 
 
 def _pair_legend(ranking: SetRanking) -> tags.p:
     pairs, count = ranking.pairs, count_text(len(ranking.of.metrics), "metric")
     legend = tags.p(f"In how many of {count} the row's mean is better than the column's", cls="legend")
-    if pairs.pictures >= pairs.pictures_needed:
+    if pairs.images >= pairs.images_needed:
         legend.add(
-            f"; below, in how many the pictures show a significant difference: better : worse (α\u00a0=\u00a0{ALPHA}, "
+            f"; below, in how many the images show a significant difference: better : worse (α\u00a0=\u00a0{ALPHA}, "
             "corrected for all pairs and metrics)"
         )
-    if pairs.pictures >= pairs.overall_pictures_needed:
+    if pairs.images >= pairs.overall_images_needed:
         legend.add("; ", tags.span("★", cls="star"), " significantly better over all metrics")
     legend.add("; Δ by how much the row's means are better (+) or worse (−), in the median metric.")
-    if pairs.pictures < pairs.pictures_needed:
+    if pairs.images < pairs.images_needed:
         legend.add(
             tags.strong(
-                f" With {count_text(pairs.pictures, 'picture')} no difference in a single metric can be significant "
+                f" With {count_text(pairs.images, 'image')} no difference in a single metric can be significant "
                 "once it is corrected for all pairs and metrics, however large: that takes "
-                f"{pairs.pictures_needed} pictures."
+                f"{pairs.images_needed} images."
             )
         )
     return legend
 
 
-def _pictures_section() -> tags.section:
+def _images_section() -> tags.section:
     """Filled by the script: hundreds of cards per metric would make a heavy page."""
     return tags.section(
-        tags.h2("Pictures behind the numbers"),
-        tags.noscript(tags.p("Scripts, which are switched off, show them here; they lie in the folder pictures.")),
+        tags.h2("Images behind the numbers"),
+        tags.noscript(tags.p("Scripts, which are switched off, show them here; they lie in the folder images.")),
         tags.div(
             tags.label(tags.span("Set", cls="label"), tags.select(id="set"), id="set-label"),
             tags.label(tags.span("Metric", cls="label"), tags.select(id="metric")),
@@ -178,14 +178,14 @@ def _pictures_section() -> tags.section:
                 tags.span("Thumbnails", cls="label"),
                 tags.input_(type="range", id="thumb", min="100", max="640", step="20", value="240"),
             ),
-            tags.span("Click a picture: ", tags.kbd("1"), tags.kbd("2"), tags.kbd("3"), " flip", cls="hint"),
+            tags.span("Click an image: ", tags.kbd("1"), tags.kbd("2"), tags.kbd("3"), " flip", cls="hint"),
             cls="toolbar needs-script",
         ),
         tags.p(id="chosen", cls="legend needs-script"),
         tags.div(id="cards"),
         tags.button("Show more", type="button", id="more", hidden=True),
-        id="pictures",
-        aria_label="Pictures behind the numbers",
+        id="images",
+        aria_label="Images behind the numbers",
     )
 
 
@@ -211,22 +211,22 @@ def _metric_list(sets: Sequence[ComparedSet], metrics: Mapping[str, MetricText])
 
 def _reading() -> tags.details:
     items = {
-        "Mean rank": "In every picture and metric the methods are ranked, 1 for the best; equal values share the mean "
-        "of their ranks, and a method without a value where another has one comes last. Averaged over the pictures, "
+        "Mean rank": "In every image and metric the methods are ranked, 1 for the best; equal values share the mean "
+        "of their ranks, and a method without a value where another has one comes last. Averaged over the images, "
         "then over the metrics.",
-        "Interval": f"Where the mean rank lies in {100 * CONFIDENCE:.0f} % of the resamples: pictures drawn anew, with "
-        "replacement, from the same set (percentile bootstrap). It says what other pictures of this kind could change, "
+        "Interval": f"Where the mean rank lies in {100 * CONFIDENCE:.0f} % of the resamples: images drawn anew, with "
+        "replacement, from the same set (percentile bootstrap). It says what other images of this kind could change, "
         "and nothing of other kinds, nor of the choice of metrics.",
-        "± metrics, ± pictures": "Standard deviation of the mean ranks in the single metrics and in the single "
-        "pictures: a small one means that the method is as good in most of them.",
+        "± metrics, ± images": "Standard deviation of the mean ranks in the single metrics and in the single "
+        "images: a small one means that the method is as good in most of them.",
         "Won": "In how many metrics the method has the best mean value. Over several sets those of each set are added: "
         "a metric that is measured on two sets counts twice.",
         "First in": "The share of the resamples in which the method has the best mean rank of all.",
-        "Significant": "Wilcoxon's signed-rank test over the pictures, two-sided, corrected by Holm's method for all "
+        "Significant": "Wilcoxon's signed-rank test over the images, two-sided, corrected by Holm's method for all "
         "pairs of methods and all metrics of the set together; over all metrics it tests the mean ranks of the single "
-        "pictures, corrected for all pairs. Pictures on which one of the two has no value are left out of the test, "
+        "images, corrected for all pairs. Images on which one of the two has no value are left out of the test, "
         f"while they count as last for the rank. α\u00a0=\u00a0{ALPHA}.",
-        "Means": "Over the pictures where all methods have a finite value: means of the same pictures for all. A "
+        "Means": "Over the images where all methods have a finite value: means of the same images for all. A "
         "method that has none in a metric is left out there. Where values near zero are best they are means of the "
         "distance from zero. A mean and the test may disagree: a few outliers move a mean, and not the test.",
         "!": "A published definition that is known to be defective; it is computed as published, so that values can be "
@@ -236,7 +236,7 @@ def _reading() -> tags.details:
 
 
 def _set_data(one: ComparedSet, metrics: Mapping[str, MetricText]) -> dict[str, Any]:
-    """What the script needs to show the pictures of a set."""
+    """What the script needs to show the images of a set."""
     of = one.ranking.of
     return {
         "name": one.name,
@@ -249,11 +249,11 @@ def _set_data(one: ComparedSet, metrics: Mapping[str, MetricText]) -> dict[str, 
         "scenes": [
             {
                 "name": name,
-                "size": pictures.size,
-                "fused": [picture_url(path) for path in pictures.fused],
-                "others": [[label, picture_url(path)] for label, path in pictures.others.items()],
+                "size": images.size,
+                "fused": [image_url(path) for path in images.fused],
+                "others": [[label, image_url(path)] for label, path in images.others.items()],
             }
-            for name, pictures in zip(of.pictures, one.pictures, strict=True)
+            for name, images in zip(of.images, one.images, strict=True)
         ],
         "values": [[[_plain(value) for value in scene] for scene in method] for method in of.values.tolist()],
         "ranks": [[[_plain(rank) for rank in scene] for scene in method] for method in one.ranking.ranks.tolist()],

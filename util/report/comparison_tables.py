@@ -17,7 +17,7 @@ from util.statistics.ranking import Array, Overall, SetRanking
 
 _REMARKS = {
     "alike": ("≈", "no significant difference from the best"),
-    "ahead": ("⇅", "significantly better than the best over the pictures, though its mean is worse"),
+    "ahead": ("⇅", "significantly better than the best over the images, though its mean is worse"),
 }
 """Behind a mean: what the test says of it and the best one, as a mark and in words."""
 
@@ -53,11 +53,11 @@ def leaderboard(
     head = tags.tr(
         tags.th("#", scope="col", cls="number"),
         tags.th("Method", scope="col"),
-        tags.th("Mean rank", scope="col", cls="number", title="over all metrics and pictures; 1 is the best possible"),
-        tags.th("95 % interval", scope="col", cls="number", title="if other pictures of this kind had been taken"),
+        tags.th("Mean rank", scope="col", cls="number", title="over all metrics and images; 1 is the best possible"),
+        tags.th("95 % interval", scope="col", cls="number", title="if other images of this kind had been taken"),
         tags.th(tags.div(tags.span(str(start)), tags.span(str(end))), scope="col", cls="no-sort axis"),
         tags.th("± metrics", scope="col", cls="number", title="spread of its mean ranks in the single metrics"),
-        tags.th("± pictures", scope="col", cls="number", title="spread of its mean ranks in the single pictures"),
+        tags.th("± images", scope="col", cls="number", title="spread of its mean ranks in the single images"),
         tags.th("Won", scope="col", cls="number", title=_won_of(overall, several=bool(per_set))),
         tags.th("First in", scope="col", cls="number", title="share of the resamples in which it is the best"),
         *(_column_heading(name, cls="number", title=f"mean rank on {name} alone") for name in per_set),
@@ -74,7 +74,7 @@ def leaderboard(
             tags.td("–" if math.isnan(low) else f"{low:.2f} – {high:.2f}", cls="number", data_sort=_sort_key(low)),
             tags.td(_bar(overall.mean_rank[method], low, high, (start, end)), cls="axis"),
             _number(overall.spread_over_metrics[method]),
-            _number(overall.spread_over_pictures[method]),
+            _number(overall.spread_over_images[method]),
             tags.td(str(int(overall.won[method])), cls="number"),
             tags.td("–" if math.isnan(share) else f"{100 * share:.0f} %", cls="number", data_sort=_sort_key(share)),
             *(_number(ranks[method]) for ranks in per_set.values()),
@@ -133,7 +133,7 @@ def mean_table(ranking: SetRanking, texts: Mapping[str, MetricText], number: int
     Args:
         ranking: of the set.
         texts: metric → what to know of it.
-        number: of the set, for the script that shows the pictures behind a value.
+        number: of the set, for the script that shows the images behind a value.
     """
     of, columns = ranking.of, value_columns(ranking)
     head = tags.tr(tags.th("Method", scope="col"))
@@ -168,9 +168,9 @@ def _mean_cell(ranking: SetRanking, column: Column, method: int, metric: int) ->
     facts = [
         f"mean {mean!r}",
         *([] if math.isnan(low) else [f"95 % interval {column.text(low)} – {column.text(high)}"]),
-        f"mean rank over the pictures {ranking.mean_rank[method, metric]:.2f}",
+        f"mean rank over the images {ranking.mean_rank[method, metric]:.2f}",
     ]
-    link = tags.a(column.text(mean), href="#pictures", cls=_place_class(ranking, method, metric))
+    link = tags.a(column.text(mean), href="#images", cls=_place_class(ranking, method, metric))
     cell = tags.td(link, cls="number")
     if remark := against_best(ranking, method, metric):
         mark, words = _REMARKS[remark]
@@ -202,7 +202,7 @@ def against_best(ranking: SetRanking, method: int, metric: int) -> Literal["alik
     """What the test says of a method whose mean is not the best; None where it says the same, or nothing.
 
     Returns:
-        "alike" where no difference from any of the best is significant; with too few pictures that says nothing.
+        "alike" where no difference from any of the best is significant; with too few images that says nothing.
         "ahead" where the method is significantly better than one of them: a few outliers make a mean, not a test.
     """
     best, pairs = _best(ranking, metric), ranking.pairs
@@ -211,22 +211,22 @@ def against_best(ranking: SetRanking, method: int, metric: int) -> Literal["alik
     found = pairs.significant[method, best, metric]
     if (found > 0).any():
         return "ahead"
-    return "alike" if pairs.pictures >= pairs.pictures_needed and not found.any() else None
+    return "alike" if pairs.images >= pairs.images_needed and not found.any() else None
 
 
 def mean_legend(ranking: SetRanking) -> tags.p:
     """What the marks in the table of means say, those only that may be there."""
     of, pairs = ranking.of, ranking.pairs
     cells = [(method, metric) for method in range(len(of.methods)) for metric in range(len(of.metrics))]
-    legend = tags.p("Mean ± standard deviation over the pictures. ", cls="legend")
+    legend = tags.p("Mean ± standard deviation over the images. ", cls="legend")
     legend.add(tags.strong("Best", cls="best"), ", ", tags.span("second", cls="second"))
     there = {against_best(ranking, *cell) for cell in cells}
-    if pairs.pictures >= pairs.pictures_needed:
+    if pairs.images >= pairs.images_needed:
         there.add("alike")
     for remark, (mark, words) in _REMARKS.items():
         if remark in there:
             legend.add(", ", tags.span(mark, cls="remark"), f" {words}")
-    legend.add(". ", tags.span("Click a number for the pictures behind it.", cls="needs-script"))
+    legend.add(". ", tags.span("Click a number for the images behind it.", cls="needs-script"))
     return legend
 
 
@@ -250,11 +250,11 @@ def _pair_cell(ranking: SetRanking, one: int, other: int) -> tags.td:
     distance = ranking.distance(one, other)
     cell = tags.td(tags.span(str(wins), cls="wins"))
     facts = [f"{of.methods[one]} has a better mean than {of.methods[other]} in {wins} of {count_text(count, 'metric')}"]
-    if pairs.pictures >= pairs.overall_pictures_needed:
+    if pairs.images >= pairs.overall_images_needed:
         facts.append(f"over all metrics: {p_text(pairs.overall_adjusted[one, other])}")
         if pairs.overall_significant[one, other] > 0:
             cell.add(tags.span("★", cls="star"))
-    if pairs.pictures >= pairs.pictures_needed:
+    if pairs.images >= pairs.images_needed:
         better = pairs.better()
         yes, no = int(better[one, other]), int(better[other, one])
         cell.add(tags.span(f"{yes} : {no}", cls="sure"))

@@ -65,7 +65,7 @@ def page_header(title: str, *content: tags.html_tag) -> tags.header:
     return tags.header(tags.h1(title), *content, cls="page-head")
 
 
-def picture_url(path: str) -> str:
+def image_url(path: str) -> str:
     """A path relative to the page as an URL.
 
     Args:
@@ -76,7 +76,7 @@ def picture_url(path: str) -> str:
     """
     parts = PurePosixPath(path)
     if not parts.parts or parts.is_absolute() or ".." in parts.parts:
-        raise ValueError(f"{path!r}: a picture's path must be relative to the page and stay in its folder")
+        raise ValueError(f"{path!r}: an image's path must be relative to the page and stay in its folder")
     return quote(parts.as_posix().encode("utf-8", "surrogateescape"), safe="/")
 
 

@@ -1,4 +1,4 @@
-"""The page of a test: every value and every picture, to be sorted, filtered and compared at the same position."""
+"""The page of a test: every value and every image, to be sorted, filtered and compared at the same position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dominate import tags
 
 from util.files import natural_key, write_text
 from util.report.columns import Column, make_columns
-from util.report.page import fact_list, new_page, page_header, picture_url, render_page
+from util.report.page import fact_list, image_url, new_page, page_header, render_page
 from util.statistics.direction import Better
 
 STYLES = ("common.css", "viewer.css", "result_page.css")
@@ -30,14 +30,14 @@ class ResultRow:
 
     Attributes:
         name: its name, any text.
-        pictures: label ("source 1", "fused", "target") -> path relative to the page with forward slashes, in the order
+        images: label ("source 1", "fused", "target") -> path relative to the page with forward slashes, in the order
             to be shown.
         values: metric -> value, may be nan or infinite.
         size: its width and height as text, for example "520 x 520".
     """
 
     name: str
-    pictures: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
     size: str = ""
 
@@ -52,7 +52,7 @@ def write_result_page(
     explanations: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Writes the page, whole or not at all. It is one file that refers to nothing but the pictures.
+    """Writes the page, whole or not at all. It is one file that refers to nothing but the images.
 
     Args:
         path: the page; its folder is made when missing.
@@ -64,7 +64,7 @@ def write_result_page(
         notes: remarks, shown above the values.
 
     Raises:
-        ValueError: when a picture's path is absolute or leaves the page's folder.
+        ValueError: when an image's path is absolute or leaves the page's folder.
     """
     columns = make_columns([row.values for row in rows], directions)
     known = explanations or {}
@@ -78,12 +78,12 @@ def write_result_page(
     main.add(_toolbar(len(rows)))
     if columns:
         main.add(_table(columns, known, rows))
-    if any(row.pictures for row in rows):
+    if any(row.images for row in rows):
         main.add(
             tags.section(
-                tags.h2("Pictures"),
+                tags.h2("Images"),
                 tags.div(*(_card(columns, index, row) for index, row in enumerate(rows)), id="cards"),
-                aria_label="Pictures",
+                aria_label="Images",
             )
         )
     write_text(path, render_page(page))
@@ -124,7 +124,7 @@ def _toolbar(count: int) -> tags.div:
             tags.span("Thumbnails", cls="label"),
             tags.input_(type="range", id="thumb", min="100", max="640", step="20", value="240"),
         ),
-        tags.span("Click a picture to compare: ", tags.kbd("1"), tags.kbd("2"), tags.kbd("3"), " flip", cls="hint"),
+        tags.span("Click an image to compare: ", tags.kbd("1"), tags.kbd("2"), tags.kbd("3"), " flip", cls="hint"),
         cls="toolbar needs-script",
         role="search",
     )
@@ -139,7 +139,7 @@ def _table(columns: Sequence[Column], explanations: Mapping[str, str], rows: Seq
     places = _natural_places([row.name for row in rows])
     for index, row in enumerate(rows):
         name = tags.th(
-            tags.a(row.name, href=f"#sample-{index}") if row.pictures else row.name,
+            tags.a(row.name, href=f"#sample-{index}") if row.images else row.name,
             scope="row",
             data_sort=str(places[index]),
         )
@@ -175,7 +175,7 @@ def _cell(column: Column, row: ResultRow) -> tags.td:
 
 
 def _card(columns: Sequence[Column], index: int, row: ResultRow) -> tags.article:
-    """One sample with its pictures. The box of a picture has its final shape before the picture is there."""
+    """One sample with its images. The box of an image has its final shape before the image is there."""
     card = tags.article(id=f"sample-{index}", cls="card", data_index=str(index), data_name=row.name)
     card.add(tags.header(tags.h3(row.name), tags.span(row.size, cls="size") if row.size else ""))
     values = card.add(tags.ul(cls="card-values"))
@@ -188,11 +188,11 @@ def _card(columns: Sequence[Column], index: int, row: ResultRow) -> tags.article
                 tags.li(tags.span(column.name, cls="label"), tags.strong(text, cls="best") if best else tags.span(text))
             )
     shape = _aspect_ratio(row.size)
-    pictures = card.add(tags.div(cls="shots", **({"style": f"--shape: {shape}"} if shape else {})))
-    for label, path in row.pictures.items():
-        url = picture_url(path)
-        picture = tags.img(src=url, alt=f"{label} of {row.name}", loading="lazy", decoding="async")
-        pictures.add(tags.figure(tags.a(picture, href=url, cls="shot", data_label=label), tags.figcaption(label)))
+    images = card.add(tags.div(cls="shots", **({"style": f"--shape: {shape}"} if shape else {})))
+    for label, path in row.images.items():
+        url = image_url(path)
+        image = tags.img(src=url, alt=f"{label} of {row.name}", loading="lazy", decoding="async")
+        images.add(tags.figure(tags.a(image, href=url, cls="shot", data_label=label), tags.figcaption(label)))
     return card
 
 

@@ -1,4 +1,4 @@
-"""The page of a training: losses, validation and pictures, from disk, while it runs and afterwards."""
+"""The page of a training: losses, validation and images, from disk, while it runs and afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from dominate import tags
 
 from util.files import write_text
-from util.report.page import fact_list, new_page, page_header, picture_url, render_page
+from util.report.page import fact_list, image_url, new_page, page_header, render_page
 from util.report.records import Record, RecordFile, plain_values
 
 STYLES = ("vendor/uplot/uPlot.min.css", "common.css", "viewer.css", "training_page.css")
@@ -32,7 +32,7 @@ class TrainingPage:
         """Writes the page.
 
         Args:
-            folder: where the page goes (`checkpoints/NAME/web`); made when missing. Pictures lie inside it.
+            folder: where the page goes (`checkpoints/NAME/web`); made when missing. Images lie inside it.
             title: the page's title.
             facts: what a reader should know about the training, in order.
             keep: of a training that goes on, which records ("kind", "samples", "epoch") were made before the point
@@ -65,18 +65,18 @@ class TrainingPage:
         """
         self._add("validation", samples, epoch, values=plain_values(values))
 
-    def add_pictures(self, samples: int, epoch: int, pictures: Mapping[str, str]) -> None:
-        """Adds a set of pictures.
+    def add_images(self, samples: int, epoch: int, images: Mapping[str, str]) -> None:
+        """Adds a set of images.
 
         Args:
             samples: training samples seen so far.
             epoch: the epoch they belong to.
-            pictures: label -> path relative to the folder, with forward slashes.
+            images: label -> path relative to the folder, with forward slashes.
 
         Raises:
             ValueError: when a path leaves the folder.
         """
-        self._add("pictures", samples, epoch, pictures=[[label, picture_url(path)] for label, path in pictures.items()])
+        self._add("images", samples, epoch, images=[[label, image_url(path)] for label, path in images.items()])
 
     def finish(self, status: str) -> None:
         """Says how the training ended, for example "finished" or "interrupted"."""
@@ -103,7 +103,7 @@ def _page_text(title: str, facts: Mapping[str, str]) -> str:
         tags.p(id="problem", cls="notes", hidden=True),
         tags.section(tags.h2("Losses"), tags.div(cls="charts", id="losses"), hidden=True),
         tags.section(tags.h2("Validation"), tags.div(cls="charts", id="validation"), hidden=True),
-        _pictures(),
+        _images(),
         tags.section(tags.h2("Learning rate and speed"), tags.div(cls="charts", id="pace"), hidden=True),
     )
     return render_page(page)
@@ -123,17 +123,17 @@ def _toolbar() -> tags.div:
     )
 
 
-def _pictures() -> tags.section:
+def _images() -> tags.section:
     return tags.section(
-        tags.h2("Pictures"),
+        tags.h2("Images"),
         tags.div(
-            tags.button("←", type="button", id="older", aria_label="Older pictures"),
-            tags.input_(type="range", id="moment", min="0", max="0", value="0", aria_label="Moment of the pictures"),
-            tags.button("→", type="button", id="newer", aria_label="Newer pictures"),
+            tags.button("←", type="button", id="older", aria_label="Older images"),
+            tags.input_(type="range", id="moment", min="0", max="0", value="0", aria_label="Moment of the images"),
+            tags.button("→", type="button", id="newer", aria_label="Newer images"),
             tags.output(id="moment-text"),
             cls="stepper",
         ),
         tags.div(id="shots", cls="shots"),
-        id="pictures",
+        id="images",
         hidden=True,
     )

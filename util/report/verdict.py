@@ -23,10 +23,10 @@ def verdict(ranking: SetRanking) -> tags.p:
     first, second = order[:2]
     p, found = p_text(pairs.overall_adjusted[first, second]), pairs.overall_significant[first, second]
     line.add(tags.strong(names[first]), " comes first, before ", tags.strong(names[second]))
-    if pairs.pictures < pairs.overall_pictures_needed:
+    if pairs.images < pairs.overall_images_needed:
         line.add(
-            f". Whether that is chance cannot be said from {count_text(pairs.pictures, 'picture')}: "
-            f"{pairs.overall_pictures_needed} or more are needed, and intervals of so few are too narrow."
+            f". Whether that is chance cannot be said from {count_text(pairs.images, 'image')}: "
+            f"{pairs.overall_images_needed} or more are needed, and intervals of so few are too narrow."
         )
     elif found > 0:
         distance = ranking.distance(first, second)
@@ -35,7 +35,7 @@ def verdict(ranking: SetRanking) -> tags.p:
             line.add(", although " if distance < 0 else ": ", distance_text(distance))
         line.add(".")
     elif found < 0:
-        line.add(f" by the mean rank, although over the pictures it is significantly behind ({p}).")
+        line.add(f" by the mean rank, although over the images it is significantly behind ({p}).")
     else:
         line.add(f", but by no more than chance may explain ({p}).")
     return line

@@ -1,7 +1,7 @@
-"""Which method is best over many pictures and metrics, and how sure that is: ranks, spreads, bootstrap intervals.
+"""Which method is best over many images and metrics, and how sure that is: ranks, spreads, bootstrap intervals.
 
-The overall figure is the mean over all metrics of a method's mean rank over all pictures, with its spreads, as in the
-evaluation of GSGIF-GAN (overall mean rank and its stability). Arrays are (methods, pictures, metrics), in that order.
+The overall figure is the mean over all metrics of a method's mean rank over all images, with its spreads, as in the
+evaluation of GSGIF-GAN (overall mean rank and its stability). Arrays are (methods, images, metrics), in that order.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Comparable:
-    """The values of one set of pictures, of those pictures only that all methods have.
+    """The values of one set of images, of those images only that all methods have.
 
     Attributes:
         methods: names, M of them.
-        pictures: names, P of them.
+        images: names, P of them.
         metrics: names, K of them.
         better: which values are better, K of them.
         values: (M, P, K) float64; NaN where a metric is not defined.
-        left_out: the pictures that some methods have, but not all.
+        left_out: the images that some methods have, but not all.
     """
 
     methods: tuple[str, ...]
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     metrics: tuple[str, ...]
     better: tuple[Better, ...]
     values: Array
@@ -48,20 +48,20 @@ class Overall:
     """The order of the methods over all metrics, in one set or over several.
 
     Attributes:
-        mean_rank: (M,) mean over the metrics of the mean rank over the pictures; 1 is the best possible.
-        interval: (2, M) its confidence interval; NaN with a single picture.
+        mean_rank: (M,) mean over the metrics of the mean rank over the images; 1 is the best possible.
+        interval: (2, M) its confidence interval; NaN with a single image.
         spread_over_metrics: (M,) standard deviation of the mean ranks in the single metrics; NaN for one metric.
-        spread_over_pictures: (M,) standard deviation of the mean ranks in the single pictures; NaN for one picture.
+        spread_over_images: (M,) standard deviation of the mean ranks in the single images; NaN for one image.
         won: (M,) in how many metrics the mean value is the best of all.
         metrics: of how many.
-        first: (M,) the share of the resamples in which the method has the best mean rank; NaN with a single picture.
+        first: (M,) the share of the resamples in which the method has the best mean rank; NaN with a single image.
         draws: (resamples, M) the mean ranks in the resamples.
     """
 
     mean_rank: Array
     interval: Array
     spread_over_metrics: Array
-    spread_over_pictures: Array
+    spread_over_images: Array
     won: Array
     metrics: int
     first: Array
@@ -86,16 +86,16 @@ class SetRanking:
     Attributes:
         of: the values.
         ranks: (M, P, K), see `rank_methods`.
-        undefined: (M, K) on how many pictures a method has no value where another one has.
-        counted: (K,) how many pictures the means are over: those where all methods have a finite value, but for methods
-            that have none on any picture.
+        undefined: (M, K) on how many images a method has no value where another one has.
+        counted: (K,) how many images the means are over: those where all methods have a finite value, but for methods
+            that have none on any image.
         mean: (M, K) of the values, or of their distances from zero where those are what counts: values on both sides
             of it must not make up for each other. Infinite where all values are the same infinity; NaN where no
-            picture counts, and for a method that has no finite value.
-        sd: (M, K) their standard deviation (n - 1 below the line); NaN for fewer than two pictures.
-        mean_interval: (2, M, K) confidence interval of the mean; NaN for fewer than two pictures.
+            image counts, and for a method that has no finite value.
+        sd: (M, K) their standard deviation (n - 1 below the line); NaN for fewer than two images.
+        mean_interval: (2, M, K) confidence interval of the mean; NaN for fewer than two images.
         rank_of_mean: (M, K) the methods in the order of their means.
-        mean_rank: (M, K) the mean rank over the pictures.
+        mean_rank: (M, K) the mean rank over the images.
         overall: over all metrics.
         pairs: which differences are significant.
     """
@@ -115,7 +115,7 @@ class SetRanking:
     def distance(self, one: int, other: int) -> float:
         """How far `one` is ahead of `other`: the median over the metrics of the relative difference of their means.
 
-        Many pictures make a tiny difference sure; this says whether it is one. A test over pictures and a mean may
+        Many images make a tiny difference sure; this says whether it is one. A test over images and a mean may
         disagree, too: a single outlier moves the mean alone.
 
         Returns:
@@ -131,36 +131,36 @@ class SetRanking:
 def take_comparable(
     values: Mapping[str, Mapping[str, Mapping[str, float]]], better: Mapping[str, Better]
 ) -> Comparable:
-    """Takes the pictures that all methods have.
+    """Takes the images that all methods have.
 
     Args:
-        values: method → picture → metric → value.
-        better: metric → which values are better; the metrics to compare on, in order. One that no picture has a value
+        values: method → image → metric → value.
+        better: metric → which values are better; the metrics to compare on, in order. One that no image has a value
             of is left out.
 
     Raises:
-        UserError: fewer than two methods, no picture that all of them have, or no metric with a value.
+        UserError: fewer than two methods, no image that all of them have, or no metric with a value.
     """
     if len(values) < 2:
         raise UserError(f"a comparison needs two or more methods, not {len(values)}")
-    everything = list(dict.fromkeys(picture for pictures in values.values() for picture in pictures))
-    common = [picture for picture in everything if all(picture in pictures for pictures in values.values())]
+    everything = list(dict.fromkeys(image for images in values.values() for image in images))
+    common = [image for image in everything if all(image in images for images in values.values())]
     if not common:
-        raise UserError(f"there is no picture that all methods have: {', '.join(values)}")
+        raise UserError(f"there is no image that all methods have: {', '.join(values)}")
     array = np.array(
-        [[[of[picture].get(metric, np.nan) for metric in better] for picture in common] for of in values.values()],
+        [[[of[image].get(metric, np.nan) for metric in better] for image in common] for of in values.values()],
         dtype=np.float64,
     ).reshape(len(values), len(common), len(better))
     there: Array = np.asarray(~np.isnan(array).all(axis=(0, 1)))
     if not there.any():
-        raise UserError("there is no metric with a value on any picture")
+        raise UserError("there is no metric with a value on any image")
     return Comparable(
         methods=tuple(values),
-        pictures=tuple(common),
+        images=tuple(common),
         metrics=tuple(metric for metric, known in zip(better, there, strict=True) if known),
         better=tuple(way for way, known in zip(better.values(), there, strict=True) if known),
         values=array[:, :, there],
-        left_out=tuple(picture for picture in everything if picture not in set(common)),
+        left_out=tuple(image for image in everything if image not in set(common)),
     )
 
 
@@ -190,11 +190,11 @@ def rank_set(of: Comparable, rng: np.random.Generator, resamples: int = 2000) ->
     """Ranks the methods on one set.
 
     The intervals are those of the percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    chapter 13): pictures are drawn anew, with replacement, the same ones for all methods and metrics.
+    chapter 13): images are drawn anew, with replacement, the same ones for all methods and metrics.
 
     Args:
         of: the values.
-        rng: draws the pictures.
+        rng: draws the images.
         resamples: how many times.
     """
     scores = score_values(of.values, of.better)
@@ -202,19 +202,19 @@ def rank_set(of: Comparable, rng: np.random.Generator, resamples: int = 2000) ->
     from_zero = np.array([way == "zero" for way in of.better])
     values = np.where(from_zero, np.abs(of.values), of.values)
     comparable, counted = _take_counted(values)
-    count = len(of.pictures)
+    count = len(of.images)
     draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
     endless = np.isinf(values[:, 0]) & (values == values[:, :1]).all(axis=1)
     mean = np.where(endless, values[:, 0], _mean(comparable, axis=1))
     rank_of_mean = rank_methods(score_values(mean, of.better))
     mean_rank = _mean(ranks, axis=1)
     rank_draws = _mean(_resample(ranks, draws), axis=2)
-    per_picture = _mean(ranks, axis=2)
+    per_image = _mean(ranks, axis=2)
     overall = Overall(
         mean_rank=_mean(mean_rank, axis=1),
         interval=_interval(rank_draws) if count > 1 else np.full((2, len(of.methods)), np.nan),
         spread_over_metrics=_sd(mean_rank, axis=1),
-        spread_over_pictures=_sd(per_picture, axis=1),
+        spread_over_images=_sd(per_image, axis=1),
         won=_is_best(rank_of_mean).sum(axis=1),
         metrics=len(of.metrics),
         first=_share_first(rank_draws) if count > 1 else np.full(len(of.methods), np.nan),
@@ -231,14 +231,14 @@ def rank_set(of: Comparable, rng: np.random.Generator, resamples: int = 2000) ->
         rank_of_mean=rank_of_mean,
         mean_rank=mean_rank,
         overall=overall,
-        pairs=compare_pairs(scores, per_picture),
+        pairs=compare_pairs(scores, per_image),
     )
 
 
 def rank_over_sets(sets: Sequence[SetRanking]) -> Overall:
     """The order over several sets of the same methods, in which each set counts the same, whatever its size.
 
-    Mean ranks are averaged, spreads are root mean squares, metrics won are added up. The sets' pictures were drawn
+    Mean ranks are averaged, spreads are root mean squares, metrics won are added up. The sets' images were drawn
     independently of each other.
     """
     parts = [one.overall for one in sets]
@@ -249,7 +249,7 @@ def rank_over_sets(sets: Sequence[SetRanking]) -> Overall:
         mean_rank=np.mean([part.mean_rank for part in parts], axis=0),
         interval=_interval(draws) if known else np.stack([unknown, unknown]),
         spread_over_metrics=np.sqrt(np.mean([part.spread_over_metrics**2 for part in parts], axis=0)),
-        spread_over_pictures=np.sqrt(np.mean([part.spread_over_pictures**2 for part in parts], axis=0)),
+        spread_over_images=np.sqrt(np.mean([part.spread_over_images**2 for part in parts], axis=0)),
         won=np.sum([part.won for part in parts], axis=0),
         metrics=sum(part.metrics for part in parts),
         first=_share_first(draws) if known else unknown,
@@ -258,7 +258,7 @@ def rank_over_sets(sets: Sequence[SetRanking]) -> Overall:
 
 
 def _take_counted(values: Array) -> tuple[Array, Array]:
-    """The values (M, P, K) that means are over, the others NaN, and over how many pictures (K,) they are."""
+    """The values (M, P, K) that means are over, the others NaN, and over how many images (K,) they are."""
     finite = np.isfinite(values)
     able = finite.any(axis=1, keepdims=True)
     counts = (finite | ~able).all(axis=0) & able.any(axis=0)
@@ -285,11 +285,11 @@ def _interval(draws: Array) -> Array:
 
 
 def _resample(values: Array, draws: Array) -> Array:
-    """Means over drawn pictures.
+    """Means over drawn images.
 
     Args:
         values: (M, P, K); NaN is left out.
-        draws: (B, P), how often each picture is in a resample.
+        draws: (B, P), how often each image is in a resample.
 
     Returns:
         (B, M, K); NaN where a resample has no value.

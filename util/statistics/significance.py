@@ -1,6 +1,6 @@
-"""Which differences between methods are more than chance: signed-rank tests over pictures, corrected for their number.
+"""Which differences between methods are more than chance: signed-rank tests over images, corrected for their number.
 
-The test is Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945, 80-83), two-sided: pictures are paired, and no
+The test is Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945, 80-83), two-sided: images are paired, and no
 distribution of the values is assumed. The correction for many tests is Holm's (Scandinavian Journal of Statistics 6,
 1979, 65-70).
 """
@@ -22,7 +22,7 @@ ALPHA = 0.05
 TIE = 1e-9
 """Values that differ by less than this part of themselves are the same: they differ by rounding only."""
 _EXACT = 50
-"""Up to so many pictures the test is exact; with more its statistic is normal to all that matters."""
+"""Up to so many images the test is exact; with more its statistic is normal to all that matters."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Pairs:
 
     Attributes:
         ahead: (M, M, K) 1 where the row's method tends to be better in a metric, -1 where worse, 0 where neither.
-        p: (M, M, K) of the test over pictures; 1 on the diagonal.
+        p: (M, M, K) of the test over images; 1 on the diagonal.
         adjusted: (M, M, K) after Holm's correction over all pairs and metrics.
         overall_ahead: (M, M) as `ahead`, for the mean ranks over all metrics.
         overall_p: (M, M).
         overall_adjusted: (M, M) after Holm's correction over all pairs.
-        pictures: how many the tests are over.
+        images: how many the tests are over.
     """
 
     ahead: Array
@@ -45,7 +45,7 @@ class Pairs:
     overall_ahead: Array
     overall_p: Array
     overall_adjusted: Array
-    pictures: int
+    images: int
 
     @property
     def significant(self) -> Array:
@@ -62,25 +62,25 @@ class Pairs:
         return np.asarray((self.significant > 0).sum(axis=2))
 
     @property
-    def pictures_needed(self) -> int:
-        """With fewer pictures no difference in a single metric can be significant, however large it is."""
+    def images_needed(self) -> int:
+        """With fewer images no difference in a single metric can be significant, however large it is."""
         methods, _, metrics = self.p.shape
-        return pictures_needed(math.comb(methods, 2) * metrics)
+        return images_needed(math.comb(methods, 2) * metrics)
 
     @property
-    def overall_pictures_needed(self) -> int:
+    def overall_images_needed(self) -> int:
         """The same for the mean ranks over all metrics."""
-        return pictures_needed(math.comb(len(self.p), 2))
+        return images_needed(math.comb(len(self.p), 2))
 
 
 def compare_pairs(scores: Array, mean_ranks: Array) -> Pairs:
     """Tests every pair of methods in every metric, and over all metrics.
 
     Args:
-        scores: (M, P, K), the higher the better; pictures where one of the two has none are left out.
+        scores: (M, P, K), the higher the better; images where one of the two has none are left out.
         mean_ranks: (M, P) the mean rank over all metrics, the lower the better.
     """
-    methods, pictures, metrics = scores.shape
+    methods, images, metrics = scores.shape
     ahead, p = np.zeros((methods, methods, metrics)), np.ones((methods, methods, metrics))
     overall_ahead, overall_p = np.zeros((methods, methods)), np.ones((methods, methods))
     for one, other in combinations(range(methods), 2):
@@ -88,7 +88,7 @@ def compare_pairs(scores: Array, mean_ranks: Array) -> Pairs:
             found = signed_rank_test(scores[one, :, metric], scores[other, :, metric])
             _set_pair(ahead[..., metric], p[..., metric], one, other, found)
         _set_pair(overall_ahead, overall_p, one, other, signed_rank_test(-mean_ranks[one], -mean_ranks[other]))
-    return Pairs(ahead, p, _correct(p), overall_ahead, overall_p, _correct(overall_p), pictures)
+    return Pairs(ahead, p, _correct(p), overall_ahead, overall_p, _correct(overall_p), images)
 
 
 def _set_pair(ahead: Array, p: Array, one: int, other: int, found: tuple[int, float]) -> None:
@@ -146,10 +146,10 @@ def _correct(p: Array) -> Array:
     return adjusted
 
 
-def pictures_needed(tests: int) -> int:
-    """The fewest pictures with which the smallest of `tests` corrected p-values can fall below alpha.
+def images_needed(tests: int) -> int:
+    """The fewest images with which the smallest of `tests` corrected p-values can fall below alpha.
 
-    The smallest p-value of n pictures is 2 / 2^n, when all differences have one sign, and Holm's first step multiplies
+    The smallest p-value of n images is 2 / 2^n, when all differences have one sign, and Holm's first step multiplies
     it by the number of tests.
     """
     return math.floor(math.log2(2 * tests / ALPHA)) + 1

@@ -154,17 +154,17 @@ def test_saying_the_layout_or_the_roles_settles_it(tmp_path):
 
 
 REFUSED = {
-    "nothing": ([], {}, r"no pictures in .*wanted role folders"),
-    "deeper": (["x/y/a.png"], {}, r"no pictures in .*\(note: .*no pictures directly in x: not used\)"),
+    "nothing": ([], {}, r"no images in .*expected role folders"),
+    "deeper": (["x/y/a.png"], {}, r"no images in .*\(note: .*no images directly in x: not used\)"),
     "phases": (["train/a.png", "val/a.png"], {}, "holds the folders train, val: say with --phase"),
     "phases of roles": (["train/ir/a.png", "val/vi/a.png"], {}, "holds the folders train, val: .*as in --phase train"),
     "phase in upper case": (["Test/ir/a.png"], {}, "holds the folders Test: .*as in --phase Test"),
     "one role folder": (["ir/a.png"], {}, "folder ir of one role only"),
-    "one role suffix": (["a_ir.png", "b_ir.png"], {}, "all pictures have the role ir"),
+    "one role suffix": (["a_ir.png", "b_ir.png"], {}, "all images have the role ir"),
     "two of one role": (["ir/a.png", "thermal/a.png"], {}, r"thermal and .* ir are one role"),
     "two targets": (["A/a.png", "B/a.png", "gt/a.png", "reference/a.png"], {}, "gt and reference"),
-    "one picture each": (["x/a.png", "y/b.png"], {}, "one picture each, of different names"),
-    "a collection": ([f"x/{i}.png" for i in range(65)], {}, "65 pictures: say --layout scenes"),
+    "one image each": (["x/a.png", "y/b.png"], {}, "one image each, of different names"),
+    "a collection": ([f"x/{i}.png" for i in range(65)], {}, "65 images: say --layout scenes"),
     "unknown role": (["ir/a.png", "vi/a.png"], {"roles": ("ir", "ct")}, "no role ct; the folders .* are: ir, vi"),
     "unknown suffix": (["a_ir.png", "a_vi.png"], {"roles": ("ir", "ct")}, "no role ct; the files .* have: ir, vi"),
     "unknown scene role": (["s/ir.png", "s/vi.png"], {"roles": ("ir", "ct")}, "no role ct; the scenes .* have: ir, vi"),
@@ -173,17 +173,17 @@ REFUSED = {
     "target as a source": (["ir/a.png", "gt/a.png"], {"roles": ("ir", "gt")}, "gt is the target"),
     "roles of panels": (["a.png"], {"roles": ("ir", "vi")}, "stacked panels are taken in the order they have"),
     "layout": (["a.png"], {"layout": "piled"}, "--layout 'piled' is not one of: auto, roles"),
-    "no roles": (["a.png"], {"layout": "roles"}, "two or more folders of pictures in .*there are none"),
+    "no roles": (["a.png"], {"layout": "roles"}, "two or more folders of images in .*there are none"),
     "no scenes": (["a.png"], {"layout": "scenes"}, "no folder in"),
-    "no suffix": (["a.png", "b.png"], {"layout": "suffix"}, "wanted files in .* that differ in a last"),
-    "no panels": (["ir/a.png", "vi/a.png"], {"layout": "stacked"}, "no pictures directly in"),
+    "no suffix": (["a.png", "b.png"], {"layout": "suffix"}, "expected files in .* that differ in a last"),
+    "no panels": (["ir/a.png", "vi/a.png"], {"layout": "stacked"}, "no images directly in"),
     "one name, two extensions": (["a.png", "a.jpg"], {}, "two items of one name, a"),
     "one name, two cases": (["S/1.png", "S/2.png", "s/1.png", "s/2.png"], {"layout": "scenes"}, "items of one name"),
     "folders in two cases": (
         [f"{s}/{i}.png" for s in ("Chair", "chair") for i in "abc"], {}, "Chair and chair, .*two items or roles of one"
     ),
     "results": (
-        ["s/1.png", "s/2.png", "t/1.png", "t/2.png", "fused/s.png", "fused/t.png"], {}, "fused holds pictures named aft"
+        ["s/1.png", "s/2.png", "t/1.png", "t/2.png", "fused/s.png", "fused/t.png"], {}, "fused holds images named aft"
     ),
 }  # fmt: skip
 
@@ -201,11 +201,11 @@ def test_no_such_folder(tmp_path):
 
 
 PROBLEMS = {
-    "role": (["ir/1.png", "ir/2.png", "vi/2.png"], ["2"], ["item 1: the vi picture is missing beside {0}/ir/1.png"]),
+    "role": (["ir/1.png", "ir/2.png", "vi/2.png"], ["2"], ["item 1: the vi image is missing beside {0}/ir/1.png"]),
     "unknown folders": (
-        ["x/p1.png", "x/p2.png", "y/p1.png", "y/p2.png", "y/p3.png"], ["p1", "p2"], ["p3: the x picture is missing"]
+        ["x/p1.png", "x/p2.png", "y/p1.png", "y/p2.png", "y/p3.png"], ["p1", "p2"], ["p3: the x image is missing"]
     ),
-    "suffix": ([f"{i}-{s}.png" for i in "xyz" for s in "AB"][:-1], ["x", "y"], ["item z: the B picture is missing"]),
+    "suffix": ([f"{i}-{s}.png" for i in "xyz" for s in "AB"][:-1], ["x", "y"], ["item z: the B image is missing"]),
     "stray": (["x_ir.png", "x_vi.png", "y_ir.png", "y_vi.png", "map.png"], ["x", "y"], ["map.png: has no suffix"]),
     "one more": ([f"{i}-{s}.png" for i in "xyz" for s in "AB"] + ["y-C.png"], ["x", "z"], ["y: has C besides A, B"]),
     "twice": (["A/1.png", "A/1.jpg", "B/1.png", "A/2.png", "B/2.png"], ["2"], ["1.jpg and 1.png are both role A"]),

@@ -67,14 +67,14 @@ def test_files_one_by_one(tmp_path):
     assert discover_files([tmp_path / "vi" / "1.png", tmp_path / "ir" / "1.png"], "1").roles == ("vi", "ir")
     assert discover_files([tmp_path / "a1.png", tmp_path / "b1.png", tmp_path / "c1.png"], "..").roles == ()
     assert discover_files([tmp_path / "a1.png", tmp_path / "b1.png"], "..").items[0].name == "fused"
-    with pytest.raises(UserError, match="--sources: wanted at least two"):
+    with pytest.raises(UserError, match="--sources: expected at least two"):
         discover_files([tmp_path / "a.png"], "a")
 
 
 def test_the_note_on_panels_that_no_name_speaks_of(tmp_path, astronaut):
     for name in ("plain/1.png", "stacked/1_stacked.png"):
         save(tmp_path / name, astronaut[:9, :20])
-    note = "note: no suffix says a role, so each picture is taken for panels side by side"
+    note = "note: no suffix says a role, so each image is taken for panels side by side"
     assert note in describe(inspect(discover(tmp_path / "plain", "test")))
     assert note not in describe(inspect(discover(tmp_path / "plain", "test", layout="stacked")))
     assert note not in describe(inspect(discover(tmp_path / "stacked", "test")))

@@ -16,12 +16,12 @@ from util.errors import UserError, one_line
 from util.images.image_io import IMAGE_EXTENSIONS
 
 _GREY = np.arange(96, dtype=np.uint8).reshape(8, 12)
-PICTURES = [
-    cv2.imencode(extension, picture)[1].tobytes()
+IMAGES = [
+    cv2.imencode(extension, image)[1].tobytes()
     for extension in IMAGE_EXTENSIONS
-    for picture in (_GREY, cv2.cvtColor(_GREY[:, :6], cv2.COLOR_GRAY2BGR))
+    for image in (_GREY, cv2.cvtColor(_GREY[:, :6], cv2.COLOR_GRAY2BGR))
 ]
-PICTURES += [cv2.imencode(extension, _GREY.astype(np.uint16) * 257)[1].tobytes() for extension in (".png", ".tif")]
+IMAGES += [cv2.imencode(extension, _GREY.astype(np.uint16) * 257)[1].tobytes() for extension in (".png", ".tif")]
 
 NAMES = (
     *("ir", "vi", "Thermal", "visible", "A", "b", "gt", "1", "2", "01", "x", "X", "x_ir", "x_vi", "x-A", "x-B"),
@@ -33,8 +33,8 @@ WORDS = st.sampled_from(NAMES) | st.text(st.characters(exclude_characters="/\0",
 
 @st.composite
 def contents(draw):
-    """A small picture, as it is most times, else cut off, changed in a few bytes, or noise."""
-    content = draw(st.sampled_from(PICTURES))
+    """A small image, as it is most times, else cut off, changed in a few bytes, or noise."""
+    content = draw(st.sampled_from(IMAGES))
     how = draw(st.sampled_from(["whole"] * 6 + ["cut", "changed", "noise"]))
     if how == "cut":
         return content[: draw(st.integers(0, len(content) - 1))]
@@ -109,10 +109,10 @@ def test_any_folder(files, folders, partners, layout, roles):
         options = {"layout": layout, "roles": ",".join(roles), "on_bad_sample": "skip"}
         dataset = fails_in_one_line(lambda: SourcesDataset(root=root, phase="test", **options))
         for index in range(len(dataset or [])):
-            pictures = fails_in_one_line(lambda place=index: dataset.pictures(place))
-            if pictures is not None:
-                assert len(pictures.sources) == dataset.inspection.counts[index]
-                assert len({picture.shape for picture in pictures.sources}) == 1
+            images = fails_in_one_line(lambda place=index: dataset.images(place))
+            if images is not None:
+                assert len(images.sources) == dataset.inspection.counts[index]
+                assert len({image.shape for image in images.sources}) == 1
 
 
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)

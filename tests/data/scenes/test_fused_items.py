@@ -3,7 +3,7 @@ import pytest
 
 from data.scenes.fused_items import find_fused, find_methods, find_scenes, parse_methods
 from tests.data.helpers import make, save
-from tests.pictures import scene
+from tests.images import scene
 from tests.scripts.comparing.measured_folders import find
 from util.errors import UserError
 
@@ -46,7 +46,7 @@ def test_one_folder_with_all_sources(folders):
 
 
 def test_one_plain_folder_is_not_taken_for_panels_side_by_side(folders):
-    """Half of a picture is no source: somebody forgot the other folder."""
+    """Half of an image is no source: somebody forgot the other folder."""
     with pytest.raises(UserError, match=r"--sources .*ir: one folder without roles: name a folder for each source"):
         find_scenes([folders / "ir"])
     save(folders / "panels" / "c01_stacked.png", np.hstack([scene(1, 32, 40), scene(2, 32, 40)]))
@@ -59,18 +59,18 @@ def test_one_plain_folder_is_not_taken_for_panels_side_by_side(folders):
 def test_what_is_missing_or_of_another_size_stops_or_is_skipped(folders):
     (folders / "good" / "c02_mean.png").unlink()
     save(folders / "good" / "c10_mean.png", scene(0, 32, 41))
-    with pytest.raises(UserError, match=r"good: there is no picture of item c02 \(1 more .*--on_bad_sample skip"):
+    with pytest.raises(UserError, match=r"good: there is no image of item c02 \(1 more .*--on_bad_sample skip"):
         find(folders)
     items, skipped = find(folders, skip_bad=True)
     assert [item.name for item in items] == ["c01"]
     assert "c02" in skipped[0]
     assert "c10_mean.png is 41x32" in skipped[1]
     (folders / "good" / "c01_mean.png").unlink()
-    with pytest.raises(UserError, match=r"no picture of item c01 \(2 more items cannot be measured either\)$"):
+    with pytest.raises(UserError, match=r"no image of item c01 \(2 more items cannot be measured either\)$"):
         find(folders, skip_bad=True)
 
 
-def test_scenes_and_pictures_that_are_left_out_are_named_once(folders):
+def test_scenes_and_images_that_are_left_out_are_named_once(folders):
     (folders / "vi" / "c02.png").unlink()
     (folders / "bad" / "c10.png").unlink()
     scenes = find_scenes([folders / "ir", folders / "vi"], skip_bad=True)
@@ -81,8 +81,8 @@ def test_scenes_and_pictures_that_are_left_out_are_named_once(folders):
         "bad": ["c01"],
     }
     assert len(skipped) == 2
-    assert "the vi picture is missing" in skipped[0]
-    assert "no picture of item c10" in skipped[1]
+    assert "the vi image is missing" in skipped[0]
+    assert "no image of item c10" in skipped[1]
 
 
 def test_methods_have_names(tmp_path, monkeypatch):

@@ -9,17 +9,17 @@ from tests.data.helpers import save
 from util.errors import UserError
 
 
-def picture(height=8, width=12, dtype=np.uint8):
+def image(height=8, width=12, dtype=np.uint8):
     return np.full((height, width), 7, dtype)
 
 
 def test_inspection_names_the_first_and_counts_the_others(tmp_path):
     for name in ("ir/1.png", "vi/1.png", "ir/2.png", "vi/3.png", "ir/4.png"):
-        save(tmp_path / name, picture())
-    save(tmp_path / "vi/2.png", picture(width=13))
+        save(tmp_path / name, image())
+    save(tmp_path / "vi/2.png", image(width=13))
     (tmp_path / "vi/4.png").touch()
     result = discover(tmp_path, "test")
-    with pytest.raises(UserError, match=r"item 3: the ir picture is missing.*\(2 more .*\); --on_bad_sample skip"):
+    with pytest.raises(UserError, match=r"item 3: the ir image is missing.*\(2 more .*\); --on_bad_sample skip"):
         inspect(result)
     checked = inspect(result, on_bad_sample="skip")
     assert [item.name for item in checked.found.items] == ["1"]
@@ -43,11 +43,11 @@ def test_inspection_names_the_first_and_counts_the_others(tmp_path):
         lambda content: b"GIF89a" + content,
         lambda content: content[:16] + b"\x7f\xff\xff\xff" + content[20:],
     ],
-    ids=["empty", "cut off", "no picture", "absurd size"],
+    ids=["empty", "cut off", "no image", "absurd size"],
 )
 def test_bad_files_are_found_without_decoding(tmp_path, spoil):
     for name in ("ir/1.png", "vi/1.png", "ir/2.png", "vi/2.png"):
-        save(tmp_path / name, picture())
+        save(tmp_path / name, image())
     bad = tmp_path / "vi/2.png"
     bad.write_bytes(spoil(bad.read_bytes()))
     with pytest.raises(UserError, match=r"vi/2\.png.*--on_bad_sample skip"):
@@ -55,11 +55,11 @@ def test_bad_files_are_found_without_decoding(tmp_path, spoil):
 
 
 def test_description(tmp_path):
-    save(tmp_path / "A" / "1.png", picture())
-    save(tmp_path / "B" / "1.png", picture(dtype=np.uint16))
-    save(tmp_path / "gt" / "1.png", picture())
-    save(tmp_path / "A" / "2.png", picture(width=40))
-    save(tmp_path / "B" / "2.png", picture(width=40))
+    save(tmp_path / "A" / "1.png", image())
+    save(tmp_path / "B" / "1.png", image(dtype=np.uint16))
+    save(tmp_path / "gt" / "1.png", image())
+    save(tmp_path / "A" / "2.png", image(width=40))
+    save(tmp_path / "B" / "2.png", image(width=40))
     checked = inspect(discover(tmp_path, "test"))
     assert (checked.sizes, checked.bits, checked.counts) == (((12, 8), (40, 8)), (16, 8), (2, 2))
     assert describe(checked) == [
@@ -78,7 +78,7 @@ def test_description(tmp_path):
 
 
 def test_panels_are_counted_before_they_are_read(tmp_path):
-    save(tmp_path / "x_stacked.png", picture(width=12))
+    save(tmp_path / "x_stacked.png", image(width=12))
     stacked = discover(tmp_path, "test")
     assert describe(inspect(stacked))[-1] == "1 items, 2 sources (stacked)"
     assert inspect(stacked, with_target=True).sizes == ((4, 8),)
@@ -90,11 +90,11 @@ def test_panels_are_counted_before_they_are_read(tmp_path):
 
 def test_sizes_are_those_after_the_rotation(tmp_path):
     exif = b"Exif\0\0II*\0" + struct.pack("<IHHHII", 8, 1, 0x0112, 3, 1, 6) + b"\0\0\0\0"  # 6: a quarter turn
-    jpeg = save(tmp_path / "ir" / "1.jpg", picture(8, 12)).read_bytes()
+    jpeg = save(tmp_path / "ir" / "1.jpg", image(8, 12)).read_bytes()
     turned = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
     (tmp_path / "ir" / "1.jpg").write_bytes(turned)
-    save(tmp_path / "vi" / "1.png", picture(12, 8))
+    save(tmp_path / "vi" / "1.png", image(12, 8))
     assert inspect(discover(tmp_path, "test")).sizes == ((8, 12),)
-    save(tmp_path / "vi" / "1.png", picture(8, 12))
+    save(tmp_path / "vi" / "1.png", image(8, 12))
     with pytest.raises(UserError, match=r"vi/1\.png is 12x8, but .*ir/1\.jpg is 8x12"):
         inspect(discover(tmp_path, "test"))

@@ -1,6 +1,6 @@
 import pytest
 
-from data.scenes.matching import match_pictures
+from data.scenes.matching import match_images
 from tests.data.helpers import make
 from util.errors import UserError
 
@@ -8,7 +8,7 @@ NAMES = ["Camp", "Camp1", "lytro-01", "lytro-02"]
 
 
 def found(folder, names=NAMES, option="--fused"):
-    return {name: path.name for name, path in match_pictures(names, folder, option).items()}
+    return {name: path.name for name, path in match_images(names, folder, option).items()}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_numbers_are_not_parts_of_other_numbers(tmp_path):
 
 def test_a_name_at_the_edge_of_another_word_is_not_that_items(tmp_path):
     make(tmp_path, "Camp1.png")
-    with pytest.raises(UserError, match=r"--fused .*no picture there has the name of an item, as Camp\.png would"):
+    with pytest.raises(UserError, match=r"--fused .*no image there has the name of an item, as Camp\.png would"):
         found(tmp_path, ["Camp"])
 
 
@@ -45,7 +45,7 @@ def test_several_methods_in_one_folder_must_be_chosen_by_a_pattern(tmp_path):
         assert found(tmp_path / pattern) == {name: f"IFCNN-SUM-{name}.png" for name in NAMES}
 
 
-def test_pictures_of_other_sets_beside_them_do_no_harm(tmp_path):
+def test_images_of_other_sets_beside_them_do_no_harm(tmp_path):
     others = [f"IFCNN-MAX-MD-c0{number}.png" for number in range(1, 9)]
     make(tmp_path, *others, *(f"IFCNN-MAX-IV-{name}.png" for name in NAMES))
     assert found(tmp_path) == {name: f"IFCNN-MAX-IV-{name}.png" for name in NAMES}
@@ -69,7 +69,7 @@ def test_two_files_of_one_name_and_what_is_no_folder_are_refused(tmp_path):
         found(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"no such folder: .*nowhere"):
         found(tmp_path / "nowhere" / "*_x")
-    with pytest.raises(UserError, match=r"Camp\.png is a file: wanted a folder, or a pattern in quotes"):
+    with pytest.raises(UserError, match=r"Camp\.png is a file: expected a folder, or a pattern in quotes"):
         found(tmp_path / "a" / "Camp.png")
     with pytest.raises(UserError, match=r"one \* stands"):
         found(tmp_path / "*_*")

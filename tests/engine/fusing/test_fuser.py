@@ -6,10 +6,10 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from engine.fusing.fuser import FusingSettings, PictureFuser
+from engine.fusing.fuser import Fuser, FusingSettings
 from engine.runtime import Runtime
 from models.generators.base import FusionOutput, Generator, Normalisation
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import UserError
 from util.images.colour import Colour
 
@@ -69,12 +69,12 @@ def grey(seed, height=30, width=41):
 
 
 def fuse(runtime, generator, *sources, **settings):
-    fuser = PictureFuser(runtime, generator, FusingSettings(**settings))
+    fuser = Fuser(runtime, generator, FusingSettings(**settings))
     return fuser.fuse([sources], fuser.plan(sources))[0]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_sources_give_a_grey_picture(runtime, channels):
+def test_grey_sources_give_a_grey_image(runtime, channels):
     a, b = grey(0), grey(1)
     network = Mean(channels)
     fused = fuse(runtime, network, a, b)
@@ -109,7 +109,7 @@ def test_a_grey_and_a_coloured_source_keep_the_chroma(runtime, channels):
 def test_rgb_by_request_and_luma_by_request(runtime):
     infrared, visible = grey(0), scene(1, 30, 41)
     assert np.abs(fuse(runtime, Mean(), infrared, visible, color="rgb") - (infrared / 2 + visible / 2)).max() <= 0.51
-    fuser = PictureFuser(runtime, Mean(), FusingSettings(color="luma"))
+    fuser = Fuser(runtime, Mean(), FusingSettings(color="luma"))
     assert fuser.plan([visible, visible]).colour is Colour.LUMA
     fused = fuse(runtime, Mean(), visible, visible, color="luma")
     assert np.abs(fused.astype(int) - visible).max() <= 1
@@ -131,7 +131,7 @@ def test_16_bits_in_16_bits_out(runtime):
 
 
 def nearly_twelve():
-    """Ten grey pictures with a mean of 11.9."""
+    """Ten grey images with a mean of 11.9."""
     return [np.full((4, 4, 3), 11 + (number > 0), np.uint8) for number in range(10)]
 
 
@@ -165,13 +165,13 @@ def test_any_size_comes_out_as_it_went_in(runtime, size):
 
 
 @pytest.mark.parametrize("tile", [(64, 32), (98, 46), (128, 24)])
-@pytest.mark.parametrize("pictures", ["rgb", "luma", "grey"])
+@pytest.mark.parametrize("images", ["rgb", "luma", "grey"])
 @pytest.mark.parametrize("network", [Blur, AnySide])
-def test_tiles_make_no_difference_beyond_a_level(runtime, network, tile, pictures):
+def test_tiles_make_no_difference_beyond_a_level(runtime, network, tile, images):
     a, b = scene(0, 203, 310), scene(1, 203, 310)
-    if pictures != "rgb":
+    if images != "rgb":
         a = np.repeat(a[..., :1], 3, axis=2)
-    if pictures == "grey":
+    if images == "grey":
         b = np.repeat(b[..., :1], 3, axis=2)
     network = network().eval()
     whole = fuse(runtime, network, a, b, tile=0)
@@ -180,7 +180,7 @@ def test_tiles_make_no_difference_beyond_a_level(runtime, network, tile, picture
     assert len(np.unique(whole)) > 30
 
 
-def test_large_pictures_are_cut_by_themselves(runtime):
+def test_large_images_are_cut_by_themselves(runtime):
     network = Mean()
     a = np.zeros((2100, 2001, 3), np.uint8)
     fuse(runtime, network, a, a)
@@ -189,29 +189,29 @@ def test_large_pictures_are_cut_by_themselves(runtime):
     assert network.seen[-1] == [(1, 3, 2100, 2004)] * 2
 
 
-def test_what_needs_the_whole_picture_is_never_cut(runtime):
+def test_what_needs_the_whole_image_is_never_cut(runtime):
     network = Mean()
-    network.whole_picture = True
+    network.whole_image = True
     a = np.zeros((2100, 2001, 3), np.uint8)
     fuse(runtime, network, a, a)
     assert network.seen == [[(1, 3, 2100, 2004)] * 2]
-    with pytest.raises(UserError, match=r"--tile 512: this network stretches whole pictures"):
-        PictureFuser(runtime, network, FusingSettings(tile=512))
+    with pytest.raises(UserError, match=r"--tile 512: this network stretches whole images"):
+        Fuser(runtime, network, FusingSettings(tile=512))
 
 
 def test_items_of_one_plan_are_fused_together_as_alone(runtime):
     items = [[scene(seed, 20, 30), scene(seed + 5, 20, 30)] for seed in range(3)]
-    fuser = PictureFuser(runtime, Blur().eval())
+    fuser = Fuser(runtime, Blur().eval())
     plan = fuser.plan(items[0])
     assert plan == fuser.plan(items[1])
     together = fuser.fuse(items, plan)
-    for item, picture in zip(items, together, strict=True):
-        assert np.array_equal(fuser.fuse([item], plan)[0], picture)
+    for item, image in zip(items, together, strict=True):
+        assert np.array_equal(fuser.fuse([item], plan)[0], image)
     assert fuser.plan([grey(0, 20, 30), items[0][0]]) != plan
 
 
 class Apart(Blur):
-    """Draws the darker pixels as the common picture and what each source has above them, blurred alike."""
+    """Draws the darker pixels as the common image and what each source has above them, blurred alike."""
 
     part_names = ("common", "unique 1", "unique 2")
 
@@ -225,7 +225,7 @@ class Apart(Blur):
 
 
 def take_apart(runtime, *sources, network=None, **settings):
-    fuser = PictureFuser(runtime, network or Apart().eval(), FusingSettings(**settings))
+    fuser = Fuser(runtime, network or Apart().eval(), FusingSettings(**settings))
     return fuser.decompose([sources], fuser.plan(sources))[0]
 
 
@@ -241,11 +241,11 @@ def test_coloured_sources_are_taken_apart_in_rgb_at_their_size_and_depth(runtime
         assert np.abs(part.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("pictures", ["grey", "one grey", "luma by request"])
-def test_parts_are_grey_where_no_rgb_goes_through_the_network(runtime, pictures):
-    a = scene(0, 30, 41) if pictures == "luma by request" else grey(0)
-    b = grey(1) if pictures == "grey" else scene(1, 30, 41)
-    parts = take_apart(runtime, a, b, color="luma" if pictures == "luma by request" else "auto")
+@pytest.mark.parametrize("images", ["grey", "one grey", "luma by request"])
+def test_parts_are_grey_where_no_rgb_goes_through_the_network(runtime, images):
+    a = scene(0, 30, 41) if images == "luma by request" else grey(0)
+    b = grey(1) if images == "grey" else scene(1, 30, 41)
+    parts = take_apart(runtime, a, b, color="luma" if images == "luma by request" else "auto")
     lumas = [cv2.cvtColor(source, cv2.COLOR_RGB2GRAY).astype(int) for source in (a, b)]
     common = np.minimum(*lumas)
     for part, expected in zip(parts.values(), (common, *(own - common for own in lumas)), strict=True):
@@ -270,7 +270,7 @@ def test_the_channels_of_a_part_of_grey_sources_become_one(runtime):
 
 def test_items_are_taken_apart_together_as_alone(runtime):
     items = [[scene(seed, 20, 30), scene(seed + 5, 20, 30)] for seed in range(3)]
-    fuser = PictureFuser(runtime, Apart().eval())
+    fuser = Fuser(runtime, Apart().eval())
     plan = fuser.plan(items[0])
     for item, parts in zip(items, fuser.decompose(items, plan), strict=True):
         (alone,) = fuser.decompose([item], plan)
@@ -316,4 +316,4 @@ def test_exposure_of_grey_and_of_16_bits(runtime):
 @pytest.mark.parametrize("network", [Mean, AnySide])
 def test_tiles_must_hold_the_networks_stride(runtime, network):
     with pytest.raises(UserError, match=r"--tile 3: .* 4 pixels"):
-        PictureFuser(runtime, network(), FusingSettings(tile=3))
+        Fuser(runtime, network(), FusingSettings(tile=3))

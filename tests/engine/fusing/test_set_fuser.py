@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from data.base_dataset import FusionDataset, Pictures
+from data.base_dataset import FusionDataset, Images
 from engine.fusing.batch import fuse, plain_average
-from engine.fusing.fuser import PictureFuser
+from engine.fusing.fuser import Fuser
 from engine.fusing.results import write_page, write_tables
-from engine.fusing.set_fuser import Evaluator, file_name
+from engine.fusing.set_fuser import SetFuser, file_name
 from engine.runtime import Runtime
 from models.generators.base import FusionOutput, Generator
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import UserError
 from util.images.image_io import read_image
 from util.metrics.tables import mean_values
@@ -39,29 +39,29 @@ class Apart(Mean):
 
 
 class Items(FusionDataset):
-    """Pictures that are there already; a text among them cannot be read."""
+    """Images that are there already; a text among them cannot be read."""
 
     def __init__(self, *items):
         self.items = items
         super().__init__(length=len(items), transform=None, seed=0, max_size=None)
 
-    def make_pictures(self, index, rng):
+    def make_images(self, index, rng):
         if isinstance(self.items[index], str):
             raise UserError(self.items[index])
         return self.items[index]
 
 
 @pytest.fixture
-def evaluator(tmp_path):
+def set_fuser(tmp_path):
     def make(*metrics, **options):
-        return Evaluator(PictureFuser(Runtime(gpu_ids="-1"), Mean()), tmp_path, metrics, **options)
+        return SetFuser(Fuser(Runtime(gpu_ids="-1"), Mean()), tmp_path, metrics, **options)
 
     return make
 
 
 def item(name, seed, height=12, width=17, target=True):
     sources = tuple(scene(seed + i, height, width) for i in range(3))
-    return Pictures(name, sources, scene(seed + 9, height, width) if target else None)
+    return Images(name, sources, scene(seed + 9, height, width) if target else None)
 
 
 def test_fusing_converts_to_the_networks_range_and_back():
@@ -71,17 +71,17 @@ def test_fusing_converts_to_the_networks_range_and_back():
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
 @pytest.mark.parametrize("read_ahead", [True, False])
-def test_items_of_several_sizes_with_and_without_target(evaluator, tmp_path, batch_size, read_ahead):
+def test_items_of_several_sizes_with_and_without_target(set_fuser, tmp_path, batch_size, read_ahead):
     items = [item("a", 0), item("b", 1), item("c", 2, 10, 9, target=False), item("d", 3)]
-    results = evaluator("PSNR@reference").run(Items(*items), batch_size=batch_size, read_ahead=read_ahead)
+    results = set_fuser("PSNR@reference").run(Items(*items), batch_size=batch_size, read_ahead=read_ahead)
     assert [result.name for result in results] == list("abcd")
     assert results[2].values == {}
     assert results[0].values["PSNR@reference"] == pytest.approx(results[0].values["PSNR@reference_average"], rel=1e-6)
-    assert list(results[0].pictures) == ["source 1", "source 2", "source 3", "fused", "target"]
+    assert list(results[0].images) == ["source 1", "source 2", "source 3", "fused", "target"]
     for of, result in zip(items, results, strict=True):
-        fused = read_image(tmp_path / result.pictures["fused"])
+        fused = read_image(tmp_path / result.images["fused"])
         assert np.abs(fused - sum(source.astype(float) for source in of.sources) / 3).max() <= 0.51
-        assert np.array_equal(read_image(tmp_path / result.pictures["source 2"]), of.sources[1])
+        assert np.array_equal(read_image(tmp_path / result.images["source 2"]), of.sources[1])
     write_tables(tmp_path, results)
     page = write_page(tmp_path, "title", {"fact": "<b>"}, results)
     with (tmp_path / "metrics.csv").open() as file:
@@ -96,64 +96,64 @@ def test_items_of_several_sizes_with_and_without_target(evaluator, tmp_path, bat
 
 
 def test_parts_are_written_and_shown_and_those_of_an_earlier_test_are_removed(tmp_path):
-    fuser = PictureFuser(Runtime(gpu_ids="-1"), Apart())
+    fuser = Fuser(Runtime(gpu_ids="-1"), Apart())
     items = [item("a", 0), item("a_unique", 1), item("b", 2, target=False)]
-    results = Evaluator(fuser, tmp_path, save_decomposition=True).run(Items(*items), batch_size=2)
+    results = SetFuser(fuser, tmp_path, save_decomposition=True).run(Items(*items), batch_size=2)
     sources = ["source 1", "source 2", "source 3"]
-    assert list(results[0].pictures) == [*sources, "fused", "target", *Apart.part_names]
-    assert list(results[2].pictures) == [*sources, "fused", *Apart.part_names]
-    assert results[0].pictures["unique 2"] == "decomposition/a_unique_2.png"
+    assert list(results[0].images) == [*sources, "fused", "target", *Apart.part_names]
+    assert list(results[2].images) == [*sources, "fused", *Apart.part_names]
+    assert results[0].images["unique 2"] == "decomposition/a_unique_2.png"
     for of, result in zip(items, results, strict=True):
-        parts = [read_image(tmp_path / result.pictures[name]) for name in Apart.part_names]
+        parts = [read_image(tmp_path / result.images[name]) for name in Apart.part_names]
         for part, expected in zip(parts, (np.min(of.sources, axis=0), *of.sources), strict=True):
             assert np.array_equal(part, expected)
     assert len(list((tmp_path / "decomposition").iterdir())) == 12
     assert "decomposition/b_common.png" in write_page(tmp_path, "t", {}, results).read_text()
-    Evaluator(fuser, tmp_path, save_decomposition=True).run(Items(items[0]))
+    SetFuser(fuser, tmp_path, save_decomposition=True).run(Items(items[0]))
     assert {path.name[:2] for path in (tmp_path / "decomposition").iterdir()} == {"a_"}
-    (plain,) = Evaluator(fuser, tmp_path).run(Items(items[0]))
-    assert list(plain.pictures) == [*sources, "fused", "target"]
+    (plain,) = SetFuser(fuser, tmp_path).run(Items(items[0]))
+    assert list(plain.images) == [*sources, "fused", "target"]
     assert not list((tmp_path / "decomposition").iterdir())
 
 
-def test_two_items_of_one_name_are_refused(evaluator):
+def test_two_items_of_one_name_are_refused(set_fuser):
     with pytest.raises(UserError, match="'a'"):
-        evaluator().run(Items(item("a", 0), item("a", 1)))
+        set_fuser().run(Items(item("a", 0), item("a", 1)))
 
 
-def test_what_cannot_be_read_stops_or_is_skipped(evaluator):
+def test_what_cannot_be_read_stops_or_is_skipped(set_fuser):
     items = Items("first is broken", item("a", 0), "third is broken", item("b", 1), "last is broken")
     with pytest.raises(UserError, match="first is broken"):
-        evaluator().run(items)
-    skipping = evaluator(skip_bad=True)
+        set_fuser().run(items)
+    skipping = set_fuser(skip_bad=True)
     assert [result.name for result in skipping.run(items)] == ["a", "b"]
     assert skipping.skipped == ["first is broken", "third is broken", "last is broken"]
 
 
-def test_a_test_that_fails_leaves_no_tables_of_the_one_before(evaluator, tmp_path):
-    results = evaluator("PSNR@reference").run(Items(item("a", 0)))
+def test_a_test_that_fails_leaves_no_tables_of_the_one_before(set_fuser, tmp_path):
+    results = set_fuser("PSNR@reference").run(Items(item("a", 0)))
     write_tables(tmp_path, results)
     write_page(tmp_path, "t", {}, results)
     (tmp_path / "fused" / ".a.png.123.tmp").write_bytes(b"half")
     with pytest.raises(UserError, match="broken"):
-        evaluator("PSNR@reference").run(Items("broken"))
+        set_fuser("PSNR@reference").run(Items("broken"))
     assert not {"index.html", "metrics.csv", "metrics.json"} & {path.name for path in tmp_path.iterdir()}
-    evaluator().run(Items(item("b", 0)))
+    set_fuser().run(Items(item("b", 0)))
     assert [path.name for path in (tmp_path / "fused").iterdir()] == ["b.png"]
 
 
 @pytest.mark.parametrize("limit", [0, 10**9])
-def test_large_items_are_neither_read_ahead_nor_grouped(evaluator, monkeypatch, limit):
+def test_large_items_are_neither_read_ahead_nor_grouped(set_fuser, monkeypatch, limit):
     """What is read when an item is fused: the next one as well, unless it may not fit beside."""
     monkeypatch.setattr("engine.fusing.set_fuser._LARGE_ITEM", limit)
     started, fused = [], []
 
     class Noting(Items):
-        def make_pictures(self, index, rng):
+        def make_images(self, index, rng):
             started.append(index)
-            return super().make_pictures(index, rng)
+            return super().make_images(index, rng)
 
-    of = evaluator()
+    of = set_fuser()
     original = of._run_group
 
     def run_group(group, plan):
@@ -168,29 +168,29 @@ def test_large_items_are_neither_read_ahead_nor_grouped(evaluator, monkeypatch, 
         assert [count for count, _ in fused] == [2, 2]
 
 
-def test_equal_pictures_give_infinity_and_stay_readable(evaluator, tmp_path):
+def test_equal_images_give_infinity_and_stay_readable(set_fuser, tmp_path):
     black = np.zeros((12, 12, 3), np.uint8)
-    results = evaluator("PSNR@reference", "SSIM@reference").run(Items(Pictures("same", (black, black), black)))
+    results = set_fuser("PSNR@reference", "SSIM@reference").run(Items(Images("same", (black, black), black)))
     write_tables(tmp_path, results)
     write_page(tmp_path, "t", {}, results)
     assert json.loads((tmp_path / "metrics.json").read_text())["items"]["same"]["PSNR@reference"] == "inf"
 
 
-def test_16_bit_pictures_are_written_so_and_shown_in_8(evaluator, tmp_path):
+def test_16_bit_images_are_written_so_and_shown_in_8(set_fuser, tmp_path):
     deep = np.random.default_rng(0).integers(0, 65536, (12, 13, 3)).astype(np.uint16)
-    (result,) = evaluator("PSNR@reference").run(Items(Pictures("deep", (deep, deep), deep)))
-    assert np.array_equal(read_image(tmp_path / result.pictures["fused"]), deep)
-    assert np.array_equal(read_image(tmp_path / result.pictures["source 1"]), np.rint(deep / 257).astype(np.uint8))
+    (result,) = set_fuser("PSNR@reference").run(Items(Images("deep", (deep, deep), deep)))
+    assert np.array_equal(read_image(tmp_path / result.images["fused"]), deep)
+    assert np.array_equal(read_image(tmp_path / result.images["source 1"]), np.rint(deep / 257).astype(np.uint8))
     assert result.values["PSNR@reference"] == np.inf
 
 
 @pytest.mark.parametrize(
     "name", ["x" * 255, "ü" * 120, os.fsdecode(b"\xff" * 251), "..", "-", "line\nbreak", "a b#%?&<>"]
 )
-def test_hostile_names_stay_in_the_folder(evaluator, tmp_path, name):
-    (result,) = evaluator().run(Items(item(name, 0)))
+def test_hostile_names_stay_in_the_folder(set_fuser, tmp_path, name):
+    (result,) = set_fuser().run(Items(item(name, 0)))
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
-    assert written == set(result.pictures.values())
+    assert written == set(result.images.values())
     write_tables(tmp_path, [result])
     write_page(tmp_path, name, {}, [result])
     assert all(len(os.fsencode(path.name)) <= 255 for path in tmp_path.rglob("*"))
@@ -202,13 +202,13 @@ def test_long_names_stay_different():
     assert file_name("short", ".png") == "short.png"
 
 
-def test_without_a_target_pictures_are_measured_against_their_sources(evaluator):
-    (result,) = evaluator("EN", "PSNR", "SSIM@reference").run(Items(item("a", 0, target=False)))
+def test_without_a_target_images_are_measured_against_their_sources(set_fuser):
+    (result,) = set_fuser("EN", "PSNR", "SSIM@reference").run(Items(item("a", 0, target=False)))
     assert list(result.values) == ["EN", "PSNR"]
 
 
-def test_pictures_above_the_limit_are_fused_but_not_measured(evaluator):
-    measuring = evaluator("EN", largest=12 * 17)
+def test_images_above_the_limit_are_fused_but_not_measured(set_fuser):
+    measuring = set_fuser("EN", largest=12 * 17)
     results = measuring.run(Items(item("a", 0), item("b", 0, 12, 18)))
     assert [list(result.values) for result in results] == [["EN"], []]
     assert measuring.unmeasured == 1

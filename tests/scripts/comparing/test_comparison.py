@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from data.scenes.fused_items import FusedItem
-from scripts.comparing.compared_pictures import file_names, write_pictures
+from scripts.comparing.compared_images import file_names, write_images
 from scripts.comparing.comparison import compare_sets, leaderboard_text, remarks, write_comparison
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import UserError
 from util.images.image_io import read_image, write_image
 
 
 def items(folder, method, count, *, roles=("ir", "vi"), reference=False, deep=False):
-    """Scenes 1, 2, …, whose fused picture has the level 10 x scene."""
+    """Scenes 1, 2, …, whose fused image has the level 10 x scene."""
     made = []
     for number in range(1, count + 1):
         sources = tuple(folder / f"{role}{number}.png" for role in ("a", "b"))
         for place, path in enumerate(sources):
-            picture = scene(number + place, 24, 32)
-            write_image(path, picture.astype(np.uint16) * 257 if deep else picture)
+            image = scene(number + place, 24, 32)
+            write_image(path, image.astype(np.uint16) * 257 if deep else image)
         fused = folder / f"{len(method)}{number}.png"
         write_image(fused, np.full((24, 32), 10 * number, np.uint8))
         made.append(FusedItem(f"scene {number}", sources, roles, fused, fused if reference else None))
@@ -32,12 +32,12 @@ def compared(folder, **sets):
     """Sets of the methods A and B, each given by the values of A; those of B are 5."""
     measured = {}
     for name, of_a in sets.items():
-        pictures = {method: items(folder / name, method, len(of_a)) for method in ("A", "BB")}
+        images = {method: items(folder / name, method, len(of_a)) for method in ("A", "BB")}
         values = {
             "A": {f"scene {number}": {"EN": value} for number, value in enumerate(of_a, start=1)},
             "BB": {f"scene {number}": {"EN": 5.0} for number, _ in enumerate(of_a, start=1)},
         }
-        measured[name] = (pictures, values)
+        measured[name] = (images, values)
     return compare_sets(measured, seed=0, resamples=100)
 
 
@@ -63,13 +63,13 @@ def test_file_names_of_many_scenes_take_a_step_each():
     assert steps < 50 * 1000
 
 
-def test_pictures_are_written_beside_the_page(tmp_path):
+def test_images_are_written_beside_the_page(tmp_path):
     methods = {
         "sources": items(tmp_path / "in", "A", 2, reference=True, deep=True),
         "B b": items(tmp_path / "in", "B", 2),
     }
-    first, second = write_pictures(tmp_path, "set", methods, ["scene 2", "scene 1"])
-    assert first.fused == ["pictures/set/sources-2/scene_2.png", "pictures/set/B_b/scene_2.png"]
+    first, second = write_images(tmp_path, "set", methods, ["scene 2", "scene 1"])
+    assert first.fused == ["images/set/sources-2/scene_2.png", "images/set/B_b/scene_2.png"]
     assert list(first.others) == ["source ir", "source vi", "reference"]
     assert first.size == "32 × 24"
     assert (read_image(tmp_path / second.fused[1]) == 10).all()
@@ -79,14 +79,14 @@ def test_pictures_are_written_beside_the_page(tmp_path):
 
 
 def test_sources_without_roles_are_numbered(tmp_path):
-    (only,) = write_pictures(tmp_path, "set", {"A": items(tmp_path / "in", "A", 1, roles=())}, ["scene 1"])
+    (only,) = write_images(tmp_path, "set", {"A": items(tmp_path / "in", "A", 1, roles=())}, ["scene 1"])
     assert list(only.others) == ["source 1", "source 2"]
 
 
 def test_files_of_a_comparison(tmp_path):
     write_comparison(tmp_path / "out", compared(tmp_path, one=[6.0, 7.0], two=[1.0]), ["x.png: damaged"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        *("compare.json", "index.html", "metrics.csv", "pictures", "ranks.csv"),
+        *("compare.json", "images", "index.html", "metrics.csv", "ranks.csv"),
     ]
     with (tmp_path / "out" / "ranks.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -97,7 +97,7 @@ def test_files_of_a_comparison(tmp_path):
     content = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert content["overall"]["A"] | {"metrics_won": 0} == {
         **{"mean_rank": 1.5, "low": None, "high": None, "metrics_won": 0, "first_in": None},
-        **{"spread_over_metrics": None, "spread_over_pictures": None},
+        **{"spread_over_metrics": None, "spread_over_images": None},
     }
     assert content["sets"]["one"]["metrics"]["EN"]["methods"]["A"]["mean"] == 6.5
     assert content["sets"]["one"]["pairs"][0]["metrics"]["EN"] == {"ahead": 1, "p": 0.5, "p_adjusted": 0.5}
@@ -113,23 +113,23 @@ def files_below(folder):
 def test_a_second_comparison_replaces_the_first(tmp_path):
     out = tmp_path / "out"
     write_comparison(out, compared(tmp_path, one=[6.0, 7.0], two=[1.0]))
-    (out / "pictures" / "empty" / "folder").mkdir(parents=True)
+    (out / "images" / "empty" / "folder").mkdir(parents=True)
     (out / "mine.png").write_bytes(b"mine")
     write_comparison(out, compared(tmp_path, one=[6.0]))
-    pictures = [f"pictures/one/{place}/scene_1.png" for place in ("A", "BB", "sources/source_ir", "sources/source_vi")]
-    assert files_below(out) == ["compare.json", "index.html", "metrics.csv", "mine.png", *pictures, "ranks.csv"]
-    assert sorted(path.name for path in (out / "pictures").iterdir()) == ["one"]
+    images = [f"images/one/{place}/scene_1.png" for place in ("A", "BB", "sources/source_ir", "sources/source_vi")]
+    assert files_below(out) == ["compare.json", "index.html", "metrics.csv", "mine.png", *images, "ranks.csv"]
+    assert sorted(path.name for path in (out / "images").iterdir()) == ["one"]
 
 
-def test_pictures_of_somebody_else_are_left_alone(tmp_path):
-    own = tmp_path / "out" / "pictures" / "own.png"
+def test_images_of_somebody_else_are_left_alone(tmp_path):
+    own = tmp_path / "out" / "images" / "own.png"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"own")
     write_comparison(own.parents[1], compared(tmp_path, one=[6.0]))
     assert own.read_bytes() == b"own"
 
 
-def test_no_page_is_left_with_pictures_that_are_not_its_own(tmp_path):
+def test_no_page_is_left_with_images_that_are_not_its_own(tmp_path):
     first, second = compared(tmp_path / "a", one=[6.0]), compared(tmp_path / "b", one=[6.0, 7.0])
     write_comparison(tmp_path / "out", first)
     tables = (tmp_path / "out" / "compare.json").read_bytes()
@@ -140,7 +140,7 @@ def test_no_page_is_left_with_pictures_that_are_not_its_own(tmp_path):
     assert (tmp_path / "out" / "compare.json").read_bytes() == tables
 
 
-@pytest.mark.parametrize("place", ["pictures", "pictures/one", "pictures/one/A/scene_1.png"])
+@pytest.mark.parametrize("place", ["images", "images/one", "images/one/A/scene_1.png"])
 def test_a_link_is_not_followed_out_of_the_folder(tmp_path, place):
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -157,10 +157,10 @@ def test_a_link_is_not_followed_out_of_the_folder(tmp_path, place):
     assert (out / "index.html").read_text() == "before"
 
 
-def test_pictures_are_not_compared_where_they_would_be_overwritten(tmp_path):
-    comparison = compared(tmp_path / "out" / "pictures", one=[6.0])
+def test_images_are_not_compared_where_they_would_be_overwritten(tmp_path):
+    comparison = compared(tmp_path / "out" / "images", one=[6.0])
     before = files_below(tmp_path)
-    with pytest.raises(UserError, match=r"pictures/one/a1\.png: lies in .*/out/pictures, which is written anew"):
+    with pytest.raises(UserError, match=r"images/one/a1\.png: lies in .*/out/images, which is written anew"):
         write_comparison(tmp_path / "out", comparison)
     assert files_below(tmp_path) == before
 
@@ -174,9 +174,9 @@ def test_pictures_are_not_compared_where_they_would_be_overwritten(tmp_path):
     ],
 )
 def test_the_page_says_what_is_measured_on(tmp_path, metrics, said):
-    pictures = {method: items(tmp_path, method, 1) for method in ("A", "BB")}
-    values = {method: {"scene 1": dict.fromkeys(metrics, 1.0)} for method in pictures}
-    write_comparison(tmp_path / "out", compare_sets({"one": (pictures, values)}, seed=0, resamples=100))
+    images = {method: items(tmp_path, method, 1) for method in ("A", "BB")}
+    values = {method: {"scene 1": dict.fromkeys(metrics, 1.0)} for method in images}
+    write_comparison(tmp_path / "out", compare_sets({"one": (images, values)}, seed=0, resamples=100))
     assert f"<dd>{said}</dd>" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
@@ -190,7 +190,7 @@ def test_remarks_name_what_is_missing(tmp_path):
     comparison = compared(tmp_path, one=[6.0, math.nan, 7.0])
     assert remarks(comparison) == [
         "one: A has no value, where others have, and ranks last there: EN on 1.",
-        "one: means over fewer than 3 pictures, since a value is not finite for some method on the others: EN over 2.",
+        "one: means over fewer than 3 images, since a value is not finite for some method on the others: EN over 2.",
     ]
     (one,) = comparison.sets
     fewer = {"A": dict(one.values["A"]), "BB": {"scene 1": {"EN": 5.0}}}

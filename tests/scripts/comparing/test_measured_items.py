@@ -9,7 +9,7 @@ from scripts.comparing.measured_items import Record, keep_record, measure_items
 from tests.scripts.comparing.measured_folders import find
 from util.errors import Interrupted, UserError
 from util.images.image_io import read_image
-from util.metrics.measuring import measure_picture
+from util.metrics.measuring import measure_image
 
 METRICS = ["EN", "SSIM", "PSNR@reference"]
 
@@ -19,7 +19,7 @@ def record(tmp_path):
     return Record(tmp_path / "record")
 
 
-def test_values_are_those_of_the_pictures_with_any_number_of_workers(folders, record, tmp_path):
+def test_values_are_those_of_the_images_with_any_number_of_workers(folders, record, tmp_path):
     items, _ = find(folders, reference=folders / "gt")
     methods = {"good": items, "bad": find(folders, "bad")[0]}
     alone = measure_items(methods, METRICS, record)
@@ -28,7 +28,7 @@ def test_values_are_those_of_the_pictures_with_any_number_of_workers(folders, re
     assert alone.values["good"]["c02"]["PSNR@reference"] == np.inf
     assert "PSNR@reference" not in alone.values["bad"]["c02"]
     fused = read_image(items[2].fused)
-    assert alone.values["good"]["c10"] == measure_picture(items[2].read_sources(), fused, METRICS, fused)
+    assert alone.values["good"]["c10"] == measure_image(items[2].read_sources(), fused, METRICS, fused)
 
 
 def test_what_was_measured_is_not_measured_again_unless_the_file_changed(folders, tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_what_was_measured_is_not_measured_again_unless_the_file_changed(folders
     assert not path.exists()
 
 
-def test_a_damaged_picture_is_named_or_skipped(folders, record):
+def test_a_damaged_image_is_named_or_skipped(folders, record):
     items, _ = find(folders)
     whole = items[1].fused.read_bytes()
     items[1].fused.write_bytes(whole[: len(whole) // 2])

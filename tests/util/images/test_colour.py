@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.pictures import scene
+from tests.images import scene
 from util.images.colour import Colour, choose_colour, is_grey, luma, replace_luma, to_float, to_levels, weigh_chroma
 
 
@@ -35,17 +35,17 @@ def test_grey_is_a_matter_of_values_not_of_the_files_mode():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("number_grey", [0, 1])
 def test_a_source_that_keeps_its_own_luma_comes_back(dtype, number_grey):
-    picture = scene(1).astype(dtype) * (np.iinfo(dtype).max // 255)
+    image = scene(1).astype(dtype) * (np.iinfo(dtype).max // 255)
     grey = np.repeat(scene(2)[..., :1], 3, axis=2).astype(dtype)
-    sources = [to_float(picture)] + [to_float(grey)] * number_grey
+    sources = [to_float(image)] + [to_float(grey)] * number_grey
     back = replace_luma(luma(sources[0]), sources, [False] + [True] * number_grey)
-    error = np.abs(to_levels(back, dtype).astype(int) - picture)
+    error = np.abs(to_levels(back, dtype).astype(int) - image)
     assert error.max() <= (0 if dtype == np.uint8 else 1)
 
 
 def test_luma_is_that_of_bt_601():
-    picture = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.5]]], np.float32)
-    assert luma(picture)[0] == pytest.approx([0.299, 0.587, 0.114, 0.5], abs=1e-6)
+    image = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.5]]], np.float32)
+    assert luma(image)[0] == pytest.approx([0.299, 0.587, 0.114, 0.5], abs=1e-6)
 
 
 def test_the_more_colourful_source_prevails():
@@ -75,10 +75,10 @@ def test_every_level_survives_the_way_through_floats(dtype):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_luma_and_chroma_are_what_opencv_says_they_are(count):
     """The weighted mean of OpenCV's Cr and Cb, apart from the four digits of its matrices, and the wanted luma."""
-    pictures = [to_float(scene(3 + i)) for i in range(count)]
-    fused = np.full(pictures[0].shape[:2], 0.5, np.float32)
-    back = cv2.cvtColor(replace_luma(fused, pictures, [False] * count), cv2.COLOR_RGB2YCrCb)
-    chroma = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)[..., 1:] for picture in pictures])
+    images = [to_float(scene(3 + i)) for i in range(count)]
+    fused = np.full(images[0].shape[:2], 0.5, np.float32)
+    back = cv2.cvtColor(replace_luma(fused, images, [False] * count), cv2.COLOR_RGB2YCrCb)
+    chroma = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)[..., 1:] for image in images])
     weights = np.abs(chroma - 0.5)
     expected = (chroma * weights).sum(0) / weights.sum(0)
     assert np.allclose(back[..., 1:], expected, atol=2e-3)

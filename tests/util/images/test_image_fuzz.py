@@ -1,4 +1,4 @@
-"""Whatever a file holds: a picture of the size that `probe_image` says, or one line."""
+"""Whatever a file holds: an image of the size that `probe_image` says, or one line."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.data.picture_files import chunk, deep, exif, opencv, pillow, png, repaired, tiff, with_exif
+from tests.data.image_files import chunk, deep, exif, opencv, pillow, png, repaired, tiff, with_exif
 from util.errors import UserError
 from util.images.image_io import probe_image, read_image
 
@@ -67,7 +67,7 @@ def check(path, content):
     """Returns whether it was read."""
     path.write_bytes(content)
     try:
-        picture = read_image(path)
+        image = read_image(path)
     except UserError as error:
         assert str(path) in str(error)
         assert str(error).isprintable(), "one line"
@@ -77,8 +77,8 @@ def check(path, content):
             assert str(same) == str(error), "both notice first what the header shows"
         return False
     header = probe_image(path)
-    assert picture.dtype == {8: np.uint8, 16: np.uint16}[header.bits]
-    assert picture.shape == (header.height, header.width, 3)
+    assert image.dtype == {8: np.uint8, 16: np.uint16}[header.bits]
+    assert image.shape == (header.height, header.width, 3)
     assert read_image(path, bits=8).dtype == np.uint8
     return True
 

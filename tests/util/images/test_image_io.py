@@ -9,7 +9,7 @@ import torch
 
 from data.tensors import to_tensor, to_uint8
 from tests.data.helpers import save
-from tests.data.picture_files import chunk, deep, grey, pillow, png, repaired, tiff
+from tests.data.image_files import chunk, deep, grey, pillow, png, repaired, tiff
 from util.errors import UserError
 from util.images.image_io import list_images, probe_image, read_image, write_image
 
@@ -38,18 +38,18 @@ def test_sixteen_bits_are_kept(tmp_path, photo, extension):
         path = tmp_path / f"deep{extension}"
         write_image(path, array)
         assert probe_image(path).bits == 16
-        picture = read_image(path)
-        assert picture.dtype == np.uint16
-        assert np.array_equal(picture, expected)
+        image = read_image(path)
+        assert image.dtype == np.uint16
+        assert np.array_equal(image, expected)
 
 
 def test_sixteen_bits_become_eight_on_request(tmp_path, photo):
     values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     write_image(tmp_path / "all.png", values)
-    picture = read_image(tmp_path / "all.png", bits=8)
-    assert picture.dtype == np.uint8
-    assert picture.shape == (256, 256, 3)
-    assert np.array_equal(picture[..., 1], np.rint(values / 257))
+    image = read_image(tmp_path / "all.png", bits=8)
+    assert image.dtype == np.uint8
+    assert image.shape == (256, 256, 3)
+    assert np.array_equal(image[..., 1], np.rint(values / 257))
     write_image(tmp_path / "eight.png", photo)
     assert np.array_equal(read_image(tmp_path / "eight.png", bits=8), photo)
 
@@ -96,7 +96,7 @@ def test_needless_png_chunks_are_quiet(tmp_path, photo, capfd):
 
 
 @pytest.mark.parametrize("content", [b"hello", b"GIF89a" + bytes(50), b"\x80\x04pickle"])
-def test_no_picture(tmp_path, content):
+def test_no_image(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.png: not a PNG, JPEG, TIFF or BMP"):
         read_image(tmp_path / "a.png")
@@ -104,7 +104,7 @@ def test_no_picture(tmp_path, content):
 
 def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / "none.png", tmp_path):
-        with pytest.raises(UserError, match="no such picture"):
+        with pytest.raises(UserError, match="no such image"):
             read_image(path)
 
 
@@ -137,7 +137,7 @@ def claim(content, width, height):
         (".bmp", (2**30, -(2**31)), "cut off"),
     ],
 )
-def test_a_picture_that_claims_to_be_gigantic_is_not_unpacked(tmp_path, photo, extension, size, match):
+def test_an_image_that_claims_to_be_gigantic_is_not_unpacked(tmp_path, photo, extension, size, match):
     path = save(tmp_path / f"bomb{extension}", photo)
     path.write_bytes(claim(path.read_bytes(), *size))
     tracemalloc.start()
@@ -157,7 +157,7 @@ def test_a_small_file_that_is_gigantic_is_not_unpacked(tmp_path):
             read(tmp_path / "bomb.png")
 
 
-def test_data_beyond_the_picture_is_not_unpacked(tmp_path):
+def test_data_beyond_the_image_is_not_unpacked(tmp_path):
     (tmp_path / "bomb.png").write_bytes(claim(png(np.zeros((50, 1_000_000), np.uint8), 0), 10, 10))
     assert np.array_equal(read_image(tmp_path / "bomb.png"), np.zeros((10, 10, 3)))
 

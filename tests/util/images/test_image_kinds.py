@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.data.helpers import SHARED
-from tests.data.picture_files import (
+from tests.data.image_files import (
     bmp,
     changed_tag,
     chunk,
@@ -38,20 +38,20 @@ def photo(astronaut):
 
 
 def check(tmp_path, content, expected, tolerance=0):
-    path = tmp_path / "picture"  # what a file is, its content says
+    path = tmp_path / "image"  # what a file is, its content says
     path.write_bytes(content)
-    picture = read_image(path)
-    assert picture.dtype == expected.dtype
-    assert picture.shape == expected.shape
-    assert np.abs(picture.astype(int) - expected).max() <= tolerance
-    assert picture.flags.c_contiguous and picture.flags.writeable
+    image = read_image(path)
+    assert image.dtype == expected.dtype
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).max() <= tolerance
+    assert image.flags.c_contiguous and image.flags.writeable
     header = probe_image(path)
-    assert (header.height, header.width, 3) == picture.shape
-    assert header.bits == 8 * picture.itemsize
+    assert (header.height, header.width, 3) == image.shape
+    assert header.bits == 8 * image.itemsize
 
 
 def refused(tmp_path, content, match):
-    path = tmp_path / "picture"
+    path = tmp_path / "image"
     path.write_bytes(content)
     for read in (read_image, probe_image):
         with pytest.raises(UserError, match=match) as caught:
@@ -238,7 +238,7 @@ def test_other_kinds_are_refused(tmp_path, photo):
     refused(tmp_path, bmp(np.zeros((4, 16), np.uint8), 32, width=4, compression=3, masks=masks), "another order")
 
 
-def test_real_pictures_are_what_their_headers_say():
+def test_real_images_are_what_their_headers_say():
     """One file of each kind and folder of the reference data, and what OpenCV makes of it by itself."""
     if not SHARED.exists():
         pytest.skip(f"reference data {SHARED} is not there")
@@ -249,6 +249,6 @@ def test_real_pictures_are_what_their_headers_say():
     assert len(folders) > 30
     for path in folders.values():
         header = probe_image(path)
-        picture = read_image(path)
-        assert picture.shape == (header.height, header.width, 3), path
-        assert np.array_equal(picture[..., ::-1], cv2.imread(str(path))), path
+        image = read_image(path)
+        assert image.shape == (header.height, header.width, 3), path
+        assert np.array_equal(image[..., ::-1], cv2.imread(str(path))), path

@@ -37,12 +37,12 @@ def test_the_overlap_discards_what_a_network_sees_of_a_border():
 
 @pytest.mark.parametrize("size", [(50, 70), (33, 200), (1, 90), (64, 64), (131, 97)])
 def test_a_filter_sees_no_seams(size):
-    """A filter of radius 6 is within three eighths of the overlap of 16: the same picture as in one piece."""
-    picture = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    """A filter of radius 6 is within three eighths of the overlap of 16: the same image as in one piece."""
+    image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     kernel = torch.rand(3, 1, 13, 13, generator=torch.Generator().manual_seed(1))
 
     def blur(rows, columns):
-        padded = functional.pad(picture[..., rows, columns], (6, 6, 6, 6), mode="replicate")
+        padded = functional.pad(image[..., rows, columns], (6, 6, 6, 6), mode="replicate")
         return functional.conv2d(padded, kernel, groups=3)
 
     whole = blur(slice(None), slice(None))

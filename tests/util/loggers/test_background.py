@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from util.loggers import BackgroundLogger, TrainingEvent
-from util.loggers.background import MOST_PICTURES, QUEUE_LENGTH
+from util.loggers.background import MOST_IMAGES, QUEUE_LENGTH
 
 PATIENCE = 60.0  # a busy machine may not run a thread for seconds
 
@@ -66,16 +66,16 @@ def test_a_listener_that_hangs_neither_delays_nor_ends_anything(caplog, events):
     forever.set()
 
 
-def test_a_slow_start_costs_pictures_but_no_values(caplog):
+def test_a_slow_start_costs_images_but_no_values(caplog):
     listener, ready = Listener(), threading.Event()
     logger = BackgroundLogger("X", lambda: ready.wait() and listener, advice="-", patience=PATIENCE)
     for samples in range(1, 501):
         logger.handle(TrainingEvent("losses", samples, 1, values={"G": 1.0}))
-        logger.handle(TrainingEvent("pictures", samples, 1))
+        logger.handle(TrainingEvent("images", samples, 1))
     ready.set()
     logger.handle(TrainingEvent("end", 500, 1, text="done"))
-    heard = {kind: [samples for of, samples in listener.heard if of == kind] for kind in ("losses", "pictures", "end")}
-    assert heard == {"losses": list(range(1, 501)), "pictures": list(range(1, MOST_PICTURES + 1)), "end": [500]}
+    heard = {kind: [samples for of, samples in listener.heard if of == kind] for kind in ("losses", "images", "end")}
+    assert heard == {"losses": list(range(1, 501)), "images": list(range(1, MOST_IMAGES + 1)), "end": [500]}
     assert caplog.messages == []
 
 

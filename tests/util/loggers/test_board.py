@@ -32,13 +32,13 @@ def test_values_are_sorted_into_charts():
 def test_only_what_has_changed_is_taken_until_everything_is_asked_for():
     board = Board("run", {})
     board.add(losses(2, G=1.0, lr=0.1))
-    board.add(TrainingEvent("pictures", 2, 1, pictures={"fused": np.zeros((2, 3, 3), np.uint8)}))
-    assert list(board.take_changes()) == ["about", "losses", "picture fused", "learning rate"]
+    board.add(TrainingEvent("images", 2, 1, images={"fused": np.zeros((2, 3, 3), np.uint8)}))
+    assert list(board.take_changes()) == ["about", "losses", "image fused", "learning rate"]
     assert not board.has_changes()
     board.add(losses(4, G=2.0))
     assert list(board.take_changes()) == ["about", "losses"]
     board.touch_all()
-    assert list(board.take_changes()) == ["about", "losses", "picture fused", "learning rate"]
+    assert list(board.take_changes()) == ["about", "losses", "image fused", "learning rate"]
 
 
 def test_what_was_taken_does_not_change_afterwards():

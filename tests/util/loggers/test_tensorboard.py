@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from util.loggers.tensorboard import TensorBoardLogger
 
-PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+IMAGE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
 
 def events(first, last):
@@ -34,16 +34,16 @@ def points(folder, tag):
     return [(event.step, event.value) for event in seen.Scalars(tag)]
 
 
-def test_curves_and_pictures_over_samples(tmp_path):
+def test_curves_and_images_over_samples(tmp_path):
     logger = TensorBoardLogger(tmp_path, {"model": "pix2pix"})
-    for event in [*events(1, 4), TrainingEvent("pictures", 4, 2, pictures={"fused": PICTURE}), end()]:
+    for event in [*events(1, 4), TrainingEvent("images", 4, 2, images={"fused": IMAGE}), end()]:
         logger.handle(event)
     assert points(tmp_path, "losses/G_L1") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
     assert points(tmp_path, "pace/lr")[0] == (1, 0.5)
     assert points(tmp_path, "validation/PSNR") == [(2, 20.0), (4, 20.0)]
     assert points(tmp_path, "validation/PSNR_average") == [(2, 19.0), (4, 19.0)]
     seen = EventAccumulator(str(tmp_path)).Reload()
-    assert [(image.step, image.width, image.height) for image in seen.Images("pictures/fused")] == [(4, 5, 4)]
+    assert [(image.step, image.width, image.height) for image in seen.Images("images/fused")] == [(4, 5, 4)]
     assert "facts/text_summary" in seen.Tags()["tensors"]
 
 
@@ -81,7 +81,7 @@ def test_a_run_that_goes_on_neither_loses_nor_doubles_a_point(tmp_path, resume_a
 def test_no_random_generator_is_touched(tmp_path):
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     logger = TensorBoardLogger(tmp_path, {})
-    for event in [*events(1, 2), TrainingEvent("pictures", 2, 1, pictures={"fused": PICTURE}), end()]:
+    for event in [*events(1, 2), TrainingEvent("images", 2, 1, images={"fused": IMAGE}), end()]:
         logger.handle(event)
     after = torch.get_rng_state(), np.random.get_state(), random.getstate()
     assert torch.equal(before[0], after[0])

@@ -60,16 +60,14 @@ def test_a_chart_is_json_without_nan_and_markup(server):
     assert "title" not in message["layout"], "the window's bar shows it"
 
 
-def test_a_picture_shows_its_label_and_samples_and_is_not_sent_larger_than_needed(server):
-    picture = np.arange(40 * 2000 * 3, dtype=np.uint8).reshape(40, 2000, 3)
-    client_of(server).draw(
-        "w", windows_of(TrainingEvent("pictures", 7, 1, pictures={NASTY: picture}))[f"picture {NASTY}"]
-    )
+def test_an_image_shows_its_label_and_samples_and_is_not_sent_larger_than_needed(server):
+    image = np.arange(40 * 2000 * 3, dtype=np.uint8).reshape(40, 2000, 3)
+    client_of(server).draw("w", windows_of(TrainingEvent("images", 7, 1, images={NASTY: image}))[f"image {NASTY}"])
     ((_, message),) = server.got
     assert message["opts"]["title"] == f"{NASTY}, 7 samples", "a title is text to the page"
     source = message["data"][0]["content"]["src"]
     assert source.startswith("data:image/png;base64,")
-    assert len(source) < picture.nbytes
+    assert len(source) < image.nbytes
 
 
 def test_texts_for_visdom_hold_no_markup():

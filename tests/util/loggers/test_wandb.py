@@ -16,7 +16,7 @@ EVENTS = [
     TrainingEvent("progress", 2, 1),
     TrainingEvent("losses", 2, 1, values={"G_L1": 0.4321}),
     TrainingEvent("validation", 2, 1, values={"PSNR": 20.5}),
-    TrainingEvent("pictures", 2, 1, pictures={"fused": np.zeros((4, 5, 3), np.uint8)}),
+    TrainingEvent("images", 2, 1, images={"fused": np.zeros((4, 5, 3), np.uint8)}),
     TrainingEvent("losses", 4, 1, values={"G_L1": 0.1234}),
     TrainingEvent("end", 4, 1, text="done"),
 ]
@@ -46,13 +46,13 @@ def run(folder, events, *, resumed):
     wandb.teardown()  # as at the end of a process: only then is its file sure to be whole
 
 
-def test_curves_and_pictures_are_recorded_in_the_run_folder(tmp_path):
+def test_curves_and_images_are_recorded_in_the_run_folder(tmp_path):
     run(tmp_path, EVENTS, resumed=False)
     (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     content = file.read_bytes()
     for word in (b"losses/G_L1", b"0.4321", b"0.1234", b"validation/PSNR", b"20.5", b"samples", b"pix2pix"):
         assert word in content, word
-    assert len(list(tmp_path.glob("wandb/offline-run-*/files/media/images/pictures/fused*.png"))) == 1
+    assert len(list(tmp_path.glob("wandb/offline-run-*/files/media/images/images/fused*.png"))) == 1
 
 
 def test_a_run_that_goes_on_is_the_same_run_and_a_new_one_is_not(tmp_path):

@@ -1,4 +1,4 @@
-"""Reference values that published code gave for known pictures, from ../shared/reference/metrics."""
+"""Reference values that published code gave for known images, from ../shared/reference/metrics."""
 
 import csv
 import functools
@@ -40,7 +40,7 @@ def rows():
 
 
 def triples(*sets):
-    """(set, name) of the pictures with reference values, of some sets or of all but those in colour."""
+    """(set, name) of the images with reference values, of some sets or of all but those in colour."""
     with (FOLDER / "manifest.csv").open(newline="", encoding="utf-8") as file:
         found = [(row["set"], row["name"]) for row in csv.DictReader(file)]
     return [(kind, name) for kind, name in found if (kind in sets if sets else kind != "lytroRGB")]
@@ -48,16 +48,16 @@ def triples(*sets):
 
 def _read(path, grey=True):
     if not path.is_file():
-        pytest.skip(f"reference picture {path} is not there")
-    picture = np.asarray(Image.open(path))
-    if grey and picture.ndim == 3:
-        planes = picture.astype(np.int64)
-        picture = ((299 * planes[..., 0] + 587 * planes[..., 1] + 114 * planes[..., 2] + 500) // 1000).astype(np.uint8)
-    return picture
+        pytest.skip(f"reference image {path} is not there")
+    image = np.asarray(Image.open(path))
+    if grey and image.ndim == 3:
+        planes = image.astype(np.int64)
+        image = ((299 * planes[..., 0] + 587 * planes[..., 1] + 114 * planes[..., 2] + 500) // 1000).astype(np.uint8)
+    return image
 
 
 @functools.cache
-def pictures(kind, name):
+def images(kind, name):
     """A, B, F of a triple as arrays of bytes, checked against the manifest's digest."""
     if kind == "degenerate":
         return _degenerate(name)
@@ -78,20 +78,20 @@ def pictures(kind, name):
 def _degenerate(name):
     if name in CROPS:
         kind, base, rows_, columns = CROPS[name]
-        return tuple(np.ascontiguousarray(picture[rows_, columns]) for picture in pictures(kind, base))
+        return tuple(np.ascontiguousarray(image[rows_, columns]) for image in images(kind, base))
     change, _, base = name.partition("-")
-    a, b, f = pictures("med" if base == "c01" else "lytro", base)
+    a, b, f = images("med" if base == "c01" else "lytro", base)
     changed = {"FeqA": (a, b, a), "const128": (a, b, np.full_like(f, 128)), "ABFequal": (a, a, a)}
     return changed[change]
 
 
-def digest(picture):
-    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()[:16]
+def digest(image):
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
 
 
 def scene(kind, name):
     """The scene of a grey triple, a batch of one."""
-    a, b, f = (torch.from_numpy(np.array(picture))[None, None] for picture in pictures(kind, name))
+    a, b, f = (torch.from_numpy(np.array(image))[None, None] for image in images(kind, name))
     return Scene([a, b], f)
 
 

@@ -29,8 +29,8 @@ GOLD = {
 def test_channels_measured_as_a_batch_and_averaged_are_the_published_values():
     if not gold.rows():
         pytest.skip(f"reference values {gold.FOLDER} are not there")
-    pictures = gold.pictures("lytroRGB", "lytro-01")
-    *sources, fused = (torch.from_numpy(np.array(each)).permute(2, 0, 1)[:, None] for each in pictures)
+    images = gold.images("lytroRGB", "lytro-01")
+    *sources, fused = (torch.from_numpy(np.array(each)).permute(2, 0, 1)[:, None] for each in images)
     found = compute_metrics(sources, fused, list(GOLD.values()))
     for (implementation, metric), name in GOLD.items():
         expected = gold.rows()["lytroRGB", "lytro-01", implementation, metric]

@@ -76,7 +76,7 @@ def test_decibels():
 
 @pytest.mark.parametrize("level", [0, 37, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 11), (16, 16)])
-def test_constant_pictures_correlate_with_nothing(level, shape):
+def test_constant_images_correlate_with_nothing(level, shape):
     a, b, _ = noise(3, *shape)
     flat = np.full(shape, level)
     assert math.isnan(measured("CC", a, b, flat))
@@ -89,12 +89,12 @@ def test_a_source_that_gave_nothing_has_no_share(level):
     a, b = noise(2)
     assert math.isnan(measured("SCD", a, b, a))
     assert math.isfinite(measured("SCD", a, b, np.full_like(a, level)))
-    # The mean of the others is the fused picture and a third, which must not become noise that correlates.
+    # The mean of the others is the fused image and a third, which must not become noise that correlates.
     dark = a // 2
     assert math.isnan(measured("SCD", dark, dark, dark, dark + 1, dark))
 
 
-def test_equal_pictures_have_no_error():
+def test_equal_images_have_no_error():
     (a,) = noise(1)
     assert measured("CC", a, a, a) == pytest.approx(1, rel=1e-12)
     assert measured("MSE", a, a, a) == measured("RMSE", a, a, a) == 0

@@ -1,4 +1,4 @@
-"""Pictures that have little or nothing in them: what is undefined, what is infinite, and that nothing fails."""
+"""Images that have little or nothing in them: what is undefined, what is infinite, and that nothing fails."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from tests.util.metrics.test_properties import ALL
 from util.metrics import compute_metrics
 
 KINDS = ["noise", "black", "grey", "white", "equal", "fused constant", "sources constant"]
-# Of a picture of one level other than black, which cannot be stretched to the full range.
+# Of an image of one level other than black, which cannot be stretched to the full range.
 STRETCHED = {"QMI", "QTE", "QTE@corrected", "TE", "TE@corrected", "QNCIE", "QCV", "QCB", "QCB@div255"}
 # Of sources without any structure.
 EMPTY = {"CC", "SCD", "QM", "QP", "VIF", "Nabf@zero_weight"}
@@ -32,7 +32,7 @@ INFINITE = {
 
 
 def measured(kind, *shape):
-    """All values of two pictures of a kind."""
+    """All values of two images of a kind."""
     generator = torch.Generator().manual_seed(2)
     a, b, fused = torch.randint(0, 256, (3, 2, 1, *shape), generator=generator)
     flat = {"black": 0, "grey": 128, "white": 255}
@@ -51,7 +51,7 @@ def measured(kind, *shape):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_undefined_or_infinite(kind):
-    """Of pictures that all windows fit into; the transform of a constant one of this size has no rounding errors."""
+    """Of images that all windows fit into; the transform of a constant one of this size has no rounding errors."""
     found = measured(kind, 256, 256)
     assert {name for name, value in found.items() if value.isnan().any()} == UNDEFINED[kind]
     assert {name for name, value in found.items() if value.isinf().any()} == INFINITE[kind]
@@ -63,7 +63,7 @@ def test_what_is_undefined_or_infinite(kind):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 3), (5, 7), (11, 11), (16, 16), (17, 45), (44, 41), (161, 33)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_small_pictures_have_a_value_or_nan_without_a_warning(shape, kind):
+def test_small_images_have_a_value_or_nan_without_a_warning(shape, kind):
     for name, value in measured(kind, *shape).items():
         assert value.shape == (2,), name
         small = min(shape) < {"MEF_SSIM": 44, "MEF_SSIM@one_scale": 11}.get(name, 0)

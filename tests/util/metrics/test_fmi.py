@@ -19,7 +19,7 @@ GOLD = {
     "FMI@pixels_published": [("rederived", "FMI_none"), ("evalif", "FMI_none")],
     "FMI@dct_published": [("rederived", "FMI_dct"), ("evalif", "FMI_dct")],
 }
-# 0 but for rounding in the reference; its transform of a constant picture is rounding but for one coefficient.
+# 0 but for rounding in the reference; its transform of a constant image is rounding but for one coefficient.
 NOISE = {
     ("FMI@pixels", "const128-c01"),
     ("FMI@dct_published", "const128-c01"),
@@ -73,7 +73,7 @@ def score(x, f, noisy_flat):
 def naive(sources, fused, published):
     total, windows = 0, list(itertools.product(range(fused.shape[0] - 2), range(fused.shape[1] - 2)))
     for i, j in windows:
-        f, *others = (picture[i : i + 3, j : j + 3].ravel(order="F") for picture in (fused, *sources))
+        f, *others = (image[i : i + 3, j : j + 3].ravel(order="F") for image in (fused, *sources))
         compared = f
         for x in others:
             identical = (x == compared).all()
@@ -85,7 +85,7 @@ def naive(sources, fused, published):
 
 def coarse(count, height=14, width=12):
     """Few levels and equal parts: flat windows, identical ones, and some that are identical once stretched."""
-    *sources, fused = (picture // 86 * 2 for picture in noise(count + 1, height, width, seed=4))
+    *sources, fused = (image // 86 * 2 for image in noise(count + 1, height, width, seed=4))
     for k, source in enumerate(sources):
         fused[:, 4 * k : 4 * k + 4] = source[:, 4 * k : 4 * k + 4]
         source[:5, :6] = 40 * k
@@ -95,9 +95,9 @@ def coarse(count, height=14, width=12):
 
 
 FEATURES = {
-    "": lambda picture: np.gradient(picture.astype(float), axis=1),
-    "pixels": lambda picture: picture.astype(float),
-    "dct": lambda picture: fft.dctn(picture.astype(float), norm="ortho"),
+    "": lambda image: np.gradient(image.astype(float), axis=1),
+    "pixels": lambda image: image.astype(float),
+    "dct": lambda image: fft.dctn(image.astype(float), norm="ortho"),
 }
 
 
@@ -105,23 +105,23 @@ FEATURES = {
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("feature", FEATURES)
 def test_definition(feature, published, count):
-    pictures = coarse(count)
-    *sources, fused = map(FEATURES[feature], pictures)
+    images = coarse(count)
+    *sources, fused = map(FEATURES[feature], images)
     name = "@".join(filter(None, ["FMI", "_".join(filter(None, [feature, "published" if published else ""]))]))
-    assert measured(name, *pictures) == pytest.approx(naive(sources, fused, published), rel=1e-9)
+    assert measured(name, *images) == pytest.approx(naive(sources, fused, published), rel=1e-9)
     if feature == "pixels":  # what the published code does otherwise matters here
         assert abs(naive(sources, fused, published) - naive(sources, fused, not published)) > 1e-3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 7), (9, 8)])
 def test_cosine_transform(shape):
-    (picture,) = noise(1, *shape)
-    expected = fft.dctn(picture.astype(float), norm="ortho")
-    found = fmi.dct(torch.from_numpy(picture).double()[None])
+    (image,) = noise(1, *shape)
+    expected = fft.dctn(image.astype(float), norm="ortho")
+    found = fmi.dct(torch.from_numpy(image).double()[None])
     assert np.allclose(found[0].numpy(), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_the_cosine_transform_of_a_constant_picture_has_no_rounding():
+def test_the_cosine_transform_of_a_constant_image_has_no_rounding():
     found = fmi.dct(torch.full((2, 7, 9), 37.0, dtype=torch.float64))
     assert torch.count_nonzero(found) == 2
     assert found[:, 0, 0].tolist() == pytest.approx([37 * math.sqrt(63)] * 2, rel=1e-12)
@@ -130,9 +130,9 @@ def test_the_cosine_transform_of_a_constant_picture_has_no_rounding():
 @pytest.mark.parametrize("together", [1, 60])
 def test_windows_are_measured_in_parts(monkeypatch, together):
     scenes = [noise(3, 9, 14, seed) for seed in range(2)]
-    expected = [measured("FMI", *pictures) for pictures in scenes]
+    expected = [measured("FMI", *images) for images in scenes]
     monkeypatch.setitem(fmi._WINDOWS_TOGETHER, "cpu", together)
-    *sources, fused = (torch.from_numpy(np.stack(pictures))[:, None] for pictures in zip(*scenes, strict=True))
+    *sources, fused = (torch.from_numpy(np.stack(images))[:, None] for images in zip(*scenes, strict=True))
     assert fmi.fmi(Scene(sources, fused)).tolist() == pytest.approx(expected, rel=1e-12)
 
 
@@ -142,7 +142,7 @@ def test_without_a_window_there_is_no_value(shape):
 
 
 @pytest.mark.parametrize("name", ["FMI", "FMI@pixels", "FMI@published", "FMI@pixels_published"])
-def test_constant_pictures(name):
+def test_constant_images(name):
     a, b, fused = (np.full((6, 5), level) for level in (0, 37, 255))
     assert measured(name, a, a, a) == 1
     # Their gradients are equal, their levels are not.

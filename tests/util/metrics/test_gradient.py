@@ -28,27 +28,27 @@ def test_published_code_has_the_same_values(name, implementation, metric, tolera
     assert found < tolerance, triple
 
 
-def sobel(picture, mode):
+def sobel(image, mode):
     """Derivatives towards columns and rows."""
-    return ndimage.correlate(picture, SX, mode=mode), ndimage.correlate(picture, SX.T, mode=mode)
+    return ndimage.correlate(image, SX, mode=mode), ndimage.correlate(image, SX.T, mode=mode)
 
 
 def sigmoid(value, gain, middle):
     return 1 / (1 + math.exp(-gain * (value - middle)))
 
 
-def pixels(pictures, mode):
-    """(gx, gy) of the sources and, last, the fused picture, one pixel after another."""
-    derivatives = [np.stack(sobel(picture, mode), -1).reshape(-1, 2).tolist() for picture in pictures]
+def pixels(images, mode):
+    """(gx, gy) of the sources and, last, the fused image, one pixel after another."""
+    derivatives = [np.stack(sobel(image, mode), -1).reshape(-1, 2).tolist() for image in images]
     return zip(*derivatives, strict=True)
 
 
-def qabf(*pictures, equal=None):
+def qabf(*images, equal=None):
     def angle(x, y):
         return math.pi / 2 if x == 0 else -math.atan(y / x)
 
     kept = weight = 0.0
-    for *sources, fused in pixels(pictures, "constant"):
+    for *sources, fused in pixels(images, "constant"):
         g_fused = math.sqrt(fused[0] ** 2 + fused[1] ** 2)
         for source in sources:
             g = math.sqrt(source[0] ** 2 + source[1] ** 2)
@@ -60,12 +60,12 @@ def qabf(*pictures, equal=None):
     return kept / weight
 
 
-def qg(*pictures):
+def qg(*images):
     def angle(x, y):
         return math.atan(y / (x or 1e-5))
 
     scores = []
-    for *sources, fused in pixels(pictures, "constant"):
+    for *sources, fused in pixels(images, "constant"):
         g_fused = math.sqrt(fused[0] ** 2 + fused[1] ** 2)
         kept = weight = 0.0
         for source in sources:
@@ -84,12 +84,12 @@ def qg(*pictures):
     return np.mean(scores)
 
 
-def nabf(*pictures, weak=0.001):
+def nabf(*images, weak=0.001):
     def angle(v, h):
         return math.atan(v / h) if h else math.copysign(math.pi / 2, v) if v else 0
 
     lost = weight = 0.0
-    for *sources, fused in pixels(pictures, "mirror"):
+    for *sources, fused in pixels(images, "mirror"):
         g_fused = math.sqrt(fused[0] ** 2 + fused[1] ** 2) / 8
         strengths = [math.sqrt(source[0] ** 2 + source[1] ** 2) / 8 for source in sources]
         for source, g in zip(sources, strengths, strict=True):
@@ -102,14 +102,14 @@ def nabf(*pictures, weak=0.001):
     return lost / weight
 
 
-def qsf(*pictures):
+def qsf(*images):
     def differences(p):
         yield p[:, 1:] - p[:, :-1], 1
         yield p[1:] - p[:-1], 1
         yield p[1:, 1:] - p[:-1, :-1], math.sqrt(0.5)
         yield p[1:, :-1] - p[:-1, 1:], math.sqrt(0.5)
 
-    *sources, fused = map(list, map(differences, pictures))
+    *sources, fused = map(list, map(differences, images))
     sf_fused = math.sqrt(sum(share * (d**2).sum() for d, share in fused))
     largest = [max_of(directions) for directions in zip(*sources, strict=True)]
     sf_reference = math.sqrt(sum(share * (d**2).sum() for d, share in largest))
@@ -121,7 +121,7 @@ def max_of(directions):
 
 
 def scenes():
-    """Pictures with equal strengths, flat places and right angles among their gradients."""
+    """Images with equal strengths, flat places and right angles among their gradients."""
     a, b, f = noise(3)
     a[4:12, 4:12], b[4:12, 8:16], f[4:12, 2:14] = 90, 30, 60
     f[14:] = a[14:]
@@ -133,22 +133,22 @@ def scenes():
     ("name", "naive"),
     [
         ("Qabf", qabf),
-        ("Qabf@equal_is_one", lambda *pictures: qabf(*pictures, equal=1)),
+        ("Qabf@equal_is_one", lambda *images: qabf(*images, equal=1)),
         ("QG", qg),
         ("Nabf", nabf),
-        ("Nabf@zero_weight", lambda *pictures: nabf(*pictures, weak=0)),
-        ("Nabf@swapped", lambda *pictures: nabf(*pictures[1:], pictures[0])),
+        ("Nabf@zero_weight", lambda *images: nabf(*images, weak=0)),
+        ("Nabf@swapped", lambda *images: nabf(*images[1:], images[0])),
         ("QSF", qsf),
     ],
 )
 @pytest.mark.parametrize("number", range(4))
 def test_pixel_by_pixel(name, naive, number):
-    pictures = scenes()[number]
-    assert measured(name, *pictures) == pytest.approx(naive(*pictures), rel=1e-10)
+    images = scenes()[number]
+    assert measured(name, *images) == pytest.approx(naive(*images), rel=1e-10)
 
 
-def test_a_fused_picture_without_gradients_is_not_the_same_to_every_source_in_qg():
-    b, a = np.mgrid[:20, :25]  # the flat picture is parallel to one and at right angles to the other
+def test_a_fused_image_without_gradients_is_not_the_same_to_every_source_in_qg():
+    b, a = np.mgrid[:20, :25]  # the flat image is parallel to one and at right angles to the other
     flat = np.full_like(a, 128)
     assert measured("QG", a, b, flat) == pytest.approx(qg(a, b, flat), rel=1e-10)
     assert measured("QG", a, b, flat) != pytest.approx(qg(b, a, flat), rel=1e-8)
@@ -159,11 +159,11 @@ def test_a_fused_picture_without_gradients_is_not_the_same_to_every_source_in_qg
     [("Qabf", 0.9994 * 0.9879 / (1 + math.exp(-4.4))), ("QG", 1 / (1 + math.exp(-5)) ** 2), ("Nabf", 0), ("QSF", 0)],
 )
 def test_a_perfect_fusion(name, expected):
-    (picture,) = noise(1)
-    assert measured(name, picture, picture, picture) == pytest.approx(expected, rel=2e-4, abs=1e-12)
+    (image,) = noise(1)
+    assert measured(name, image, image, image) == pytest.approx(expected, rel=2e-4, abs=1e-12)
 
 
-def test_pictures_that_have_no_answer():
+def test_images_that_have_no_answer():
     dark, bright = np.zeros((8, 9), np.uint8), np.full((8, 9), 200, np.uint8)
     assert math.isnan(measured("Qabf", dark, dark, bright))
     assert math.isnan(measured("QSF", bright, dark, bright))

@@ -40,8 +40,8 @@ def test_published_code_has_the_same_values(name, implementation, metric, tolera
     assert found < tolerance, triple
 
 
-def entropy(*pictures):
-    cells = Counter(zip(*(picture.ravel().tolist() for picture in pictures), strict=True))
+def entropy(*images):
+    cells = Counter(zip(*(image.ravel().tolist() for image in images), strict=True))
     return stats.entropy(list(cells.values()), base=2)
 
 
@@ -49,14 +49,14 @@ def information(x, y):
     return entropy(x) + entropy(y) - entropy(x, y)
 
 
-def stretched(picture):
-    low, high = picture.min(), picture.max()
-    return np.floor((picture - low) / (high - low) * 255 + 0.5).astype(int)
+def stretched(image):
+    low, high = image.min(), image.max()
+    return np.floor((image - low) / (high - low) * 255 + 0.5).astype(int)
 
 
 def tsallis(x, y, order, exchanged):
     x, y = stretched(x), stretched(y)
-    p, r = (Counter(picture.ravel().tolist()) for picture in (x, y))
+    p, r = (Counter(image.ravel().tolist()) for image in (x, y))
     pairs = Counter(zip(x.ravel().tolist(), y.ravel().tolist(), strict=True))
     n = x.size
     total = 0
@@ -68,9 +68,9 @@ def tsallis(x, y, order, exchanged):
 
 
 def shapes(count):
-    """Pictures that depend on each other, of few levels in a part of the range."""
+    """Images that depend on each other, of few levels in a part of the range."""
     common, *own = noise(count + 1, 30, 40, seed=3)
-    return [30 + k + (common % 64) + picture % 8 * (k + 1) for k, picture in enumerate(own)]
+    return [30 + k + (common % 64) + image % 8 * (k + 1) for k, image in enumerate(own)]
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -86,9 +86,9 @@ def test_mutual_information(count):
 
 
 def test_mutual_information_of_bytes_that_stop_at_255():
-    a, b, fused = (200 + picture % 56 for picture in noise(3, 60, 60))
+    a, b, fused = (200 + image % 56 for image in noise(3, 60, 60))
     assert (fused == 255).any()
-    merged = [np.minimum(picture, 254) for picture in (a, b, fused)]
+    merged = [np.minimum(image, 254) for image in (a, b, fused)]
     in_all = information(merged[0], merged[2]) + information(merged[1], merged[2])
     assert measured("MI@merged", a, b, fused) == pytest.approx(in_all, rel=1e-10)
     joint = sum(entropy(x) + entropy(fused) - entropy(y, merged[2]) for x, y in ((a, merged[0]), (b, merged[1])))
@@ -111,17 +111,17 @@ def test_tsallis_information(count, suffix, exchanged):
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_correlation_entropy(count):
-    pictures = shapes(count + 1)
+    images = shapes(count + 1)
     matrix = np.eye(count + 1)
     for x, y in itertools.permutations(range(count + 1), 2):
-        matrix[x, y] = information(pictures[x], pictures[y]) / 8
+        matrix[x, y] = information(images[x], images[y]) / 8
     shares = np.linalg.eigvals(matrix) / (count + 1)
     expected = 1 + (shares * np.log2(shares)).sum() / 8
-    assert measured("QNCIE", *pictures) == pytest.approx(expected, rel=1e-10)
+    assert measured("QNCIE", *images) == pytest.approx(expected, rel=1e-10)
 
 
 def test_negative_eigenvalues_of_the_correlation_matrix_count_as_0():
-    """Five sources that tell nothing about each other, and each almost half of what the fused picture holds."""
+    """Five sources that tell nothing about each other, and each almost half of what the fused image holds."""
     rows, columns = np.mgrid[:13, :13]
     sources = [(rows + step * columns) % 13 for step in range(5)]
     matrix = np.eye(6)
@@ -134,19 +134,19 @@ def test_negative_eigenvalues_of_the_correlation_matrix_count_as_0():
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_correlation_entropy_of_equal_pictures_of_all_levels_is_1(count):
-    picture = np.arange(256).reshape(16, 16)
-    assert measured("QNCIE", *[picture] * (count + 1)) == pytest.approx(1, rel=1e-12)
-    assert measured("QNCIE", *noise(2, 160, 160), np.tile(picture, (10, 10))) >= 1 - math.log(3, 256)
+def test_correlation_entropy_of_equal_images_of_all_levels_is_1(count):
+    image = np.arange(256).reshape(16, 16)
+    assert measured("QNCIE", *[image] * (count + 1)) == pytest.approx(1, rel=1e-12)
+    assert measured("QNCIE", *noise(2, 160, 160), np.tile(image, (10, 10))) >= 1 - math.log(3, 256)
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_cross_entropy_leaves_out_levels_that_the_fused_picture_lacks(count):
+def test_cross_entropy_leaves_out_levels_that_the_fused_image_lacks(count):
     *sources, fused = shapes(count + 1)
     fused = fused.clip(50, 80)
     total = 0
     for source in sources:
-        p, q = (np.bincount(picture.ravel(), minlength=256) / picture.size for picture in (source, fused))
+        p, q = (np.bincount(image.ravel(), minlength=256) / image.size for image in (source, fused))
         assert ((p > 0) & (q == 0)).any()
         total += sum(p[k] * math.log2(p[k] / q[k]) for k in range(256) if p[k] and q[k])
     assert measured("CE", *sources, fused) == pytest.approx(total / count, rel=1e-10)
@@ -154,7 +154,7 @@ def test_cross_entropy_leaves_out_levels_that_the_fused_picture_lacks(count):
 
 @pytest.mark.parametrize("level", [0, 37, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (16, 16), (31, 17)])
-def test_a_constant_picture_knows_nothing(level, shape):
+def test_a_constant_image_knows_nothing(level, shape):
     a, b, _ = noise(3, *shape)
     flat = np.full(shape, level)
     for name in ("MI", "MI@nats", "MI@merged"):
@@ -163,7 +163,7 @@ def test_a_constant_picture_knows_nothing(level, shape):
 
 
 @pytest.mark.parametrize("name", ["QMI", "QTE", "QTE@corrected", "TE", "TE@corrected", "QNCIE"])
-def test_only_black_of_the_constant_pictures_can_be_stretched(name):
+def test_only_black_of_the_constant_images_can_be_stretched(name):
     a, b, fused = noise(3)
     for level in (1, 128, 255):
         flat = np.full_like(a, level)
@@ -173,7 +173,7 @@ def test_only_black_of_the_constant_pictures_can_be_stretched(name):
     assert math.isfinite(measured(name, a, np.zeros_like(a), fused))
 
 
-def test_equal_pictures():
+def test_equal_images():
     (a,) = noise(1)
     assert measured("MI", a, a, a) == pytest.approx(2 * entropy(a), rel=1e-12)
     assert measured("QMI", a, a, a) == pytest.approx(2, rel=1e-12)

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from tests.pictures import scene
+from tests.images import scene
 from util.errors import UserError
-from util.metrics.measuring import QUICK, measure_picture, parse_metrics
+from util.metrics.measuring import QUICK, measure_image, parse_metrics
 
 
 def test_depth_makes_no_difference():
     a, b, fused = (scene(seed, 32, 32) for seed in range(3))
-    deep = [picture.astype(np.uint16) * 257 for picture in (a, b, fused)]
+    deep = [image.astype(np.uint16) * 257 for image in (a, b, fused)]
     metrics = ["EN", "SSIM", "PSNR@reference"]
-    assert measure_picture([a, b], fused, metrics, a) == measure_picture(deep[:2], deep[2], metrics, deep[0])
+    assert measure_image([a, b], fused, metrics, a) == measure_image(deep[:2], deep[2], metrics, deep[0])
 
 
 def test_names_of_metrics():

@@ -36,7 +36,7 @@ def patch_score(sources, fused):
     wanted = sum(w / sum(weights) * d / c for w, d, c in zip(weights, details, contrasts, strict=True))
     if np.linalg.norm(wanted) > 0:
         wanted = wanted * max(contrasts) / np.linalg.norm(wanted)
-    x, y = (picture - (GAUSSIAN * picture).sum() for picture in (wanted, fused))
+    x, y = (image - (GAUSSIAN * image).sum() for image in (wanted, fused))
     c = (0.03 * 255) ** 2
     return (2 * (GAUSSIAN * x * y).sum() + c) / ((GAUSSIAN * x * x).sum() + (GAUSSIAN * y * y).sum() + c)
 
@@ -46,12 +46,12 @@ def score(sources, fused):
     return np.mean([patch_score(patches[:-1], patches[-1]) for patches in zip(*windows, strict=True)])
 
 
-def halved(picture):
-    padded = np.pad(picture, [(0, size % 2) for size in picture.shape], mode="edge")
+def halved(image):
+    padded = np.pad(image, [(0, size % 2) for size in image.shape], mode="edge")
     return (padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]) / 4
 
 
-def pictures(count, height, width):
+def images(count, height, width):
     """Sources of common structure and one of their means."""
     *sources, structure = noise(count + 1, height, width)
     sources = [(source // (2 + 3 * k) + structure // 3).astype(float) for k, source in enumerate(sources)]
@@ -60,7 +60,7 @@ def pictures(count, height, width):
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_one_scale_patch_by_patch(count):
-    *sources, fused = pictures(count, 14, 15)
+    *sources, fused = images(count, 14, 15)
     assert measured("MEF_SSIM@one_scale", *sources, fused) == pytest.approx(score(sources, fused), rel=1e-9)
 
 
@@ -85,12 +85,12 @@ def test_little_structure_is_not_none():
 
 
 def test_three_scales():
-    given = pictures(2, 45, 46)
+    given = images(2, 45, 46)
     expected = 1.0
     for weight in (0.0448, 0.2856, 0.3001):
         expected *= score(given[:-1], given[-1]) ** (weight / 0.6305)
-        given = [halved(picture) for picture in given]
-    *sources, fused = pictures(2, 45, 46)
+        given = [halved(image) for image in given]
+    *sources, fused = images(2, 45, 46)
     assert measured("MEF_SSIM", *sources, fused) == pytest.approx(expected, rel=1e-9)
 
 

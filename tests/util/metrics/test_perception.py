@@ -38,18 +38,18 @@ def test_published_code_has_the_same_values(name, implementation, metric):
         assert gold.difference(value.item(), expected) < (2e-4 if triple in BLACK else 1e-9), triple
 
 
-def stretched(picture, unit=1.0):
-    picture = picture / unit
-    low, high = picture.min(), picture.max()
-    return np.floor((picture - low) / (high - low) * 255 + 0.5)
+def stretched(image, unit=1.0):
+    image = image / unit
+    low, high = image.min(), image.max()
+    return np.floor((image - low) / (high - low) * 255 + 0.5)
 
 
-def filtered(picture, degrees, sensitivity):
+def filtered(image, degrees, sensitivity):
     """As it is published: a full spectrum with frequency 0 in its middle."""
-    height, width = picture.shape
+    height, width = image.shape
     u, v = ((np.arange(n) - n // 2) * 2 / n for n in (width, height))
     r = np.hypot(u[None] * width / degrees, v[:, None] * height / degrees)
-    return np.fft.ifft2(np.fft.ifftshift(np.fft.fftshift(np.fft.fft2(picture)) * sensitivity(r))).real
+    return np.fft.ifft2(np.fft.ifftshift(np.fft.fftshift(np.fft.fft2(image)) * sensitivity(r))).real
 
 
 def chen_varshney(sources, fused):
@@ -75,8 +75,8 @@ def chen_blum(sources, fused, unit):
     def sensitivity(r):
         return np.exp(-((r / 15.3870) ** 2)) - 0.7622 * np.exp(-((r / 1.3456) ** 2))
 
-    def masked_contrast(picture):
-        seen = filtered(stretched(picture, unit), 30, sensitivity)
+    def masked_contrast(image):
+        seen = filtered(stretched(image, unit), 30, sensitivity)
         k, m = np.mgrid[-15:16, -15:16]
         near, far = (
             signal.convolve2d(seen, np.exp(-(k**2 + m**2) / (2 * s**2)) / (2 * np.pi * s**2), mode="same")
@@ -94,23 +94,23 @@ def chen_blum(sources, fused, unit):
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize(("height", "width"), [(20, 25), (33, 48), (5, 2), (16, 16)])
 def test_definitions(count, height, width):
-    *sources, fused = (picture // 3 + 20 * k for k, picture in enumerate(noise(count + 1, height, width)))
-    pictures = (*sources, fused)
-    assert measured("QCV", *pictures) == pytest.approx(chen_varshney(sources, fused), rel=1e-9)
-    assert measured("QCB", *pictures) == pytest.approx(chen_blum(sources, fused, 1), rel=1e-6)
-    assert measured("QCB@div255", *pictures) == pytest.approx(chen_blum(sources, fused, 255), rel=1e-6)
+    *sources, fused = (image // 3 + 20 * k for k, image in enumerate(noise(count + 1, height, width)))
+    images = (*sources, fused)
+    assert measured("QCV", *images) == pytest.approx(chen_varshney(sources, fused), rel=1e-9)
+    assert measured("QCB", *images) == pytest.approx(chen_blum(sources, fused, 1), rel=1e-6)
+    assert measured("QCB@div255", *images) == pytest.approx(chen_blum(sources, fused, 255), rel=1e-6)
 
 
 def test_dividing_before_stretching_turns_ties():
     """Of levels 0 to 102 every fifth lands between two: 255 / 102 is 2.5."""
-    a, b, fused = (picture % 103 for picture in noise(3, 40, 40))
+    a, b, fused = (image % 103 for image in noise(3, 40, 40))
     assert measured("QCB@div255", a, b, fused) != measured("QCB", a, b, fused)
 
 
 @pytest.mark.parametrize("name", ["QCV", "QCB", "QCB@div255"])
 @pytest.mark.parametrize("level", [1, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (16, 16), (31, 40)])
-def test_constant_pictures_cannot_be_stretched(name, level, shape):
+def test_constant_images_cannot_be_stretched(name, level, shape):
     a, b, fused = noise(3, *shape)
     flat = np.full(shape, level)
     assert math.isnan(measured(name, a, b, flat))
@@ -126,7 +126,7 @@ def test_black_is_black(shape):
     assert math.isnan(measured("QCB", a, b, black))  # no contrast: 0/0
 
 
-def test_equal_pictures():
+def test_equal_images():
     (a,) = noise(1)
     assert measured("QCV", a, a, a) == 0
     assert measured("QCB", a, a, a) == pytest.approx(1, rel=1e-12)

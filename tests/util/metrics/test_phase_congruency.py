@@ -13,7 +13,7 @@ from util.metrics.catalogue import definition
 from util.metrics.log_gabor import bank
 from util.metrics.phase_congruency import Features, phase_congruency
 
-# Here the toolboxes have NaN, because a source has no amplitude or the rounding errors of a constant picture vanish.
+# Here the toolboxes have NaN, because a source has no amplitude or the rounding errors of a constant image vanish.
 OTHERWISE = {"const128-lytro-01", "crop16-c01"}
 
 
@@ -23,7 +23,7 @@ def test_published_code_has_the_same_values():
     assert {triple for triple, value in found.items() if not value < 1e-9} == OTHERWISE
 
 
-def test_the_formulas_have_the_same_values_for_degenerate_pictures():
+def test_the_formulas_have_the_same_values_for_degenerate_images():
     found, triple = gold.worst(definition("QP")[1], "rederived", "QP", "degenerate")
     assert found < 1e-9, triple
 
@@ -52,12 +52,12 @@ def filters(height, width):
     return bank
 
 
-def features(picture):
+def features(image):
     """Phase congruency, largest and smallest moment, with complex transforms of the whole grid."""
-    spectrum = np.fft.fft2(picture)
+    spectrum = np.fft.fft2(image)
     total = amplitudes = 0
     xx = yy = xy = 0
-    for o, each in enumerate(filters(*picture.shape)):
+    for o, each in enumerate(filters(*image.shape)):
         z = np.fft.ifft2(spectrum * each)
         amplitude = abs(z)
         whole = z.sum(0)
@@ -65,7 +65,7 @@ def features(picture):
         energy = (z.real * direction.real + z.imag * direction.imag).sum(0)
         energy = energy - abs(z.real * direction.imag - z.imag * direction.real).sum(0)
         p = np.median(amplitude[0] ** 2) / np.log(2) / (each[0] ** 2).sum()
-        impulse = np.fft.ifft2(each).real * math.sqrt(picture.size)
+        impulse = np.fft.ifft2(each).real * math.sqrt(image.size)
         pairs = sum((impulse[s] * impulse[t]).sum() for s in range(4) for t in range(s + 1, 4))
         t = math.sqrt((2 * p * (impulse**2).sum() + 4 * p * pairs) / 2)
         energy = np.maximum(energy - (t * math.sqrt(np.pi / 2) + 2 * math.sqrt((2 - np.pi / 2) * t**2)) / 1.7, 0)
@@ -79,8 +79,8 @@ def features(picture):
     return total / (amplitudes + 1e-4), (xx + yy + k) / 2, (xx + yy - k) / 2
 
 
-def qp(*pictures):
-    *sources, fused = map(features, pictures)
+def qp(*images):
+    *sources, fused = map(features, images)
     masks = [source[0] > 0.1 for source in sources]
     chosen = len(sources) - 1 - np.argmax([source[0] for source in reversed(sources)], 0)
     masks.append(np.max([source[0] for source in sources], 0) > 0.1)
@@ -107,7 +107,7 @@ def qp(*pictures):
     return score
 
 
-def pictures(count, height, width):
+def images(count, height, width):
     """Edges in all directions, and some noise."""
     y, x = np.mgrid[:height, :width]
     return [
@@ -118,15 +118,15 @@ def pictures(count, height, width):
 
 @pytest.mark.parametrize(("height", "width"), [(32, 40), (31, 33), (32, 33), (31, 40)])
 def test_features_with_complex_transforms(height, width):
-    (picture,) = pictures(1, height, width)
-    (found,) = phase_congruency(scene(picture, picture, picture).sources[:1])
-    for values, expected in zip(found, features(picture), strict=True):
+    (image,) = images(1, height, width)
+    (found,) = phase_congruency(scene(image, image, image).sources[:1])
+    for values, expected in zip(found, features(image), strict=True):
         np.testing.assert_allclose(values[0].numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("count", "height", "width"), [(3, 32, 40), (3, 31, 33), (4, 36, 36), (5, 36, 36)])
 def test_the_score_with_complex_transforms(count, height, width):
-    several = pictures(count, height, width)
+    several = images(count, height, width)
     assert measured("QP", *several) == pytest.approx(qp(*several), rel=1e-9)
 
 
@@ -135,7 +135,7 @@ def test_of_equal_congruency_the_last_source_counts(monkeypatch):
     columns = np.mgrid[:20, :30][1]
     left = torch.from_numpy(columns < 15).double()[None]
     congruency = torch.full_like(left, 0.5)
-    a, b = (torch.from_numpy(picture / 255.0)[None] for picture in noise(2, 20, 30))
+    a, b = (torch.from_numpy(image / 255.0)[None] for image in noise(2, 20, 30))
     mixed = torch.where(left > 0, a, b)
     features = [
         Features(congruency + left / 4, a, a),
@@ -150,7 +150,7 @@ def test_of_equal_congruency_the_last_source_counts(monkeypatch):
     assert score([0, 1, 2]) > 1.01 * score([1, 0, 2])
 
 
-def test_filters_of_large_pictures_are_not_remembered(monkeypatch):
+def test_filters_of_large_images_are_not_remembered(monkeypatch):
     device = torch.device("cpu")
     assert bank(12, 14, device) is bank(12, 14, device)
     monkeypatch.setattr(log_gabor, "_REMEMBERED_PIXELS", 12 * 14 - 1)
@@ -159,9 +159,9 @@ def test_filters_of_large_pictures_are_not_remembered(monkeypatch):
 
 @pytest.mark.parametrize(("height", "width"), [(12, 14), (11, 13), (11, 14)])
 def test_the_parts_of_filters_make_up_the_filters(height, width):
-    (picture,) = noise(1, height, width)
-    spectrum = np.fft.fft2(picture)
-    half = torch.fft.rfft2(torch.from_numpy(picture).double())
+    (image,) = noise(1, height, width)
+    spectrum = np.fft.fft2(image)
+    half = torch.fft.rfft2(torch.from_numpy(image).double())
     ours = bank(height, width, torch.device("cpu"))
     for orientation, each in enumerate(filters(height, width)):
         for (even, odd), whole in zip(ours.filters(orientation), each, strict=True):
@@ -170,13 +170,13 @@ def test_the_parts_of_filters_make_up_the_filters(height, width):
 
 
 def test_a_perfect_fusion_is_close_to_1_and_noise_is_not():
-    a, b, f = pictures(3, 48, 48)
+    a, b, f = images(3, 48, 48)
     assert measured("QP", a, a, a) > 0.9
     assert measured("QP", a, b, f) < 0.7
 
 
-def test_pictures_that_have_no_answer():
-    a, b, f = pictures(3, 32, 32)
+def test_images_that_have_no_answer():
+    a, b, f = images(3, 32, 32)
     flat = np.full_like(a, 128)
     assert math.isnan(measured("QP", flat, flat, f))
     assert math.isnan(measured("QP", a, b, flat))  # no rounding errors in transforms of powers of two
@@ -185,5 +185,5 @@ def test_pictures_that_have_no_answer():
 
 
 def test_a_constant_source_has_no_say():
-    a, _, f = pictures(3, 32, 32)
+    a, _, f = images(3, 32, 32)
     assert measured("QP", a, np.full_like(a, 128), f) == pytest.approx(measured("QP", np.full_like(a, 9), a, f))

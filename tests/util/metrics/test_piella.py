@@ -37,9 +37,9 @@ def similarity(x, y):
     return luminance * (2 * covariance(x, y) + C2) / (covariance(x, x) + covariance(y, y) + C2)
 
 
-def windows(pictures):
+def windows(images):
     """(windows' qualities, windows' saliencies), one window after another."""
-    patches = [np.lib.stride_tricks.sliding_window_view(p, (11, 11)).reshape(-1, 11, 11) for p in pictures]
+    patches = [np.lib.stride_tricks.sliding_window_view(p, (11, 11)).reshape(-1, 11, 11) for p in images]
     qualities, saliencies = [], []
     for *sources, fused in zip(*patches, strict=True):
         variances = [covariance(source, source) for source in sources]
@@ -51,21 +51,21 @@ def windows(pictures):
     return np.array(qualities), np.array(saliencies)
 
 
-def weighted(pictures):
-    qualities, saliencies = windows(pictures)
+def weighted(images):
+    qualities, saliencies = windows(images)
     return (qualities * saliencies).sum() / saliencies.sum()
 
 
-def edges(picture):
-    across, down = (ndimage.prewitt(picture.astype(float), axis, mode="constant") for axis in (0, 1))
+def edges(image):
+    across, down = (ndimage.prewitt(image.astype(float), axis, mode="constant") for axis in (0, 1))
     return np.hypot(across, down)
 
 
 def partly_black(count):
-    """A corner of each picture is black; the sources' contrasts differ."""
-    given = [picture // (k + 1) for k, picture in enumerate(noise(count, 16, 28))]
-    for picture in given:
-        picture[:12, :14] = 0
+    """A corner of each image is black; the sources' contrasts differ."""
+    given = [image // (k + 1) for k, image in enumerate(noise(count, 16, 28))]
+    for image in given:
+        image[:12, :14] = 0
     return given
 
 
@@ -74,7 +74,7 @@ def test_window_by_window(count):
     given = partly_black(count)
     assert measured("QS", *given) == pytest.approx(windows(given)[0].mean(), rel=1e-9)
     assert measured("QW", *given) == pytest.approx(weighted(given), rel=1e-9)
-    of_edges = weighted([edges(picture) for picture in given])
+    of_edges = weighted([edges(image) for image in given])
     assert measured("QW@edge", *given) == pytest.approx(of_edges, rel=1e-9)
     assert measured("QE", *given) == pytest.approx(weighted(given) * of_edges, rel=1e-9)
     assert measured("QE@squared", *given) == pytest.approx(of_edges**2, rel=1e-9)
@@ -83,7 +83,7 @@ def test_window_by_window(count):
 @pytest.mark.parametrize(("level", "counts"), [(0, True), (200, False), (255, False)])
 def test_flat_windows_have_a_weight_only_where_they_are_black(level, counts):
     a, b, wrong = noise(3, 40, 80)
-    sources = [picture // 64 for picture in (a, b)]
+    sources = [image // 64 for image in (a, b)]
     for source in sources:
         source[:, 40:] = level
     changed = b.copy()
@@ -93,7 +93,7 @@ def test_flat_windows_have_a_weight_only_where_they_are_black(level, counts):
 
 
 @pytest.mark.parametrize("name", ["QS", "QW", "QW@edge", "QE", "QE@squared"])
-def test_equal_constant_and_small_pictures(name):
+def test_equal_constant_and_small_images(name):
     (a,) = noise(1)
     assert measured(name, a, a, a) == pytest.approx(1, rel=1e-9)
     for level in (0, 128, 255):

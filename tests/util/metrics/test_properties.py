@@ -22,7 +22,7 @@ COLUMNS = [
 ]
 # Whose definition takes the sources in turn; QG, QP and VIFF only where values tie, which those of VIFF do here.
 ASYMMETRIC = {"QC"}
-# F = A = B, for a picture with structure everywhere; sigmoids keep Qabf and QG below 1.
+# F = A = B, for an image with structure everywhere; sigmoids keep Qabf and QG below 1.
 IDEAL = {
     **dict.fromkeys(["CC", "SSIM", "MS_SSIM", "MEF_SSIM", "QS", "QW", "QE", "QC", "QY", "QCB", "VIFF", "FMI"], 1.0),
     **dict.fromkeys(["CE", "MSE", "RMSE", "Nabf", "QSF", "QCV"], 0.0),
@@ -37,34 +37,34 @@ def scene(side=192, count=2, seed=0, channels=1):
     """Smooth structure with some noise, each source sharp in its own half; plain arithmetic but for the generator.
 
     The upper left corner tells conventions apart: next to saturated and flat in one half, in the other ramps that go up
-    in some sources and down in others. The fused picture's range, 16 to 254, has levels that stretching puts halfway.
+    in some sources and down in others. The fused image's range, 16 to 254, has levels that stretching puts halfway.
     """
     rows, columns = torch.meshgrid(torch.arange(float(side)), torch.arange(float(side)), indexing="ij")
     clean = 110 + 60 * torch.sin(rows / 5) * torch.cos(columns / 7) + 40 * torch.sin((rows + 2 * columns) / 23)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(count + 1, channels, side, side, generator=generator) * 24 - 12
-    pictures = [clean + noise[k] * (1 + ((columns // (side / 4)) % 2 == k % 2)) for k in range(count)]
-    fused = (sum(pictures) / count + noise[-1] / 4).clamp(16, 254)
+    images = [clean + noise[k] * (1 + ((columns // (side / 4)) % 2 == k % 2)) for k in range(count)]
+    fused = (sum(images) / count + noise[-1] / 4).clamp(16, 254)
 
     quarter, half = side // 4, side // 8
     saturated = (255 - rows // half)[:quarter, :half]
     ramp = torch.arange(float(quarter - half))
-    for k, picture in enumerate(pictures):
-        picture[..., :quarter, :half] = saturated if k % 2 == 0 else saturated.flip(0)
-        picture[..., :quarter, half:quarter] = 200 + ramp if k % 2 == 0 else 254 - ramp
+    for k, image in enumerate(images):
+        image[..., :quarter, :half] = saturated if k % 2 == 0 else saturated.flip(0)
+        image[..., :quarter, half:quarter] = 200 + ramp if k % 2 == 0 else 254 - ramp
     fused[..., :quarter, :half] = (254 - rows // (quarter - half // 2))[:quarter, :half]
     fused[..., :quarter, half:quarter] = 254 - ramp // 2
-    return [picture.clamp(0, 255).round()[None] for picture in (*pictures, fused)]
+    return [image.clamp(0, 255).round()[None] for image in (*images, fused)]
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return scene()
 
 
 @pytest.fixture(scope="module")
-def values(pictures):
-    *sources, fused = pictures
+def values(images):
+    *sources, fused = images
     return compute_metrics(sources, fused, ALL)
 
 
@@ -75,35 +75,35 @@ def test_there_are_the_columns_that_tables_have():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_value_per_picture_in_float64(values, name):
+def test_a_value_per_image_in_float64(values, name):
     assert values[name].shape == (1,)
     assert values[name].dtype == torch.float64
     assert torch.isfinite(values[name]).all()
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_metric_alone_has_the_value_that_it_has_among_others(pictures, values, name):
+def test_a_metric_alone_has_the_value_that_it_has_among_others(images, values, name):
     """Shared maps must not be changed by those who use them."""
-    *sources, fused = pictures
+    *sources, fused = images
     assert compute_metrics(sources, fused, [name])[name].equal(values[name])
 
 
-def test_the_pictures_given_are_left_as_they_are(pictures):
-    before = [picture.clone() for picture in pictures]
-    compute_metrics(pictures[:-1], pictures[-1], ALL)
-    assert all(map(torch.equal, before, pictures))
+def test_the_images_given_are_left_as_they_are(images):
+    before = [image.clone() for image in images]
+    compute_metrics(images[:-1], images[-1], ALL)
+    assert all(map(torch.equal, before, images))
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - ASYMMETRIC))
-def test_the_order_of_the_sources_does_not_matter(pictures, values, name):
-    a, b, fused = pictures
+def test_the_order_of_the_sources_does_not_matter(images, values, name):
+    a, b, fused = images
     exchanged = compute_metrics([b, a], fused, [name])[name]
     assert float(exchanged) == pytest.approx(float(values[name]), rel=1e-3 if name == "VIFF" else 1e-9)
 
 
-def test_qc_as_published_depends_on_the_order_and_clipped_does_not(pictures):
+def test_qc_as_published_depends_on_the_order_and_clipped_does_not(images):
     """It does where the sources contradict each other: the negative beside the positive."""
-    a, fused = pictures[0], pictures[-1]
+    a, fused = images[0], images[-1]
     there = compute_metrics([a, 255 - a], fused, ["QC", "QC@clipped"])
     back = compute_metrics([255 - a, a], fused, ["QC", "QC@clipped"])
     assert abs(float(there["QC"]) - float(back["QC"])) > 0.1
@@ -121,22 +121,22 @@ def test_three_sources_in_any_order():
 
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("name", IDEAL)
-def test_what_equals_all_its_sources_has_the_ideal_value(pictures, name, count):
-    value = float(compute_metrics([pictures[0]] * count, pictures[0], [name])[name])
+def test_what_equals_all_its_sources_has_the_ideal_value(images, name, count):
+    value = float(compute_metrics([images[0]] * count, images[0], [name])[name])
     # A sum over the sources stays a sum.
     expected = IDEAL[name] * count / 2 if name in {"QMI", "VIF"} else IDEAL[name]
     assert value == pytest.approx(expected, rel=1e-6 if name in {"Qabf", "QG"} else 1e-9, abs=1e-12)
 
 
-def test_mutual_information_with_itself_is_the_entropy(pictures):
-    picture = pictures[0]
-    found = compute_metrics([picture, picture], picture, ["MI", "EN"])
+def test_mutual_information_with_itself_is_the_entropy(images):
+    image = images[0]
+    found = compute_metrics([image, image], image, ["MI", "EN"])
     assert float(found["MI"]) == pytest.approx(2 * float(found["EN"]), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["Qabf", "SSIM", "VIF", "MS_SSIM", "FMI", "QW", "CC", "PSNR"])
-def test_more_noise_is_never_better(pictures, name):
-    *sources, fused = pictures
+def test_more_noise_is_never_better(images, name):
+    *sources, fused = images
     noise = torch.randn(fused.shape, generator=torch.Generator().manual_seed(1))
     noisy = [(fused + strength * noise).clamp(0, 255) for strength in (0, 4, 12, 36, 90)]
     found = compute_metrics([source.expand(5, -1, -1, -1) for source in sources], torch.cat(noisy), [name])[name]
@@ -156,16 +156,16 @@ def test_the_rest_of_the_batch_does_not_matter(side):
 
 
 def _stack(scenes):
-    *sources, fused = [torch.cat(pictures) for pictures in zip(*scenes, strict=True)]
+    *sources, fused = [torch.cat(images) for images in zip(*scenes, strict=True)]
     return sources, fused
 
 
 def test_colour_is_measured_on_its_luma():
     *sources, fused = scene(64, channels=3)
     weights = torch.tensor([299, 587, 114]).view(1, 3, 1, 1)
-    luma = [((picture.long() * weights).sum(1, keepdim=True) + 500) // 1000 for picture in (*sources, fused)]
+    luma = [((image.long() * weights).sum(1, keepdim=True) + 500) // 1000 for image in (*sources, fused)]
     of_colour, of_luma = compute_metrics(sources, fused), compute_metrics(luma[:-1], luma[-1])
-    grey = [picture.expand(-1, 3, -1, -1) for picture in luma]
+    grey = [image.expand(-1, 3, -1, -1) for image in luma]
     of_grey = compute_metrics([grey[0], luma[1]], grey[2])
     for name in METRICS:
         assert torch.equal(of_colour[name].nan_to_num(7), of_luma[name].nan_to_num(7)), name
@@ -184,13 +184,13 @@ def test_colour_is_measured_on_its_luma():
         ([torch.zeros(1, 1, 8, 8)] * 2, torch.full((1, 1, 8, 8), math.nan), "nan"),
     ],
 )
-def test_what_is_no_picture_is_refused(sources, fused, message):
+def test_what_is_no_image_is_refused(sources, fused, message):
     with pytest.raises(ValueError, match=message):
         compute_metrics(sources, fused, ["EN"])
 
 
-def test_names_that_do_not_exist_are_refused(pictures):
-    *sources, fused = pictures
+def test_names_that_do_not_exist_are_refused(images):
+    *sources, fused = images
     with pytest.raises(ValueError, match="no metric is called 'EM'"):
         compute_metrics(sources, fused, ["EM"])
     with pytest.raises(ValueError, match="there are: SSIM@sum"):
@@ -236,8 +236,8 @@ def test_conventions_can_be_told_apart_by_their_values(name):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_the_same_values(pictures, values):
-    *sources, fused = [picture.cuda() for picture in pictures]
+def test_a_gpu_gives_the_same_values(images, values):
+    *sources, fused = [image.cuda() for image in images]
     found = compute_metrics(sources, fused, ALL)
     for name, value in found.items():
         assert value.is_cuda

@@ -31,13 +31,13 @@ def test_ssim_is_that_of_wang_with_full_windows_only(pair):
     assert float(ssim(pair[0], pair[0])) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_float32_pictures_give_the_same_ssim(pair):
+def test_float32_images_give_the_same_ssim(pair):
     single = ssim(pair[0].float(), pair[1].float())
     assert single.dtype == torch.float64
     assert float(single) == pytest.approx(float(ssim(*pair)), rel=1e-12)
 
 
-def test_a_flat_picture_and_one_smaller_than_the_window_are_defined():
+def test_a_flat_image_and_one_smaller_than_the_window_are_defined():
     flat = torch.full((2, 3, 16, 16), 128.0)
     assert torch.allclose(ssim(flat, flat), torch.ones(2, dtype=torch.float64))
     assert torch.isnan(ssim(flat[..., :5], flat[..., :5])).all()
@@ -52,7 +52,7 @@ def large():
     return (clean * 0.7 + torch.tensor(rng.uniform(0, 70, clean.shape))).round(), clean
 
 
-def test_ms_ssim_is_the_mean_over_channels_of_that_of_grey_pictures(large):
+def test_ms_ssim_is_the_mean_over_channels_of_that_of_grey_images(large):
     fused, clean = large
     found = ms_ssim(fused, clean)
     for k in range(2):
@@ -62,7 +62,7 @@ def test_ms_ssim_is_the_mean_over_channels_of_that_of_grey_pictures(large):
 
 
 def test_levels_need_not_be_whole_and_a_shift_of_bright_ones_costs_no_precision():
-    """The variance of a bright picture with little structure, against that of scikit-image on centred values."""
+    """The variance of a bright image with little structure, against that of scikit-image on centred values."""
     rng = np.random.default_rng(2)
     x, y = 250 + rng.uniform(0, 0.5, (2, 1, 1, 30, 30))
     c2 = 7.65**2

@@ -18,8 +18,8 @@ def test_luma_is_rounded_half_up():
     assert grey_levels(colours).flatten().tolist() == [4, 29]  # 4.43 and 28.5
 
 
-def test_the_fused_picture_is_the_last():
+def test_the_fused_image_is_the_last():
     a, b, fused = (torch.full((1, 1, 2, 3), float(level)) for level in (1, 2, 3))
     scene = Scene([a, b], fused)
-    assert scene.pictures[FUSED] is scene.fused
-    assert [float(picture.mean()) for picture in scene.pictures] == [1, 2, 3]
+    assert scene.images[FUSED] is scene.fused
+    assert [float(image.mean()) for image in scene.images] == [1, 2, 3]

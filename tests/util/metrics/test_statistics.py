@@ -35,57 +35,57 @@ def test_published_code_has_the_same_values(name, implementation, metric, tolera
     assert found < tolerance, triple
 
 
-def of(name, picture):
-    return measured(name, picture, picture, picture)
+def of(name, image):
+    return measured(name, image, image, image)
 
 
 def test_entropy_and_deviation():
     assert of("EN", [[0, 10], [20, 30]]) == 2
     assert of("EN", np.arange(256).reshape(16, 16)) == 8
     assert of("SD", [[0, 255], [0, 255]]) == 127.5
-    (picture,) = noise(1)
-    assert of("EN", picture) == pytest.approx(shannon_entropy(picture, base=2), rel=1e-12)
-    assert of("SD", picture) == pytest.approx(picture.std(), rel=1e-12)
+    (image,) = noise(1)
+    assert of("EN", image) == pytest.approx(shannon_entropy(image, base=2), rel=1e-12)
+    assert of("SD", image) == pytest.approx(image.std(), rel=1e-12)
 
 
 def test_spatial_frequency_by_hand():
-    picture = [[0, 1, 3], [5, 5, 5]]
+    image = [[0, 1, 3], [5, 5, 5]]
     across, down = 1 + 4, 25 + 16 + 4
-    assert of("SF", picture) == pytest.approx(math.sqrt(across / 4 + down / 3), rel=1e-12)
-    assert of("SF@over_pixels", picture) == pytest.approx(math.sqrt((across + down) / 6), rel=1e-12)
+    assert of("SF", image) == pytest.approx(math.sqrt(across / 4 + down / 3), rel=1e-12)
+    assert of("SF@over_pixels", image) == pytest.approx(math.sqrt((across + down) / 6), rel=1e-12)
 
 
 def test_average_gradients():
-    (picture,) = noise(1)
-    rows, columns = np.gradient(picture.astype(float))
+    (image,) = noise(1)
+    rows, columns = np.gradient(image.astype(float))
     central = np.sqrt((rows**2 + columns**2) / 2)
-    assert of("AG", picture) == pytest.approx(central.mean(), rel=1e-12)
-    assert of("AG@over_inner", picture) == pytest.approx(central.sum() / (19 * 24), rel=1e-12)
-    assert of("AG@without_half", picture) == pytest.approx(central.mean() * math.sqrt(2), rel=1e-12)
+    assert of("AG", image) == pytest.approx(central.mean(), rel=1e-12)
+    assert of("AG@over_inner", image) == pytest.approx(central.sum() / (19 * 24), rel=1e-12)
+    assert of("AG@without_half", image) == pytest.approx(central.mean() * math.sqrt(2), rel=1e-12)
     forward = [
-        math.sqrt(((picture[i, j + 1] - picture[i, j]) ** 2 + (picture[i + 1, j] - picture[i, j]) ** 2) / 2)
+        math.sqrt(((image[i, j + 1] - image[i, j]) ** 2 + (image[i + 1, j] - image[i, j]) ** 2) / 2)
         for i in range(19)
         for j in range(24)
     ]
-    assert of("AG@forward", picture) == pytest.approx(sum(forward) / (19 * 24), rel=1e-12)
-    assert of("AG@forward_over_pixels", picture) == pytest.approx(sum(forward) / (20 * 25), rel=1e-12)
+    assert of("AG@forward", image) == pytest.approx(sum(forward) / (19 * 24), rel=1e-12)
+    assert of("AG@forward_over_pixels", image) == pytest.approx(sum(forward) / (20 * 25), rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "mode"), [("EI", "nearest"), ("EI@zero_border", "constant")])
 def test_edge_intensity(name, mode):
-    (picture,) = noise(1)
-    across, down = (ndimage.sobel(picture.astype(float), axis, mode=mode) for axis in (1, 0))
-    assert of(name, picture) == pytest.approx(np.hypot(across, down).mean(), rel=1e-12)
+    (image,) = noise(1)
+    across, down = (ndimage.sobel(image.astype(float), axis, mode=mode) for axis in (1, 0))
+    assert of(name, image) == pytest.approx(np.hypot(across, down).mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_the_fused_picture_counts(name):
+def test_only_the_fused_image_counts(name):
     a, b, c, fused = noise(4)
     assert measured(name, a, b, c, fused) == of(name, fused)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "EI@zero_border"])
-def test_a_constant_picture_has_nothing(name):
+def test_a_constant_image_has_nothing(name):
     assert of(name, np.full((7, 9), 37)) == 0
 
 

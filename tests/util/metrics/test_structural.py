@@ -29,9 +29,9 @@ def test_published_code_has_the_same_values(name, implementation, metric, tolera
     assert found < tolerance, triple
 
 
-def in_windows(picture, mode="reflect"):
+def in_windows(image, mode="reflect"):
     """Gaussian window 11x11 of sigma 1.5 at every pixel."""
-    return gaussian_filter(picture, 1.5, radius=5, mode=mode)
+    return gaussian_filter(image, 1.5, radius=5, mode=mode)
 
 
 def maps(x, y, peak=255, mode="reflect"):
@@ -54,7 +54,7 @@ def test_ssim_is_the_mean_over_full_windows_and_sources():
 
 @pytest.mark.parametrize(("convention", "peak"), [("skimage_range2_sum", 2), ("skimage_range255_sum", 255)])
 def test_skimages_ssim(convention, peak):
-    a, b, fused = (picture.astype(float) for picture in noise(3))
+    a, b, fused = (image.astype(float) for image in noise(3))
     expected = sum(structural_similarity(source, fused, data_range=peak) for source in (a, b))
     assert measured(f"SSIM@{convention}", a, b, fused) == pytest.approx(expected, rel=1e-10)
 
@@ -66,9 +66,9 @@ def test_ssim_with_repeated_edges(convention, peak):
     assert measured(f"SSIM@{convention}", a, b, fused) == pytest.approx(expected, rel=1e-10)
 
 
-def halved(picture):
+def halved(image):
     """2x2 means after a line of zeros on both sides where the number of lines is odd."""
-    padded = np.pad(picture, [(size % 2, size % 2) for size in picture.shape]).astype(float)
+    padded = np.pad(image, [(size % 2, size % 2) for size in image.shape]).astype(float)
     height, width = (size // 2 * 2 for size in padded.shape)
     return padded[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
 
@@ -95,7 +95,7 @@ def test_ms_ssim_of_opposites_is_0():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_equal_and_constant_pictures_have_a_value(name):
+def test_equal_and_constant_images_have_a_value(name):
     (a,) = noise(1, 161, 161)
     flat = np.full_like(a, 128)
     count = 3 if name.endswith("sum") else 1

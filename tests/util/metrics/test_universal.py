@@ -64,32 +64,32 @@ def qy(sources, fused):
     return np.dot(shares([covariance(source, source) for source in sources]), scores)
 
 
-def mean(score, pictures, **options):
-    patches = [np.lib.stride_tricks.sliding_window_view(p, (7, 7)).reshape(-1, 7, 7) for p in pictures]
+def mean(score, images, **options):
+    patches = [np.lib.stride_tricks.sliding_window_view(p, (7, 7)).reshape(-1, 7, 7) for p in images]
     return np.mean([score(sources, fused, **options) for *sources, fused in zip(*patches, strict=True)])
 
 
-def pictures(count):
+def images(count):
     """Sources that are alike at the left, contradict each other in the middle, and are flat at the right."""
     given = noise(count, 20, 44)
-    for picture in given[1:]:
-        picture[:, :14] = (9 * given[0][:, :14] + picture[:, :14]) // 10
-    for level, picture in enumerate(given[:-1]):
-        picture[:, 32:] = 70 * level
+    for image in given[1:]:
+        image[:, :14] = (9 * given[0][:, :14] + image[:, :14]) // 10
+    for level, image in enumerate(given[:-1]):
+        image[:, 32:] = 70 * level
     return given
 
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_window_by_window(count):
-    given = pictures(count)
+    given = images(count)
     assert measured("QC", *given) == pytest.approx(mean(qc, given, clipped=False), rel=1e-7)
     assert measured("QC@clipped", *given) == pytest.approx(mean(qc, given, clipped=True), rel=1e-7)
     assert measured("QY", *given) == pytest.approx(mean(qy, given), rel=1e-7)
 
 
 def sparse(count):
-    """Black pictures with few pixels of level 1, whose covariances are from 1e-8 to 1e-3 in many windows."""
-    return [(picture > 250).astype(int) for picture in noise(count, 20, 44, seed=1)]
+    """Black images with few pixels of level 1, whose covariances are from 1e-8 to 1e-3 in many windows."""
+    return [(image > 250).astype(int) for image in noise(count, 20, 44, seed=1)]
 
 
 @pytest.mark.parametrize("count", [3, 4])
@@ -117,7 +117,7 @@ def test_where_covariances_cancel_the_positive_one_counts():
 
 
 @pytest.mark.parametrize("name", ["QC", "QC@clipped", "QY"])
-def test_equal_constant_and_small_pictures(name):
+def test_equal_constant_and_small_images(name):
     a, b = noise(2)
     assert measured(name, a, a, a) == pytest.approx(1, rel=1e-9)
     for level in (0, 128, 255):

@@ -23,26 +23,26 @@ def test_published_code_has_the_same_values(name, implementation, metric, tolera
     assert found < tolerance, triple
 
 
-def average(picture, size):
+def average(image, size):
     offsets = np.arange(size) - size // 2
     window = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * (size / 5) ** 2))
-    return convolve2d(picture, window / window.sum(), mode="valid")
+    return convolve2d(image, window / window.sum(), mode="valid")
 
 
-def scales(pictures):
-    """Pictures and window size of each scale that a window fits into."""
+def scales(images):
+    """Images and window size of each scale that a window fits into."""
     for size in (17, 9, 5, 3):
         if size < 17:
-            pictures = [average(picture, size)[::2, ::2] for picture in pictures]
-        if min(pictures[0].shape) < size:
+            images = [average(image, size)[::2, ::2] for image in images]
+        if min(images[0].shape) < size:
             return
-        yield pictures, size
+        yield images, size
 
 
 def channel(reference, seen, size):
     """Gain, noise and variance of the reference, window by window."""
-    centred = [picture - 128 for picture in (reference, seen)]
-    mean_x, mean_y = (average(picture, size) for picture in centred)
+    centred = [image - 128 for image in (reference, seen)]
+    mean_x, mean_y = (average(image, size) for image in centred)
     variance = np.maximum(average(centred[0] ** 2, size) - mean_x**2, 0)
     seen_variance = np.maximum(average(centred[1] ** 2, size) - mean_y**2, 0)
     covariance = average(centred[0] * centred[1], size) - mean_x * mean_y
@@ -64,9 +64,9 @@ def vif(reference, fused):
     return sum(part[0].sum() for part in parts) / sum(part[1].sum() for part in parts)
 
 
-def viff(*pictures):
+def viff(*images):
     total = 0
-    for weight, (given, size) in zip((1, 0, 0.15, 1), scales(pictures), strict=True):
+    for weight, (given, size) in zip((1, 0, 0.15, 1), scales(images), strict=True):
         *sources, fused = given
         channels = np.array([channel(source, fused, size) for source in sources])
         places = channels[:, 0].argmin(0)
@@ -76,30 +76,30 @@ def viff(*pictures):
     return total / 2.15
 
 
-def pictures(count, height=47, width=58):
-    """Sources and a fused picture with something of each; a part is black."""
+def images(count, height=47, width=58):
+    """Sources and a fused image with something of each; a part is black."""
     *sources, structure = noise(count, height, width)
     fused = sum(sources) // (count - 1) + structure // 5
-    given = [picture.astype(float) for picture in (*sources, np.minimum(fused, 255))]
-    for picture in given:
-        picture[:20, :24] = 0
+    given = [image.astype(float) for image in (*sources, np.minimum(fused, 255))]
+    for image in given:
+        image[:20, :24] = 0
     return given
 
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_window_by_window(count):
-    *sources, fused = given = pictures(count)
+    *sources, fused = given = images(count)
     assert measured("VIF", *given) == pytest.approx(sum(vif(source, fused) for source in sources), rel=1e-8)
     assert measured("VIFF", *given) == pytest.approx(viff(*given), rel=1e-8)
 
 
 @pytest.mark.parametrize("side", [17, 24, 25, 40])
 def test_vif_leaves_out_scales_that_do_not_fit(side):
-    a, b, fused = given = [picture[:, -side:] for picture in pictures(3)]
+    a, b, fused = given = [image[:, -side:] for image in images(3)]
     assert measured("VIF", *given) == pytest.approx(vif(a, fused) + vif(b, fused), rel=1e-8)
 
 
-def test_special_pictures():
+def test_special_images():
     a, b = noise(2, 50, 50)
     grey, white = np.full_like(a, 128), np.full_like(a, 255)
     assert measured("VIF", a, a, a, a) == pytest.approx(3, rel=1e-9)

@@ -1,15 +1,15 @@
 """The page of a comparison in a real browser, opened from disk."""
 
 from tests.browser import By, WebDriverWait, headless_chromium, needs_chromium
-from tests.pictures import scene
+from tests.images import scene
 from tests.util.report.test_comparison_page import NASTY, compared, values, write
 from util.images.image_io import write_image
 
 
 @needs_chromium
-def test_a_click_on_a_number_shows_the_pictures_behind_it(tmp_path):
+def test_a_click_on_a_number_shows_the_images_behind_it(tmp_path):
     sets = [compared(name, values(["A", "B", NASTY], count)) for name, count in (("one", 2), ("two", 15))]
-    for path in {path for one in sets for scene_pictures in one.pictures for path in scene_pictures.fused}:
+    for path in {path for one in sets for scene_images in one.images for path in scene_images.fused}:
         write_image(tmp_path / path, scene(0, 24, 32))
     write(tmp_path / "index.html", *sets)
     with headless_chromium(tmp_path / "profile", width=1300, height=1000) as browser:

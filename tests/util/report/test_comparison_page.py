@@ -6,7 +6,7 @@ from html import unescape
 import numpy as np
 import pytest
 
-from util.report.comparison_page import ComparedSet, ScenePictures, write_comparison_page
+from util.report.comparison_page import ComparedImages, ComparedSet, write_comparison_page
 from util.report.comparison_tables import MetricText
 from util.report.verdict import distance_text, percent, signed_percent, verdict
 from util.statistics.ranking import rank_over_sets, rank_set, take_comparable
@@ -16,8 +16,8 @@ BETTER = {"EN": "higher", "MSE": "lower", "Bias": "zero"}
 TEXTS = {"EN": MetricText("entropy", "base 2"), "MSE": MetricText("error", "mean", "it <b>breaks</b>")}
 
 
-def values(methods, pictures, step=1.0):
-    """Every method is better than the next one in all metrics and pictures, the more the later the picture."""
+def values(methods, images, step=1.0):
+    """Every method is better than the next one in all metrics and images, the more the later the image."""
     return {
         method: {
             f"scene {p}": {
@@ -25,7 +25,7 @@ def values(methods, pictures, step=1.0):
                 "MSE": 1 + step * place * (1 + p / 10),
                 "Bias": -0.125 - step * place,
             }
-            for p in range(pictures)
+            for p in range(images)
         }
         for place, method in enumerate(methods)
     }
@@ -34,9 +34,9 @@ def values(methods, pictures, step=1.0):
 def compared(name, measured):
     ranking = rank_set(take_comparable(measured, BETTER), np.random.default_rng(0), 200)
     scenes = []
-    for number, _ in enumerate(ranking.of.pictures):
-        paths = [f"pictures/{method} #{number}.png" for method in range(len(measured))]
-        scenes.append(ScenePictures(paths, {"source ir": paths[0]}, "32 × 24"))
+    for number, _ in enumerate(ranking.of.images):
+        paths = [f"images/{method} #{number}.png" for method in range(len(measured))]
+        scenes.append(ComparedImages(paths, {"source ir": paths[0]}, "32 × 24"))
     return ComparedSet(name, ranking, scenes)
 
 
@@ -78,10 +78,10 @@ def test_verdict_is_as_sure_as_the_test(tmp_path, page):
     sentence = "by more than chance would explain (p = 0.001): its means are 61 % better in the median metric."
     assert f"B comes first, before A, {sentence}" in plain(page)
     few = plain(write(tmp_path / "few.html", compared("lytro", values("AB", 5))))
-    assert "Whether that is chance cannot be said from 5 pictures: 6 or more are needed, and intervals" in few
+    assert "Whether that is chance cannot be said from 5 images: 6 or more are needed, and intervals" in few
     noise = values("AB", 6, step=0)
-    for number, picture in enumerate(noise["A"].values()):
-        picture["EN"] += 1 if number else -1
+    for number, image in enumerate(noise["A"].values()):
+        image["EN"] += 1 if number else -1
     even = plain(write(tmp_path / "even.html", compared("lytro", noise)))
     assert "A comes first, before B, but by no more than chance may explain (p = 0.22)." in even
 
@@ -92,7 +92,7 @@ def test_means_name_best_second_and_direction(page):
     assert [plain(head) for head in heads] == ["EN↑", "MSE↓!", "Bias→0"]
     assert 'title="error\nmean\nlower is better\nDefective: it &lt;b&gt;breaks&lt;/b&gt;"' in heads[1]
     assert re.findall(r'<tr data-method="(\d)">', means) == ["0", "1", "2"]
-    marks = re.findall(r'<a(?: class="([^"]*)")? href="#pictures">([^<]*)</a>', means)
+    marks = re.findall(r'<a(?: class="([^"]*)")? href="#images">([^<]*)</a>', means)
     assert marks[0] == ("best", "9.0000")
     assert [mark[0] for mark in marks] == ["best"] * 3 + ["second"] * 3 + [""] * 3
     assert marks[2] == ("best", "0.1250")  # the distance from zero
@@ -100,14 +100,14 @@ def test_means_name_best_second_and_direction(page):
 
 def test_a_difference_that_may_be_chance_is_marked_only_where_it_could_be_shown(tmp_path):
     noise = values("AB", 12, step=0)
-    for number, picture in enumerate(noise["A"].values()):
-        picture["EN"] += 1 if number % 3 else -1
+    for number, image in enumerate(noise["A"].values()):
+        image["EN"] += 1 if number % 3 else -1
     text = write(tmp_path / "noise.html", compared("lytro", noise))
     assert text.count('class="remark" title="no significant difference') == 1
     assert "⇅" not in text
     few = write(tmp_path / "few.html", compared("lytro", values("AB", 6)))
     assert "≈" not in few
-    assert "With 6 pictures no difference in a single metric can be significant" in plain(few)
+    assert "With 6 images no difference in a single metric can be significant" in plain(few)
     assert 'class="sure"' not in few
     assert 'class="star"' in few  # over all metrics six are enough for two methods
 
@@ -124,7 +124,7 @@ def test_pairs(page):
 
 
 def outlier():
-    """Of 20 pictures B is better in 19, and A by far in one, so that its mean is better."""
+    """Of 20 images B is better in 19, and A by far in one, so that its mean is better."""
     of_a = [9.9] * 19 + [85.9]
     return {
         "A": {f"scene {number}": {"EN": value} for number, value in enumerate(of_a)},
@@ -139,13 +139,13 @@ def test_a_mean_that_the_test_contradicts_is_marked(tmp_path):
     rows = re.findall(r"<tr data-method.*?</tr>", table("sortable n-last means", text), flags=re.DOTALL)
     assert re.findall(r'class="(best|second|remark)"[^>]*>([^<]*)<', rows[0]) == [("second", "10.000"), ("remark", "⇅")]
     assert re.findall(r'class="(best|second|remark)"[^>]*>([^<]*)<', rows[1]) == [("best", "13.700")]
-    assert "⇅ significantly better than the best over the pictures, though its mean is worse." in plain(text)
+    assert "⇅ significantly better than the best over the images, though its mean is worse." in plain(text)
     cells = re.findall(r"<td.*?</td>", table("pairs", text), flags=re.DOTALL)
     assert [plain(cell) for cell in cells] == ["·", "0★1 : 0Δ −27 %", "10 : 1Δ +27 %", "·"]
 
 
 def test_a_first_place_that_the_test_contradicts_is_called_so():
-    """B is ahead of A by a tenth of a rank in 19 pictures, and last in one."""
+    """B is ahead of A by a tenth of a rank in 19 images, and last in one."""
     metrics = [f"m{number}" for number in range(20)]
     measured = {
         method: {f"scene {number}": dict.fromkeys(metrics, -float(place)) for number in range(20)}
@@ -156,7 +156,7 @@ def test_a_first_place_that_the_test_contradicts_is_called_so():
     measured["B"]["scene 19"] |= dict.fromkeys(metrics, -9.5)
     ranking = rank_set(take_comparable(measured, dict.fromkeys(metrics, "higher")), np.random.default_rng(0), 100)
     sentence = (
-        "A comes first, before B by the mean rank, although over the pictures it is significantly behind (p = 0.002)."
+        "A comes first, before B by the mean rank, although over the images it is significantly behind (p = 0.002)."
     )
     assert plain(verdict(ranking).render(pretty=False)) == sentence
 
@@ -198,7 +198,7 @@ def test_shares_below_zero():
 
 def test_a_method_without_a_value_shows_a_dash_and_no_distance(tmp_path):
     measured = values("ABC", 7)
-    measured["C"] = {name: dict.fromkeys(picture, math.nan) for name, picture in measured["C"].items()}
+    measured["C"] = {name: dict.fromkeys(image, math.nan) for name, image in measured["C"].items()}
     text = write(tmp_path / "index.html", compared("lytro", measured))
     rows = re.findall(r'<tr data-method="(\d)">(.*?)</tr>', table("sortable n-last means", text), flags=re.DOTALL)
     assert [(method, row.count("<a ")) for method, row in rows] == [("0", 3), ("1", 3), ("2", 0)]
@@ -212,9 +212,9 @@ def test_a_method_without_a_value_shows_a_dash_and_no_distance(tmp_path):
 def test_one_is_not_called_several_and_won_is_over_all_sets(tmp_path):
     sets = [compared(name, values("AB", 1)) for name in ("one", "two")]
     text = write(tmp_path / "index.html", *sets)
-    assert "1 picture, 3 metrics" in text
-    assert "With 1 picture no difference" in text
-    assert "1 pictures" not in text
+    assert "1 image, 3 metrics" in text
+    assert "With 1 image no difference" in text
+    assert "1 images" not in text
     assert 'title="best mean value, in so many of 6 metrics, those of all sets together"' in text
     assert text.count('title="best mean value, in so many of 3 metrics"') == 2
     assert "Over several sets those of each set are added" in text
@@ -233,7 +233,7 @@ def test_the_data_say_what_the_script_shows(tmp_path):
     (data,) = embedded(write(tmp_path / "index.html", compared("lytro", measured)))
     assert data["values"] == [[[9, 1, -0.125], [9, 1, -0.125]], [["Infinity", "NaN", -1.125], [7.9, 2.1, -1.125]]]
     assert data["ranks"] == [[[2, 1, 1], [1, 1, 1]], [[1, 2, 2], [2, 2, 2]]]
-    assert data["scenes"][1]["fused"] == ["pictures/0%20%231.png", "pictures/1%20%231.png"]
+    assert data["scenes"][1]["fused"] == ["images/0%20%231.png", "images/1%20%231.png"]
     assert data["titles"] == ["entropy", "error", ""]
 
 
@@ -254,9 +254,9 @@ def test_every_text_is_escaped(tmp_path):
     assert embedded(text)[0]["methods"] == [NASTY, "B"]
 
 
-def test_a_picture_outside_of_the_page_is_refused(tmp_path):
+def test_an_image_outside_of_the_page_is_refused(tmp_path):
     one = compared("lytro", values("AB", 1))
-    outside = ComparedSet("lytro", one.ranking, [ScenePictures(["../a.png", "b.png"], {})])
+    outside = ComparedSet("lytro", one.ranking, [ComparedImages(["../a.png", "b.png"], {})])
     with pytest.raises(ValueError, match=r"\.\./a\.png"):
         write(tmp_path / "index.html", outside)
     assert not (tmp_path / "index.html").exists()

@@ -50,18 +50,18 @@ def write_png(path, grey, width=32, height=24):
 def result_page(tmp_path):
     rows = []
     for index, name in enumerate(["pair-10", "pair-9", NASTY]):
-        pictures = {}
+        images = {}
         for grey, label in enumerate(["source 1", "source 2", "fused"]):
-            pictures[label] = f"images/{name.replace('/', '')} {label}.png"
-            write_png(tmp_path / pictures[label], 60 * (grey + 1))
+            images[label] = f"images/{name.replace('/', '')} {label}.png"
+            write_png(tmp_path / images[label], 60 * (grey + 1))
         psnr = [31.5, math.inf, math.nan][index]
-        rows.append(ResultRow(name, pictures, {"PSNR": psnr, "MSE": [0.3, 0.1, 0.2][index]}, "32 x 24"))
+        rows.append(ResultRow(name, images, {"PSNR": psnr, "MSE": [0.3, 0.1, 0.2][index]}, "32 x 24"))
     directions = {"PSNR": "higher", "MSE": "lower"}
     write_result_page(tmp_path / "index.html", title=NASTY, facts={"a": NASTY}, rows=rows, directions=directions)
     return (tmp_path / "index.html").as_uri()
 
 
-def test_result_page_shows_texts_as_they_are_and_all_pictures(browser, result_page):
+def test_result_page_shows_texts_as_they_are_and_all_images(browser, result_page):
     browser.get(result_page)
     assert texts(browser, "h1") == [NASTY]
     assert texts(browser, ".card h3") == ["pair-10", "pair-9", NASTY]
@@ -71,13 +71,13 @@ def test_result_page_shows_texts_as_they_are_and_all_pictures(browser, result_pa
     assert texts(browser, "td .best") == ["∞", "0.10000"]
 
 
-def test_result_page_keeps_the_place_of_pictures_that_are_not_there_yet(browser, result_page):
+def test_result_page_keeps_the_place_of_images_that_are_not_there_yet(browser, result_page):
     browser.get(result_page)
     shape = "[...document.images].map(i => Math.round(100 * i.offsetWidth / i.offsetHeight))"
     assert set(browser.execute_script(f"document.images[0].removeAttribute('src'); return {shape}")) <= {132, 133, 134}
 
 
-def test_result_page_sorts_values_and_pictures(browser, result_page):
+def test_result_page_sorts_values_and_images(browser, result_page):
     browser.get(result_page)
     name, psnr, mse = browser.find_elements(By.CSS_SELECTOR, "thead th")
 
@@ -171,7 +171,7 @@ def training(tmp_path):
         if step % 10 == 0:
             page.add_validation(step * 100, 1 + step // 10, {"PSNR": 20 + step / 10, "PSNR_average": 22.0, "SSIM": 0.9})
             write_png(tmp_path / f"images/#{step} ü.png", step)
-            page.add_pictures(
+            page.add_images(
                 step * 100, 1 + step // 10, {"fused": f"images/#{step} ü.png", "<b>": f"images/#{step} ü.png"}
             )
     return page, tmp_path
@@ -212,10 +212,10 @@ def test_training_page_controls(browser, training):
     assert texts(browser, ".chart-series b")[0] != "0.025"
     browser.find_element(By.ID, "smoothing").send_keys(Keys.HOME)
     assert texts(browser, ".chart-series b")[0] == "0.025"
-    picture = "document.querySelector('#losses canvas').toDataURL()"
-    linear = browser.execute_script(f"return {picture}")
+    image = "document.querySelector('#losses canvas').toDataURL()"
+    linear = browser.execute_script(f"return {image}")
     browser.find_element(By.ID, "log").click()
-    wait(browser, f"{picture} !== '{linear}'")
+    wait(browser, f"{image} !== '{linear}'")
     toggle = browser.find_element(By.CSS_SELECTOR, ".chart-series button")
     toggle.click()
     assert toggle.get_attribute("aria-pressed") == "false"
@@ -268,8 +268,8 @@ def test_a_missing_record_file_is_said(browser, tmp_path):
 
 def test_hundreds_of_rows_open_quickly(browser, tmp_path):
     write_png(tmp_path / "a.png", 100)
-    pictures = dict.fromkeys(["source 1", "source 2", "fused"], "a.png")
-    rows = [ResultRow(f"pair-{i}", pictures, {f"m{k}": i * k for k in range(12)}, "32 x 24") for i in range(600)]
+    images = dict.fromkeys(["source 1", "source 2", "fused"], "a.png")
+    rows = [ResultRow(f"pair-{i}", images, {f"m{k}": i * k for k in range(12)}, "32 x 24") for i in range(600)]
     write_result_page(tmp_path / "index.html", title="many", facts={}, rows=rows, directions={})
     browser.get((tmp_path / "index.html").as_uri())
     took = browser.execute_script("return performance.getEntriesByType('navigation')[0].domComplete")

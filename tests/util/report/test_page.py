@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from util.report.page import ASSETS, new_page, picture_url, render_page
+from util.report.page import ASSETS, image_url, new_page, render_page
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ from util.report.page import ASSETS, new_page, picture_url, render_page
         (os.fsdecode(b"\xff.png"), "%FF.png"),
     ],
 )
-def test_picture_paths_are_quoted(path, url):
-    assert picture_url(path) == url
+def test_image_paths_are_quoted(path, url):
+    assert image_url(path) == url
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../other/a.png", "images/../../a.png", "//host/a.png"])
-def test_picture_paths_stay_in_the_folder(path):
+def test_image_paths_stay_in_the_folder(path):
     with pytest.raises(ValueError, match="relative to the page"):
-        picture_url(path)
+        image_url(path)
 
 
 def test_the_policy_names_exactly_the_scripts_of_the_page():

@@ -74,7 +74,7 @@ def test_every_text_is_escaped(tmp_path):
     assert body.count("&lt;img src=x onerror=&quot;alert(1)&quot;&gt;") > 10
 
 
-def test_no_rows_and_rows_without_pictures_or_values(tmp_path):
+def test_no_rows_and_rows_without_images_or_values(tmp_path):
     assert "0 of 0" in write(tmp_path / "index.html", rows=[])
     text = write(tmp_path / "index.html", rows=[ResultRow("a", values={"EN": 1.0}), ResultRow("b", values={"SD": 1.0})])
     assert '<td class="number absent" data-sort="">–</td>' in text

@@ -17,14 +17,14 @@ def test_records_hold_what_was_said(tmp_path):
     page = TrainingPage(tmp_path / "web", "run <1>", {"netG": "<b>IFCNN</b>"})
     page.add_losses(8, 1, {"G": 1.5, "D": math.nan, "E": -math.inf})
     page.add_validation(8, 1, {"PSNR": 30})
-    page.add_pictures(8, 1, {"fused": "images/ü #1.png"})
+    page.add_images(8, 1, {"fused": "images/ü #1.png"})
     page.finish("finished")
-    start, losses, validation, pictures, finish = records_of(tmp_path / "web")
+    start, losses, validation, images, finish = records_of(tmp_path / "web")
     assert start["kind"] == "start"
     assert losses["values"] == {"G": 1.5, "D": "NaN", "E": "-Infinity"}
     assert (losses["samples"], losses["epoch"]) == (8, 1)
     assert validation["values"] == {"PSNR": 30.0}
-    assert pictures["pictures"] == [["fused", "images/%C3%BC%20%231.png"]]
+    assert images["images"] == [["fused", "images/%C3%BC%20%231.png"]]
     assert (finish["status"], finish["samples"]) == ("finished", 8)
     text = (tmp_path / "web" / "index.html").read_text()
     assert "<h1>run &lt;1&gt;</h1>" in text
@@ -78,7 +78,7 @@ def test_continuing_keeps_what_was_before(tmp_path):
     page = TrainingPage(tmp_path, "run", {})
     for samples in (8, 16, 24, 32):
         page.add_losses(samples, 1, {"G": math.nan})
-        page.add_pictures(samples, 1, {"fused": f"images/{samples}.png"})
+        page.add_images(samples, 1, {"fused": f"images/{samples}.png"})
     page.finish("interrupted")
     with (tmp_path / "records.html").open("a") as file:
         file.write('\n{"kind":"losses","samples":8,"val\n{"kind":"losses","samples":8,"values":{"G":NaN}}\n[1]')
@@ -89,7 +89,7 @@ def test_continuing_keeps_what_was_before(tmp_path):
         (16, 1),
         (24, 2),
     ]
-    assert [record["samples"] for record in records_of(tmp_path, "pictures")] == [8, 16]
+    assert [record["samples"] for record in records_of(tmp_path, "images")] == [8, 16]
     assert records_of(tmp_path, "finish") == []
     lines = (tmp_path / "records.html").read_text().split("\n")[1:]
     assert all(isinstance(json.loads(line), dict) for line in lines), "torn lines are gone"

@@ -9,17 +9,17 @@ from scipy import stats
 
 from util.errors import UserError
 from util.statistics.ranking import rank_methods, rank_over_sets, rank_set, score_values, take_comparable
-from util.statistics.significance import compare_pairs, holm, pictures_needed, signed_rank_test
+from util.statistics.significance import compare_pairs, holm, images_needed, signed_rank_test
 
 
 def table(*methods):
-    """Values of methods A, B, …, each a list over the pictures of lists over the metrics m0, m1, …."""
+    """Values of methods A, B, …, each a list over the images of lists over the metrics m0, m1, …."""
     return {
         chr(65 + number): {
-            f"p{picture}": {f"m{metric}": value for metric, value in enumerate(values)}
-            for picture, values in enumerate(pictures)
+            f"p{image}": {f"m{metric}": value for metric, value in enumerate(values)}
+            for image, values in enumerate(images)
         }
-        for number, pictures in enumerate(methods)
+        for number, images in enumerate(methods)
     }
 
 
@@ -28,9 +28,9 @@ def ranking(*methods, better=("higher",), seed=0, resamples=200):
     return rank_set(take_comparable(table(*methods), ways), np.random.default_rng(seed), resamples)
 
 
-def noisy(shifts, pictures=20, metrics=3, seed=1):
+def noisy(shifts, images=20, metrics=3, seed=1):
     rng = np.random.default_rng(seed)
-    return [(shift + rng.normal(size=(pictures, metrics))).tolist() for shift in shifts]
+    return [(shift + rng.normal(size=(images, metrics))).tolist() for shift in shifts]
 
 
 def test_ties_share_the_mean_of_their_ranks():
@@ -57,11 +57,11 @@ def test_every_direction():
     assert score_values(np.array([[2.0, 2.0, -2.0]]), ("higher", "lower", "zero")).tolist() == [[2, -2, -2]]
 
 
-def test_only_pictures_of_all_methods_count():
+def test_only_images_of_all_methods_count():
     values = table([[1.0]] * 3, [[2.0]] * 2)
     assert take_comparable(values, {"m0": "higher"}).left_out == ("p2",)
     del values["B"]["p0"], values["B"]["p1"]
-    with pytest.raises(UserError, match="no picture that all methods have: A, B"):
+    with pytest.raises(UserError, match="no image that all methods have: A, B"):
         take_comparable(values, {"m0": "higher"})
     with pytest.raises(UserError, match="two or more methods"):
         take_comparable({"A": values["A"]}, {"m0": "higher"})
@@ -75,13 +75,13 @@ def test_a_metric_without_any_value_is_left_out():
 
 
 def test_figures_by_hand():
-    # ranks of A: picture 0: 1, 2; picture 1: 1, 1; picture 2: 2, 1
+    # ranks of A: image 0: 1, 2; image 1: 1, 1; image 2: 2, 1
     found = ranking([[3, 1], [3, 3], [1, 5]], [[1, 3], [1, 1], [3, 1]], better=("higher", "higher"))
     assert found.mean_rank.tolist() == [[pytest.approx(4 / 3)] * 2, [pytest.approx(5 / 3)] * 2]
     overall = found.overall
     assert overall.mean_rank.tolist() == pytest.approx([4 / 3, 5 / 3])
     assert overall.spread_over_metrics.tolist() == pytest.approx([0, 0])
-    assert overall.spread_over_pictures.tolist() == pytest.approx([np.std([1.5, 1, 1.5], ddof=1)] * 2)
+    assert overall.spread_over_images.tolist() == pytest.approx([np.std([1.5, 1, 1.5], ddof=1)] * 2)
     assert found.mean.tolist() == [[pytest.approx(7 / 3), 3], [pytest.approx(5 / 3), pytest.approx(5 / 3)]]
     assert found.sd[0].tolist() == pytest.approx([np.std([3, 3, 1], ddof=1), 2])
     assert found.rank_of_mean.tolist() == [[1, 1], [2, 2]]
@@ -89,7 +89,7 @@ def test_figures_by_hand():
     assert overall.order() == [0, 1]
 
 
-def test_means_are_over_the_pictures_that_are_defined_for_all():
+def test_means_are_over_the_images_that_are_defined_for_all():
     found = ranking([[1.0], [math.nan], [3.0]], [[2.0], [50.0], [math.inf]])
     assert (found.mean.tolist(), found.counted.tolist()) == ([[1.0], [2.0]], [1])
     assert found.undefined.tolist() == [[1], [0]]
@@ -114,7 +114,7 @@ def test_a_mean_is_infinite_where_all_values_are():
 
 
 def test_a_mean_and_the_test_may_disagree():
-    """B is better in 19 of 20 pictures, and A by far in the last one."""
+    """B is better in 19 of 20 images, and A by far in the last one."""
     found = ranking([[9.9]] * 19 + [[85.9]], [[10.0]] * 20)
     assert found.rank_of_mean.tolist() == [[1.0], [2.0]]
     assert found.pairs.significant[..., 0].tolist() == [[0, -1], [1, 0]]
@@ -136,11 +136,11 @@ def test_equal_methods_win_nothing_and_are_never_different():
     assert (found.pairs.p == 1).all()
 
 
-def test_a_single_picture_has_no_interval():
+def test_a_single_image_has_no_interval():
     overall = ranking([[1.0]], [[2.0]]).overall
     assert np.isnan(overall.interval).all()
     assert np.isnan(overall.first).all()
-    assert np.isnan(overall.spread_over_pictures).all()
+    assert np.isnan(overall.spread_over_images).all()
 
 
 def test_intervals_are_those_of_a_plain_bootstrap():
@@ -161,7 +161,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     """Of 200 comparisons of two methods that are equally good, about 190 intervals hold the mean rank of 1.5."""
     hits = 0
     for seed in range(200):
-        low, high = ranking(*noisy([0, 0], pictures=40, metrics=1, seed=seed), seed=seed).overall.interval[:, 0]
+        low, high = ranking(*noisy([0, 0], images=40, metrics=1, seed=seed), seed=seed).overall.interval[:, 0]
         hits += low <= 1.5 <= high
     assert 176 <= hits <= 199
 
@@ -179,9 +179,9 @@ def test_every_set_counts_the_same():
     overall = rank_over_sets([small, large])
     assert overall.mean_rank.tolist() == [1.5, 1.5]
     assert (overall.won.tolist(), overall.metrics) == ([1, 1], 2)
-    with_one_picture = rank_over_sets([large, ranking([[0.0]], [[1.0]])])
-    assert with_one_picture.mean_rank.tolist() == [2, 1]
-    assert np.isnan(with_one_picture.interval).all()
+    with_one_image = rank_over_sets([large, ranking([[0.0]], [[1.0]])])
+    assert with_one_image.mean_rank.tolist() == [2, 1]
+    assert np.isnan(with_one_image.interval).all()
 
 
 def test_signed_rank_test_equals_scipys():
@@ -217,7 +217,7 @@ def test_holm_by_hand():
 
 
 def test_all_pairs_and_metrics_are_corrected_together():
-    values = np.array(noisy([3.0, 0.0, 0.0], pictures=12, metrics=4))
+    values = np.array(noisy([3.0, 0.0, 0.0], images=12, metrics=4))
     pairs = compare_pairs(values, rank_methods(values).mean(axis=2))
     upper = np.triu_indices(3, 1)
     assert pairs.adjusted[upper].ravel() == pytest.approx(holm(pairs.p[upper].ravel()))
@@ -229,17 +229,17 @@ def test_all_pairs_and_metrics_are_corrected_together():
 
 
 @pytest.mark.parametrize("tests", [1, 35, 1575])
-def test_pictures_needed_is_where_the_smallest_p_gets_below_alpha(tests):
+def test_images_needed_is_where_the_smallest_p_gets_below_alpha(tests):
     def smallest(count):
         return signed_rank_test(np.arange(1.0, count + 1), np.zeros(count))[1] * tests
 
-    needed = pictures_needed(tests)
+    needed = images_needed(tests)
     assert smallest(needed) < 0.05 <= smallest(needed - 1)
 
 
-def test_too_few_pictures_are_never_significant():
+def test_too_few_images_are_never_significant():
     pairs = ranking([[9.0, 9.0]] * 5, [[1.0, 1.0]] * 5, better=("higher", "higher")).pairs
-    assert (pairs.pictures, pairs.pictures_needed, pairs.overall_pictures_needed) == (5, 7, 6)
+    assert (pairs.images, pairs.images_needed, pairs.overall_images_needed) == (5, 7, 6)
     assert (pairs.better() == 0).all()
 
 

@@ -1,1 +1,1 @@
-"""What picture files say about themselves before they are decoded, format by format: size, depth, damage."""
+"""What image files say about themselves before they are decoded, format by format: size, depth, damage."""

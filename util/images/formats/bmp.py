@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from util.images.formats.types import BadPictureError, Header, upright
+from util.images.formats.types import BadImageError, Header, upright
 
 _OLD_HEADER = 12
 _PLAIN, _MASKS = 0, 3
@@ -16,7 +16,7 @@ def read_bmp(content: bytes) -> Header:
     """Reads the header.
 
     Raises:
-        BadPictureError: a kind of BMP that is not read, or a file that is cut off.
+        BadImageError: a kind of BMP that is not read, or a file that is cut off.
         struct.error: it ends within its header.
     """
     data, size = struct.unpack_from("<II", content, 10)
@@ -26,12 +26,12 @@ def read_bmp(content: bytes) -> Header:
     else:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", content, 18)
     if bits not in (1, 4, 8, 24, 32):
-        raise BadPictureError(f"a BMP of {bits} bits per pixel is not read: save it with 24 bits, or as PNG")
+        raise BadImageError(f"a BMP of {bits} bits per pixel is not read: save it with 24 bits, or as PNG")
     if compression == _MASKS and struct.unpack_from("<III", content, _MASKS_AT) != _USUAL_MASKS:
-        raise BadPictureError("a BMP with channels in another order is not read: save it with 24 bits, or as PNG")
+        raise BadImageError("a BMP with channels in another order is not read: save it with 24 bits, or as PNG")
     if compression not in (_PLAIN, _MASKS):
-        raise BadPictureError("a compressed BMP is not read: save it with 24 bits, or as PNG")
+        raise BadImageError("a compressed BMP is not read: save it with 24 bits, or as PNG")
     row = (width * bits + 31) // 32 * 4
     if data + row * abs(height) > len(content):
-        raise BadPictureError("the file is cut off")
+        raise BadImageError("the file is cut off")
     return upright(abs(height), width, 8)

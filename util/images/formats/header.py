@@ -1,6 +1,6 @@
-"""What a picture file says about itself before it is decoded: format, size, depth, and whether it is all there.
+"""What an image file says about itself before it is decoded: format, size, depth, and whether it is all there.
 
-OpenCV decodes a truncated JPEG to a half-grey picture, lets libpng write to the terminal, and returns wrong values for
+OpenCV decodes a truncated JPEG to a half-grey image, lets libpng write to the terminal, and returns wrong values for
 some kinds of TIFF and BMP. Looking at the bytes first turns this into right values or one clear line, and keeps a
 small file that claims to be gigantic from being unpacked. The formats have a module each.
 """
@@ -13,17 +13,17 @@ from util.images.formats.bmp import read_bmp
 from util.images.formats.jpeg import read_jpeg
 from util.images.formats.png import PNG_SIGNATURE, plain_png, read_png
 from util.images.formats.tiff import TIFF_SIGNATURES, plain_tiff, read_tiff
-from util.images.formats.types import BadPictureError, Header
+from util.images.formats.types import BadImageError, Header
 
 
 def read_header(content: bytes) -> Header:
     """Reads size, depth and orientation from a whole PNG, JPEG, TIFF or BMP file.
 
     Raises:
-        BadPictureError: another format, a kind that is not read, or a file that is cut off or damaged.
+        BadImageError: another format, a kind that is not read, or a file that is cut off or damaged.
     """
     if not content:
-        raise BadPictureError("the file is empty")
+        raise BadImageError("the file is empty")
     try:
         if content.startswith(PNG_SIGNATURE):
             return read_png(content)
@@ -34,8 +34,8 @@ def read_header(content: bytes) -> Header:
         if content.startswith(b"BM"):
             return read_bmp(content)
     except (struct.error, IndexError) as error:
-        raise BadPictureError("the file is cut off") from error
-    raise BadPictureError("not a PNG, JPEG, TIFF or BMP picture")
+        raise BadImageError("the file is cut off") from error
+    raise BadImageError("not a PNG, JPEG, TIFF or BMP image")
 
 
 def plain_content(content: bytes) -> bytes | bytearray:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from util.images.formats.tiff import exif_orientation
-from util.images.formats.types import MOST_PARTS, BadPictureError, Header, upright
+from util.images.formats.types import MOST_PARTS, BadImageError, Header, upright
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _READ = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"}
@@ -21,7 +21,7 @@ def read_png(content: bytes) -> Header:
     """Reads the header, and checks the order and the checksums of the chunks that matter.
 
     Raises:
-        BadPictureError: the file is damaged or cut off.
+        BadImageError: the file is damaged or cut off.
         struct.error: it ends within a chunk.
     """
     width, height, bits, colour = _read_ihdr(content)
@@ -31,22 +31,22 @@ def read_png(content: bytes) -> Header:
     for start, length, kind in _chunks(content):
         (checksum,) = struct.unpack_from(">I", content, start + 8 + length)
         if kind in _READ and zlib.crc32(memoryview(content)[start + 4 : start + 8 + length]) != checksum:
-            raise BadPictureError("the file is damaged (a checksum inside it does not match)")
+            raise BadImageError("the file is damaged (a checksum inside it does not match)")
         if kind == b"IHDR" and start > len(PNG_SIGNATURE):
-            raise BadPictureError("the file is damaged (it has two headers)")
+            raise BadImageError("the file is damaged (it has two headers)")
         if kind == b"PLTE" and colour == _PALETTE:
             if palette is not None or compressed or length % 3 or not 3 <= length <= 3 * 2**bits:
-                raise BadPictureError("the file is damaged (its palette)")
+                raise BadImageError("the file is damaged (its palette)")
             palette = length
         if kind == b"eXIf":
             orientation = exif_orientation(content[start + 8 : start + 8 + length])
         if kind == b"IDAT":
             if colour == _PALETTE and palette is None:
-                raise BadPictureError("the file is damaged (it has no palette)")
+                raise BadImageError("the file is damaged (it has no palette)")
             compressed += length
     unpacked = height * (1 + (width * bits * _CHANNELS[colour] + 7) // 8)
     if unpacked > _MOST_INFLATION * compressed:
-        raise BadPictureError(f"the file is damaged (it says {width}x{height}, but is too small for it)")
+        raise BadImageError(f"the file is damaged (it says {width}x{height}, but is too small for it)")
     return upright(height, width, max(bits, 8), orientation)
 
 
@@ -66,7 +66,7 @@ def _read_ihdr(content: bytes) -> tuple[int, int, int, int]:
     """Returns width, height, bits and colour type."""
     length, kind, width, height, bits, colour, *methods = struct.unpack_from(">I4sIIBBBBB", content, len(PNG_SIGNATURE))
     if kind != b"IHDR" or length != 13 or bits not in _DEPTHS.get(colour, ()) or methods not in ([0, 0, 0], [0, 0, 1]):
-        raise BadPictureError("the file is damaged (its header)")
+        raise BadImageError("the file is damaged (its header)")
     return width, height, bits, colour
 
 
@@ -78,7 +78,7 @@ def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
         yield start, length, kind
         start += length + 12
         if start > len(content):
-            raise BadPictureError("the file is cut off")
+            raise BadImageError("the file is cut off")
         if kind == b"IEND":
             return
-    raise BadPictureError(f"it has more than {MOST_PARTS} chunks")
+    raise BadImageError(f"it has more than {MOST_PARTS} chunks")

@@ -1,6 +1,6 @@
 """The header of a TIFF file (TIFF, revision 6.0, Adobe 1992; BigTIFF), and the orientation in an EXIF block.
 
-EXIF is a TIFF directory without a picture, which is why it is read here.
+EXIF is a TIFF directory without an image, which is why it is read here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from util.images.formats.types import MOST_PARTS, BadPictureError, Header, upright
+from util.images.formats.types import MOST_PARTS, BadImageError, Header, upright
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
@@ -37,7 +37,7 @@ class _Field:
     def all_values(self, content: bytes) -> tuple[int, ...]:
         """Returns all numbers of the tag."""
         if self.count > MOST_PARTS:
-            raise BadPictureError(f"the file is damaged (it says that it has {self.count} parts)")
+            raise BadImageError(f"the file is damaged (it says that it has {self.count} parts)")
         return struct.unpack_from(f"{self.code[0]}{self.count}{self.code[1]}", content, self.place)
 
 
@@ -45,7 +45,7 @@ def read_tiff(content: bytes) -> Header:
     """Reads the header of the first page.
 
     Raises:
-        BadPictureError: a kind of TIFF that is not read.
+        BadImageError: a kind of TIFF that is not read.
         struct.error: the file is cut off.
     """
     fields = _read_directory(content)
@@ -56,21 +56,21 @@ def read_tiff(content: bytes) -> Header:
     width, height, bits, samples = get(_WIDTH, 0), get(_HEIGHT, 0), get(_BITS, 1), get(_SAMPLES, 1)
     photometric = get(_PHOTOMETRIC, -1)
     if get(_COMPRESSION, 1) not in _COMPRESSIONS:
-        raise BadPictureError("its compression is not one that is read: save it without, or with LZW or deflate")
+        raise BadImageError("its compression is not one that is read: save it without, or with LZW or deflate")
     if photometric not in _COLOURS or samples > _MOST_SAMPLES:
-        raise BadPictureError(
+        raise BadImageError(
             f"its colours (photometric {photometric}, {samples} per pixel) are not read: save it as grey, RGB or RGBA"
         )
     if get(_FORMAT, 1) != 1:
-        raise BadPictureError("it holds signed or floating-point values: save it with 8 or 16 bits, unsigned")
+        raise BadImageError("it holds signed or floating-point values: save it with 8 or 16 bits, unsigned")
     if bits not in (1, 8, 16):
-        raise BadPictureError(f"it has {bits} bits per channel: save it with 8 or 16 bits")
+        raise BadImageError(f"it has {bits} bits per channel: save it with 8 or 16 bits")
     if get(_TILE_WIDTH, 1) * get(_TILE_HEIGHT, 1) > _MOST_TILE_PIXELS:
-        raise BadPictureError(f"the file is damaged (tiles of {get(_TILE_WIDTH, 1)}x{get(_TILE_HEIGHT, 1)})")
+        raise BadImageError(f"the file is damaged (tiles of {get(_TILE_WIDTH, 1)}x{get(_TILE_HEIGHT, 1)})")
     if bits == 16:
         channels = {_WHITE_IS_ZERO: (1,), _BLACK_IS_ZERO: (1,), _RGB: (3, 4)}.get(photometric, ())
         if samples not in channels or (samples > 1 and get(_PLANES, 1) != 1):
-            raise BadPictureError("a TIFF of 16 bits is read as grey, RGB or RGBA with interleaved channels only")
+            raise BadImageError("a TIFF of 16 bits is read as grey, RGB or RGBA with interleaved channels only")
     _check_pixels(content, fields)
     inverted = bits == 16 and photometric == _WHITE_IS_ZERO
     return upright(height, width, max(bits, 8), get(_ORIENTATION, 1), inverted=inverted)
@@ -80,12 +80,12 @@ def _check_pixels(content: bytes, fields: Mapping[int, _Field]) -> None:
     """Checks that the strips or tiles lie within the file."""
     places, sizes = (_TILES, _TILE_SIZES) if _TILES in fields else (_STRIPS, _STRIP_SIZES)
     if places not in fields:
-        raise BadPictureError("the file is damaged (it does not say where its pixels are)")
+        raise BadImageError("the file is damaged (it does not say where its pixels are)")
     starts = fields[places].all_values(content)
     lengths = fields[sizes].all_values(content) if sizes in fields else (1,) * len(starts)  # libtiff finds them itself
     pairs = zip(starts, lengths, strict=False)  # lists of unequal lengths are for the decoder to judge
     if any(start < 0 or length < 0 or start + length > len(content) for start, length in pairs):
-        raise BadPictureError("the file is cut off")
+        raise BadImageError("the file is cut off")
 
 
 def plain_tiff(content: bytes) -> bytes | bytearray:
@@ -107,7 +107,7 @@ def exif_orientation(block: bytes) -> int:
     """Returns the orientation that an EXIF block names, or 1; a damaged block says nothing."""
     try:
         field = _read_directory(block).get(_ORIENTATION)
-    except (struct.error, BadPictureError):
+    except (struct.error, BadImageError):
         return 1
     return field.value if field else 1
 
@@ -120,7 +120,7 @@ def _read_directory(content: bytes) -> dict[int, _Field]:
     directory = _number(content, word, 8 if big else 4)
     count = _number(content, order + ("Q" if big else "H"), directory)
     if count > MOST_PARTS:
-        raise BadPictureError(f"the file is damaged ({count} tags)")
+        raise BadImageError(f"the file is damaged ({count} tags)")
     first = directory + (8 if big else 2)
     fields: dict[int, _Field] = {}
     for entry in range(first, first + entry_size * count, entry_size):

@@ -1,14 +1,14 @@
-"""What the readers of picture headers share: what a file says about itself, and that it is not whole."""
+"""What the readers of image headers share: what a file says about itself, and that it is not whole."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MOST_PARTS = 2**20  # chunks, segments or tags; more are no picture, but would keep a reader busy for minutes
+MOST_PARTS = 2**20  # chunks, segments or tags; more are no image, but would keep a reader busy for minutes
 
 
-class BadPictureError(ValueError):
-    """The bytes are not a whole picture of a kind that is read. The message is without the file's name."""
+class BadImageError(ValueError):
+    """The bytes are not a whole image of a kind that is read. The message is without the file's name."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Header:
 def upright(
     stored_height: int, stored_width: int, bits: int, orientation: int = 1, *, inverted: bool = False
 ) -> Header:
-    """Returns the header of a picture from its size as stored; an orientation that does not exist counts as 1."""
+    """Returns the header of an image from its size as stored; an orientation that does not exist counts as 1."""
     orientation = orientation if 1 <= orientation <= 8 else 1
     height, width = (stored_width, stored_height) if orientation >= 5 else (stored_height, stored_width)
     return Header(height, width, bits, orientation, inverted)

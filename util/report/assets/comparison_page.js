@@ -1,6 +1,6 @@
 "use strict";
 
-/** Shows the pictures behind a number: those of all methods in one metric, scene by scene. */
+/** Shows the images behind a number: those of all methods in one metric, scene by scene. */
 (() => {
   const AT_ONCE = 12;
   const SCORES = { higher: (value) => value, lower: (value) => -value, zero: (value) => -Math.abs(value) };
@@ -79,7 +79,7 @@
     more.textContent = `Show more (${left} left)`;
   }
 
-  function picturesOf(set, scene) {
+  function imagesOf(set, scene) {
     const { fused, others } = set.scenes[scene];
     const methods = set.order.map((method) => ({ label: set.methods[method], src: fused[method], method }));
     return [...methods, ...others.map(([label, src]) => ({ label, src, method: -1 }))];
@@ -92,7 +92,7 @@
     const shots = element("div", { className: "shots" });
     const shape = /^(\d+) × (\d+)$/.exec(size);
     if (shape) shots.style.setProperty("--shape", `${shape[1]} / ${shape[2]}`);
-    for (const { label, src, method } of picturesOf(set, scene)) {
+    for (const { label, src, method } of imagesOf(set, scene)) {
       const image = element("img", { alt: `${label} of ${name}`, loading: "lazy", decoding: "async" });
       image.src = src; // after `loading`, or it would be loaded at once
       const link = element("a", { href: src, className: "shot" }, image);
@@ -121,7 +121,7 @@
     return {
       name: set.scenes[scene].name,
       detail: `${metric}: ${values.slice(0, 6).join("  ·  ")}`,
-      pictures: picturesOf(set, scene),
+      images: imagesOf(set, scene),
     };
   }
 

@@ -11,7 +11,7 @@
   const rows = table ? [...table.tBodies[0].rows] : [];
   const total = Math.max(cards.length, rows.length);
 
-  /** Cards follow the order of the table: sort by a metric, and the worst samples' pictures come together. */
+  /** Cards follow the order of the table: sort by a metric, and the worst samples' images come together. */
   function orderCards() {
     if (!cardHost) return;
     const order = [...table.tBodies[0].rows].map((row) => cards[Number(row.dataset.index)]);
@@ -39,7 +39,7 @@
     return {
       name: card.dataset.name,
       detail: [size && size.textContent, ...values.slice(0, 6)].filter(Boolean).join("  ·  "),
-      pictures: [...card.querySelectorAll(".shot")].map((shot) => ({ label: shot.dataset.label, src: shot.href })),
+      images: [...card.querySelectorAll(".shot")].map((shot) => ({ label: shot.dataset.label, src: shot.href })),
     };
   }
 

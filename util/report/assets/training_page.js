@@ -7,10 +7,10 @@
   const byId = (id) => document.getElementById(id);
   const settings = { smoothing: 0.9, log: false };
   const drawn = new Map(); // chart key -> {chart, kind}
-  const empty = () => ({ losses: [], validation: [], pictures: [], start: [], finish: [] });
+  const empty = () => ({ losses: [], validation: [], images: [], start: [], finish: [] });
   let records = empty();
   let frame = null;
-  let moment = -1; // which pictures are shown
+  let moment = -1; // which images are shown
   let heard = false;
 
   document.documentElement.classList.add("scripted");
@@ -56,7 +56,7 @@
     records = parse(event.data);
     showStatus();
     showCharts();
-    showPictures();
+    showImages();
   });
 
   // ---- status --------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@
     const running = !end && age < LATE_S;
     byId("status").textContent = end ? end.status : running ? "running" : "no news";
     byId("status").classList.toggle("running", running);
-    const newest = [records.losses, records.validation, records.pictures].flatMap((some) => some.slice(-1));
+    const newest = [records.losses, records.validation, records.images].flatMap((some) => some.slice(-1));
     const point = newest.sort((one, other) => one.samples - other.samples).at(-1);
     const place = point ? `${charts.count(point.samples)} samples, epoch ${point.epoch}` : "nothing yet";
     byId("progress").textContent = `${place} · last record ${ago(age)} (${new Date(last.time * 1000).toLocaleString()})`;
@@ -152,29 +152,29 @@
     for (const { chart } of drawn.values()) chart.apply(settings);
   }
 
-  // ---- pictures ------------------------------------------------------------------------------------------------
+  // ---- images ------------------------------------------------------------------------------------------------
 
   const momentName = (record) => `${charts.count(record.samples)} samples · epoch ${record.epoch}`;
 
-  function showPictures() {
-    const last = records.pictures.length - 1;
+  function showImages() {
+    const last = records.images.length - 1;
     const wasNewest = moment < 0 || moment >= Number(byId("moment").max);
-    byId("pictures").hidden = last < 0;
+    byId("images").hidden = last < 0;
     if (last < 0) return;
     byId("moment").max = String(last);
     showMoment(wasNewest ? last : moment);
   }
 
-  /** Only the pictures of one moment are in the page, so that a long training loads no more than a short one. */
+  /** Only the images of one moment are in the page, so that a long training loads no more than a short one. */
   function showMoment(index) {
-    const last = records.pictures.length - 1;
+    const last = records.images.length - 1;
     moment = Math.max(0, Math.min(last, index));
-    const record = records.pictures[moment];
+    const record = records.images[moment];
     byId("moment").value = String(moment);
     byId("moment-text").textContent = `${momentName(record)} (${moment + 1} of ${last + 1})`;
     byId("older").disabled = moment === 0;
     byId("newer").disabled = moment === last;
-    const figures = record.pictures.map(([label, src]) => {
+    const figures = record.images.map(([label, src]) => {
       const figure = document.createElement("figure");
       const link = Object.assign(document.createElement("a"), { className: "shot", href: src });
       const image = Object.assign(document.createElement("img"), { alt: label, src });
@@ -194,9 +194,9 @@
     const shot = event.target.closest(".shot");
     if (!shot || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const samples = records.pictures.map((record) => ({
+    const samples = records.images.map((record) => ({
       name: momentName(record),
-      pictures: record.pictures.map(([label, src]) => ({ label, src })),
+      images: record.images.map(([label, src]) => ({ label, src })),
     }));
     viewer.open(samples, moment, shot.dataset.label);
   }

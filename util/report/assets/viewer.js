@@ -1,10 +1,10 @@
 "use strict";
 
 /**
- * A viewer in which the pictures of one sample are flipped at the same position.
+ * A viewer in which the images of one sample are flipped at the same position.
  *
- * `open(samples, index, label)` takes samples as `{name, detail, pictures: [{label, src}]}`. The shown position and
- * zoom stay while one flips between pictures, and between samples of the same size.
+ * `open(samples, index, label)` takes samples as `{name, detail, images: [{label, src}]}`. The shown position and
+ * zoom stay while one flips between images, and between samples of the same size.
  */
 const viewer = (() => {
   const BLINK_MS = 500;
@@ -13,8 +13,8 @@ const viewer = (() => {
   let samples = [];
   let sampleIndex = 0;
   let shown = 0;
-  let before = 0; // the picture seen before the shown one: the two that blink
-  let size = null; // of the plane, in picture pixels
+  let before = 0; // the image seen before the shown one: the two that blink
+  let size = null; // of the plane, in image pixels
   let view = { x: 0, y: 0, scale: 1, fitted: true };
   let blinkTimer = 0;
 
@@ -29,26 +29,26 @@ const viewer = (() => {
     detail = element("span", { className: "viewer-detail" });
     labels = element("div", { className: "viewer-group viewer-labels" });
     labels.setAttribute("role", "group");
-    labels.setAttribute("aria-label", "Pictures");
+    labels.setAttribute("aria-label", "Images");
     previousButton = element("button", { type: "button", title: "Previous sample (arrow up)", onclick: () => step(-1) }, "↑");
     nextButton = element("button", { type: "button", title: "Next sample (arrow down)", onclick: () => step(1) }, "↓");
     previousButton.setAttribute("aria-label", "Previous sample");
     nextButton.setAttribute("aria-label", "Next sample");
     blinkButton = element("button", { type: "button", onclick: toggleBlink }, element("kbd", {}, "B"), "Blink");
-    blinkButton.title = "Blink between the last two pictures";
+    blinkButton.title = "Blink between the last two images";
     const close = element("button", { type: "button", title: "Close (Esc)", onclick: () => dialog.close() }, "✕");
     close.setAttribute("aria-label", "Close");
     plane = element("div", { className: "viewer-plane" });
     message = element("div", { className: "viewer-message" });
     message.setAttribute("role", "status");
     stage = element("div", { className: "viewer-stage", tabIndex: 0 }, plane, message);
-    stage.setAttribute("aria-label", "Picture; drag to move, wheel to zoom");
+    stage.setAttribute("aria-label", "Image; drag to move, wheel to zoom");
     zoomText = element("output", { className: "viewer-zoom" });
     const zooms = element(
       "div",
       { className: "viewer-group" },
       element("button", { type: "button", title: "Fit (0)", onclick: fit }, "Fit"),
-      element("button", { type: "button", title: "One picture pixel per screen pixel (z)", onclick: actualSize }, "1:1"),
+      element("button", { type: "button", title: "One image pixel per screen pixel (z)", onclick: actualSize }, "1:1"),
       zoomText,
     );
     const keys = element("span", { className: "viewer-keys" });
@@ -78,7 +78,7 @@ const viewer = (() => {
       stage,
       element("div", { className: "viewer-bar viewer-foot" }, zooms, keys),
     );
-    dialog.setAttribute("aria-label", "Picture viewer");
+    dialog.setAttribute("aria-label", "Image viewer");
     dialog.addEventListener("keydown", onKey);
     dialog.addEventListener("close", () => {
       stopBlink();
@@ -112,20 +112,20 @@ const viewer = (() => {
     previousButton.disabled = index === 0;
     nextButton.disabled = index === samples.length - 1;
     labels.replaceChildren(
-      ...sample.pictures.map((picture, place) =>
-        element("button", { type: "button", onclick: () => show(place) }, element("kbd", {}, String(place + 1)), picture.label),
+      ...sample.images.map((image, place) =>
+        element("button", { type: "button", onclick: () => show(place) }, element("kbd", {}, String(place + 1)), image.label),
       ),
     );
-    const start = Math.max(0, sample.pictures.findIndex((picture) => picture.label === label));
-    const images = sample.pictures.map((picture) => element("img", { alt: `${picture.label} of ${sample.name}`, draggable: false }));
-    plane.replaceChildren(...images);
-    images.forEach((image, place) => {
-      // The plane takes the size of the picture that was asked for; the others are laid over it.
+    const start = Math.max(0, sample.images.findIndex((image) => image.label === label));
+    const elements = sample.images.map((image) => element("img", { alt: `${image.label} of ${sample.name}`, draggable: false }));
+    plane.replaceChildren(...elements);
+    elements.forEach((image, place) => {
+      // The plane takes the size of the image that was asked for; the others are laid over it.
       image.onload = () => place === start && takeSize(image.naturalWidth, image.naturalHeight);
-      image.onerror = () => (message.textContent = `${sample.pictures[place].label}: the picture could not be loaded`);
-      image.src = sample.pictures[place].src;
+      image.onerror = () => (message.textContent = `${sample.images[place].label}: the image could not be loaded`);
+      image.src = sample.images[place].src;
     });
-    before = start === 0 ? images.length - 1 : 0;
+    before = start === 0 ? elements.length - 1 : 0;
     shown = start;
     show(start);
     preload(index + 1, label);
@@ -133,8 +133,8 @@ const viewer = (() => {
 
   function preload(index, label) {
     const sample = samples[index];
-    const picture = sample && sample.pictures.find((candidate) => candidate.label === label);
-    if (picture) new Image().src = picture.src;
+    const image = sample && sample.images.find((candidate) => candidate.label === label);
+    if (image) new Image().src = image.src;
   }
 
   function takeSize(width, height) {
@@ -161,7 +161,7 @@ const viewer = (() => {
 
   function step(by) {
     const next = sampleIndex + by;
-    if (samples[next]) showSample(next, samples[sampleIndex].pictures[shown].label);
+    if (samples[next]) showSample(next, samples[sampleIndex].images[shown].label);
   }
 
   function toggleBlink() {
@@ -187,7 +187,7 @@ const viewer = (() => {
     view.x = width <= box.width ? (box.width - width) / 2 : Math.min(0, Math.max(box.width - width, view.x));
     view.y = height <= box.height ? (box.height - height) / 2 : Math.min(0, Math.max(box.height - height, view.y));
     plane.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
-    const dots = view.scale * devicePixelRatio; // screen pixels per picture pixel
+    const dots = view.scale * devicePixelRatio; // screen pixels per image pixel
     plane.classList.toggle("pixelated", dots >= 1.5);
     zoomText.textContent = `${Math.round(dots * 100)} %`;
   }

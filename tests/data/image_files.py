@@ -1,4 +1,4 @@
-"""Picture files of all kinds, made without the code under test: by Pillow, tifffile, OpenCV or by hand."""
+"""Image files of all kinds, made without the code under test: by Pillow, tifffile, OpenCV or by hand."""
 
 import io
 import struct
@@ -13,14 +13,14 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def deep(photo):
-    """A uint16 picture that uses the lower bytes, 0 and 65535."""
+    """A uint16 image that uses the lower bytes, 0 and 65535."""
     values = photo.astype(np.uint16) * 256 + photo[::-1]
     values[0, 0], values[0, 1] = 0, 65535
     return values
 
 
 def grey(array):
-    """The picture that a grey plane is read as."""
+    """The image that a grey plane is read as."""
     return np.repeat(array[..., None], 3, axis=2)
 
 
@@ -83,7 +83,7 @@ def packed(values, bits):
 
 
 def bmp(rows, bits, *, width, compression=0, palette=b"", masks=b"", top_down=False):
-    """A BMP of (H, bytes) rows in the order of the picture."""
+    """A BMP of (H, bytes) rows in the order of the image."""
     height = len(rows)
     data = b"".join(row.tobytes() + bytes(-row.nbytes % 4) for row in (rows if top_down else rows[::-1]))
     offset = 54 + len(masks) + len(palette)

@@ -1,4 +1,4 @@
-"""The pictures of a comparison as files that a page can show: 8 bits, PNG, names that any file system takes."""
+"""The images of a comparison as files that a page can show: 8 bits, PNG, names that any file system takes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from data.scenes.fused_items import FusedItem
 from util.errors import UserError
-from util.images.image_io import Picture, read_image, write_image
-from util.report.comparison_page import ScenePictures
+from util.images.image_io import Image, read_image, write_image
+from util.report.comparison_page import ComparedImages
 
-FOLDER = "pictures"
+FOLDER = "images"
 _SOURCES = "sources"
 
 
@@ -33,8 +33,8 @@ def file_names(texts: Iterable[str]) -> list[str]:
     return names
 
 
-def check_pictures(folder: Path, items: Iterable[FusedItem]) -> None:
-    """Says what must not happen when pictures are written below `folder/pictures`, before anything is written.
+def check_images(folder: Path, items: Iterable[FusedItem]) -> None:
+    """Says what must not happen when images are written below `folder/images`, before anything is written.
 
     Args:
         folder: where the page will be.
@@ -57,7 +57,7 @@ def check_pictures(folder: Path, items: Iterable[FusedItem]) -> None:
 
 
 def remove_others(folder: Path, written: Iterable[str]) -> None:
-    """Removes the files below `folder/pictures` that were not written, and folders without any; follows no link.
+    """Removes the files below `folder/images` that were not written, and folders without any; follows no link.
 
     Args:
         folder: where the page is.
@@ -84,51 +84,51 @@ def _identity(path: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def write_pictures(
+def write_images(
     folder: Path, place: str, items: Mapping[str, Sequence[FusedItem]], scenes: Sequence[str]
-) -> list[ScenePictures]:
-    """Writes the pictures of one set below `folder/pictures/place`.
+) -> list[ComparedImages]:
+    """Writes the images of one set below `folder/images/place`.
 
     Args:
         folder: where the page is.
         place: of the set.
-        items: method → its pictures, those of all methods with the same sources.
+        items: method → its images, those of all methods with the same sources.
         scenes: names of the items to write.
 
     Returns:
         What the page shows of each scene, with paths relative to `folder`.
 
     Raises:
-        UserError: a picture that cannot be read, or a place that cannot be written to.
+        UserError: an image that cannot be read, or a place that cannot be written to.
     """
     of_methods = [{item.name: item for item in method} for method in items.values()]
     sources, *methods = (f"{FOLDER}/{place}/{name}" for name in file_names([_SOURCES, *items]))
     written = []
     files = dict(zip(scenes, file_names(scenes), strict=True))
-    for scene in tqdm(scenes, desc="pictures", unit="scene", disable=None, leave=False):
+    for scene in tqdm(scenes, desc="images", unit="scene", disable=None, leave=False):
         of_scene = [method[scene] for method in of_methods]
         others, size = _write_shared(folder, sources, files[scene], of_scene[0])
         fused = [f"{method}/{files[scene]}.png" for method in methods]
         for item, path in zip(of_scene, fused, strict=True):
             write_image(folder / path, read_image(item.fused, bits=8))
-        written.append(ScenePictures(fused, others, size))
+        written.append(ComparedImages(fused, others, size))
     return written
 
 
 def _write_shared(folder: Path, place: str, file: str, item: FusedItem) -> tuple[dict[str, str], str]:
     """Writes what all methods share, sources and reference; returns label → path and the size as text."""
-    pictures = item.read_sources()
-    roles = item.roles if len(item.roles) == len(pictures) else range(1, len(pictures) + 1)
-    shared = dict(zip((f"source {role}" for role in roles), pictures, strict=True))
+    images = item.read_sources()
+    roles = item.roles if len(item.roles) == len(images) else range(1, len(images) + 1)
+    shared = dict(zip((f"source {role}" for role in roles), images, strict=True))
     if item.reference:
         shared["reference"] = read_image(item.reference)
     paths = {label: f"{place}/{name}/{file}.png" for label, name in zip(shared, file_names(shared), strict=True)}
-    for label, picture in shared.items():
-        write_image(folder / paths[label], _to_8_bits(picture))
-    height, width = pictures[0].shape[:2]
+    for label, image in shared.items():
+        write_image(folder / paths[label], _to_8_bits(image))
+    height, width = images[0].shape[:2]
     return paths, f"{width} × {height}"
 
 
-def _to_8_bits(picture: Picture) -> npt.NDArray[np.uint8]:
-    scaled = picture if picture.dtype == np.uint8 else np.rint(picture / 257)
+def _to_8_bits(image: Image) -> npt.NDArray[np.uint8]:
+    scaled = image if image.dtype == np.uint8 else np.rint(image / 257)
     return scaled.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Pictures and training sets that tests make for themselves, the same on every machine."""
+"""Images and training sets that tests make for themselves, the same on every machine."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ def scene(seed: int, height: int = 48, width: int = 64) -> np.ndarray:
     """A photograph of nothing: smooth colours with some edges, (H, W, 3) uint8."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (4, 5, 3)).astype(np.float32)
-    picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    image = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(4):
         top, left = rng.integers(0, height - 8), rng.integers(0, width - 8)
-        picture[top : top + 8, left : left + 8] = rng.integers(0, 256, 3)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+        image[top : top + 8, left : left + 8] = rng.integers(0, 256, 3)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def stacked(seed: int, height: int = 48, width: int = 64, *, with_target: bool = True) -> np.ndarray:
@@ -37,7 +37,7 @@ def write_pairs(folder: Path, count: int, height: int = 48, width: int = 64, *, 
 
 
 def write_sources(folder: Path, count: int, height: int = 48, width: int = 64) -> tuple[Path, Path]:
-    """Writes `count` scenes, each in two unlike pictures, into `folder`/ir and /vi and returns both."""
+    """Writes `count` scenes, each in two unlike images, into `folder`/ir and /vi and returns both."""
     roles = folder / "ir", folder / "vi"
     for number in range(count):
         for role, seed in zip(roles, (number, 100 + number), strict=True):
