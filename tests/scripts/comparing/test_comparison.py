@@ -117,7 +117,7 @@ def test_a_second_comparison_replaces_the_first(tmp_path):
     (out / "mine.png").write_bytes(b"mine")
     write_comparison(out, compared(tmp_path, one=[6.0]))
     images = [f"images/one/{place}/scene_1.png" for place in ("A", "BB", "sources/source_ir", "sources/source_vi")]
-    assert files_below(out) == ["compare.json", "index.html", "metrics.csv", "mine.png", *images, "ranks.csv"]
+    assert files_below(out) == ["compare.json", *images, "index.html", "metrics.csv", "mine.png", "ranks.csv"]
     assert sorted(path.name for path in (out / "images").iterdir()) == ["one"]
 
 
