@@ -1,4 +1,4 @@
-"""The family's initial weights."""
+"""Initial weights as in the pix2pix family."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 
 
 def init_weights(net: nn.Module, init_type: str = "normal", gain: float = 0.02) -> None:
-    """Draws the weights of a network anew, from torch's global generator and in the order of `net.modules()`.
+    """Redraws the weights of a network, from torch's global generator and in the order of `net.modules()`.
 
     Weights of convolutions and linear layers follow `init_type`, batch norm's scale is N(1, 0.02), every bias is 0.
     Layers that several names share are drawn once.
@@ -25,11 +25,18 @@ def init_weights(net: nn.Module, init_type: str = "normal", gain: float = 0.02) 
         net: the network, changed in place.
         init_type: "normal", N(0, gain); "xavier" (Glorot and Bengio 2010) and "orthogonal" (Saxe et al. 2014), times
             gain; "kaiming" (He et al. 2015), for which gain has no meaning.
-        gain: standard deviation or factor of the convolutions. The family draws batch norm's scale with it as well,
-            which is the same at its usual 0.02, and turns channels negative at a gain of 1.
+        gain: standard deviation or factor of the convolutions. In the family it is that of batch norm's scale, too:
+            the same at the usual 0.02, but a gain of 1 would give channels a negative scale.
 
     Raises:
         UserError: an unknown `init_type`.
+
+    Example:
+        >>> net = nn.Conv2d(3, 3, 1)
+        >>> init_weights(net, "orthogonal", gain=1)
+        >>> weight = net.weight[:, :, 0, 0]
+        >>> (weight @ weight.T).abs().round(decimals=4).trace().item(), net.bias.tolist()
+        (3.0, [0.0, 0.0, 0.0])
     """
     check_choice("init_type", init_type, INIT_TYPES)
     draw: dict[str, Callable[[Tensor], Tensor]] = {

@@ -19,17 +19,31 @@ def linear_factor(epoch: int, n_epochs: int, n_epochs_decay: int) -> float:
 
     It is 1 for `n_epochs` epochs, then falls by equal steps over `n_epochs_decay` more, and would be 0 in the epoch
     after them.
+
+    Example:
+        >>> [linear_factor(epoch, n_epochs=2, n_epochs_decay=3) for epoch in range(6)]
+        [1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
     return max(0.0, 1.0 - max(0, epoch - n_epochs + 1) / (n_epochs_decay + 1))
 
 
 def cosine_factor(epoch: int, epochs: int) -> float:
-    """Returns the factor of the learning rate in `epoch`, counted from 0: half a cosine from 1 to 0 over `epochs`."""
+    """Returns the factor of the learning rate in `epoch`, counted from 0: half a cosine from 1 to 0 over `epochs`.
+
+    Example:
+        >>> [round(cosine_factor(epoch, epochs=4), 3) for epoch in range(5)]
+        [1.0, 0.854, 0.5, 0.146, 0.0]
+    """
     return 0.5 * (1.0 + math.cos(math.pi * min(epoch / max(epochs, 1), 1.0)))
 
 
 def multistep_factor(epoch: int, milestones: Sequence[int], decay: float) -> float:
-    """Returns the factor of the learning rate in `epoch`, counted from 0: times `decay` after each of `milestones`."""
+    """Returns the factor of the learning rate in `epoch`, counted from 0: times `decay` after each of `milestones`.
+
+    Example:
+        >>> [multistep_factor(epoch, milestones=[1, 3], decay=0.5) for epoch in range(4)]
+        [1.0, 0.5, 0.5, 0.25]
+    """
     return decay ** sum(epoch >= milestone for milestone in milestones)
 
 
@@ -47,16 +61,16 @@ def build_scheduler(
     """Builds the schedule of one optimiser; `step()` is called once at the end of each epoch.
 
     Args:
-        optimizer: its present learning rates are the ones that the schedule starts from.
+        optimizer: the schedule starts from its present learning rates.
         policy: "linear", see `linear_factor`; "step", times `lr_decay_factor` every `lr_decay_iters` epochs;
             "multistep", see `multistep_factor`; "plateau", times 0.2 when the quality given to `step(quality)` has not
             risen by 1 % for more than 5 steps; "cosine", from the learning rate to 0 over all epochs.
         n_epochs: epochs at the first learning rate.
         n_epochs_decay: epochs after them.
         lr_decay_iters: epochs between two steps of "step".
-        lr_milestones: after how many epochs "multistep" makes its steps.
-        lr_decay_factor: what a step of "step" and "multistep" multiplies by.
-        lr_min: the rate that none of them goes below.
+        lr_milestones: after how many epochs "multistep" lowers the rate.
+        lr_decay_factor: factor of each step of "step" and "multistep".
+        lr_min: lower bound of the rate.
 
     Raises:
         UserError: an unknown policy.
@@ -75,13 +89,13 @@ def build_scheduler(
 
 
 def restore_scheduler(scheduler: LRScheduler, state: Mapping[str, Any]) -> None:
-    """Takes a schedule and its optimiser's rates to where a saved one stood.
+    """Brings a schedule and its optimiser's rates to the epoch of a saved one.
 
     All policies but "plateau" are functions of the epoch, so the rate comes from the present options: a training that
-    goes on with more epochs or another --lr than it began with follows the new schedule.
+    is resumed with more epochs or another --lr follows the new schedule.
 
     Args:
-        scheduler: from `build_scheduler`; its optimiser is changed as well.
+        scheduler: from `build_scheduler`; its optimiser's rates are set as well.
         state: what the saved schedule's `state_dict` returned.
     """
     if not isinstance(scheduler, LambdaLR):

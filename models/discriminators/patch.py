@@ -10,13 +10,21 @@ from util.errors import UserError
 
 
 class PatchDiscriminator(Discriminator):
-    """4x4 convolutions, `n_layers` of them with stride 2 and two without; with three layers a patch is 70x70.
+    """4x4 convolutions, `n_layers` with stride 2, then two with stride 1; with three layers a patch is 70x70.
 
     Args:
         input_nc: channels of an image.
         ndf: filters of the first convolution; doubled by each following one, up to 8 ndf.
         n_layers: convolutions with stride 2, at least 1.
         norm: "batch", "instance" or "none".
+
+    Raises:
+        UserError: `n_layers` is below 1, or an unknown norm.
+
+    Example:
+        >>> import torch
+        >>> PatchDiscriminator(ndf=4)(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 1, 6, 6])
     """
 
     def __init__(self, input_nc: int = 3, ndf: int = 64, n_layers: int = 3, norm: str = "batch") -> None:

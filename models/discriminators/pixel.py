@@ -15,6 +15,14 @@ class PixelDiscriminator(Discriminator):
         input_nc: channels of an image.
         ndf: filters of the first convolution.
         norm: "batch", "instance" or "none".
+
+    Raises:
+        UserError: an unknown norm.
+
+    Example:
+        >>> import torch
+        >>> PixelDiscriminator(ndf=4)(torch.rand(1, 3, 16, 24)).shape
+        torch.Size([1, 1, 16, 24])
     """
 
     def __init__(self, input_nc: int = 3, ndf: int = 64, norm: str = "batch") -> None:

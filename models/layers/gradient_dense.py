@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+"""Sobel's derivative towards larger columns; transposed, towards larger rows."""
 
 
 class GradientDenseBlock(nn.Module):
@@ -58,7 +59,7 @@ class _GradientMagnitude(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        sobel = torch.tensor(_SOBEL)
+        sobel = torch.tensor(SOBEL)
         self.convx = _DepthwiseFilter(sobel, channels)
         self.convy = _DepthwiseFilter(sobel.T, channels)
 

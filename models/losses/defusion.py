@@ -1,4 +1,4 @@
-"""DeFusion's annealed loss: what was taken apart first, the fused image later."""
+"""DeFusion's annealed loss: first the common and unique parts, later the fused image as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FUSED_FROM = 17000  # step
 
 
 class Annealing(NamedTuple):
-    """The two weights that change as the training goes on.
+    """The two weights that change during training.
 
     Attributes:
         outside: α, how much a prediction counts outside the region it is meant for.
@@ -31,6 +31,10 @@ def anneal(step: float) -> Annealing:
 
     Args:
         step: updates so far, from 0.
+
+    Example:
+        >>> anneal(0), anneal(24000)
+        (Annealing(outside=0.0, fused=0.0), Annealing(outside=0.15, fused=1.0))
     """
     outside = 0.0 if step < 3000 else 0.15 * (min(step, 7000) / 7000) ** 2
     if step > 40000:
@@ -39,10 +43,16 @@ def anneal(step: float) -> Annealing:
 
 
 def regions(masks: Sequence[Tensor]) -> list[Tensor]:
-    """What both sources kept, what the first alone did, what the second alone did.
+    """The regions that both sources show, only the first, and only the second: (B, 1, H, W) each, 0 or 1.
 
     Args:
-        masks: what each source kept, (B, 1, H, W), 0 or 1.
+        masks: the region that each source shows, (B, 1, H, W), 0 or 1.
+
+    Example:
+        >>> import torch
+        >>> masks = [torch.tensor([1, 1, 0]), torch.tensor([0, 1, 1])]
+        >>> [region.tolist() for region in regions(masks)]
+        [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
     """
     shared = masks[0] * masks[1]
     return [shared, *(mask - shared for mask in masks)]
@@ -53,19 +63,29 @@ def defusion_terms(
 ) -> dict[str, Tensor]:
     """The terms of the loss, L1(p · (α + (1 - α) · m), m · x) for each predicted part p of the photograph x.
 
-    Its region m is what both sources kept for the common part, and what one alone kept for that source's unique part.
-    The fused image is compared with all of x.
+    The region m of the common part is what both sources show, that of a unique part what only its source shows. The
+    fused image is compared with all of x.
 
     Args:
         common: predicted common part (B, 3, H, W).
-        unique: predicted unique parts of both sources, the same.
-        fused: the same.
+        unique: predicted unique parts of both sources, (B, 3, H, W) each.
+        fused: (B, 3, H, W).
         target: the photograph (B, 3, H, W) in [0, 1].
-        masks: what each source kept of it, (B, 1, H, W), 0 or 1.
+        masks: the region of it that each source shows, (B, 1, H, W), 0 or 1.
         step: see `anneal`.
 
     Returns:
-        Name → weighted term, means over the batch; the release has the sum over the batch.
+        Name → weighted term, a scalar: the mean over the batch, where the release has the sum.
+
+    Example:
+        >>> import torch
+        >>> photograph, everywhere = torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
+        >>> black = torch.zeros_like(photograph)
+        >>> terms = defusion_terms(
+        ...     photograph, (black, black), photograph, target=photograph, masks=(everywhere, everywhere), step=24000
+        ... )
+        >>> {name: float(term) for name, term in terms.items()}
+        {'G_common': 0.0, 'G_unique_1': 0.0, 'G_unique_2': 0.0, 'G_fused': 0.0}
     """
     weight = anneal(step)
     shared, *alone = regions(masks)

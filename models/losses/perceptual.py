@@ -1,4 +1,4 @@
-"""The perceptual loss: images compared by what a network for ImageNet sees in them."""
+"""The perceptual loss: images compared by their features in a network that was trained on ImageNet."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ class PerceptualLoss(nn.Module):
 
     Raises:
         UserError: the weights do not fit.
+
+    Example:
+        >>> weights = torchvision.models.get_model("resnet18", weights=None).state_dict()
+        >>> loss = PerceptualLoss("resnet18", weights, "random weights")
+        >>> images = torch.rand(1, 3, 64, 64)
+        >>> loss.features(images).shape, float(loss(images, images))
+        (torch.Size([1, 512, 2, 2]), 0.0)
     """
 
     def __init__(self, backbone: str, weights: Mapping[str, Tensor], source: str) -> None:
@@ -45,10 +52,10 @@ class PerceptualLoss(nn.Module):
         self.features = nn.Sequential(*layers).requires_grad_(False).eval()
 
     def forward(self, fused: Tensor, target: Tensor) -> Tensor:
-        """Compares images (B, 3, H, W) in [0, 1], which need not be clamped; the target gets no gradient."""
+        """Compares images (B, 3, H, W) in [0, 1], which need not be clamped; a scalar, `target` gets no gradient."""
         with torch.no_grad():
-            wanted = self.features(IMAGENET.apply(target))
-        return functional.mse_loss(self.features(IMAGENET.apply(fused)), wanted)
+            expected = self.features(IMAGENET.apply(target))
+        return functional.mse_loss(self.features(IMAGENET.apply(fused)), expected)
 
 
 def read_backbone(backbone: str, file: str = "") -> tuple[dict[str, Tensor], str]:
@@ -56,20 +63,24 @@ def read_backbone(backbone: str, file: str = "") -> tuple[dict[str, Tensor], str
 
     Args:
         backbone: one of `BACKBONES`.
-        file: where they are; "" is torchvision's own copy, which is downloaded where it is missing.
+        file: their path; "" is torchvision's own copy, which is downloaded if it is missing.
 
     Returns:
         The state dict and the file it came from.
 
     Raises:
-        UserError: they can neither be found nor downloaded; the file to get is named.
+        UserError: they can neither be found nor downloaded; the message names the file to get.
     """
     path = Path(file) if file else _torchvisions_copy(backbone)
     return open_weights(path), str(path)
 
 
 def read_conv1(weights: Mapping[str, Tensor], source: str) -> Tensor:
-    """Returns the first layer's weights, (64, 3, 7, 7), of a file of a ResNet or of IFCNN.
+    """Returns the first layer's weights, (64, 3, 7, 7), from the state dict of a ResNet or of IFCNN.
+
+    Args:
+        weights: the state dict.
+        source: where that comes from, for the message.
 
     Raises:
         UserError: there are none, or some are not finite.
@@ -84,7 +95,7 @@ def read_conv1(weights: Mapping[str, Tensor], source: str) -> Tensor:
 
 
 def _torchvisions_copy(backbone: str) -> Path:
-    """Where torchvision keeps the weights, which are there afterwards."""
+    """The path of torchvision's own copy of the weights, downloaded if it is missing."""
     url: str = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"].url
     name = Path(urlsplit(url).path).name
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
@@ -103,5 +114,5 @@ def _torchvisions_copy(backbone: str) -> Path:
 
 
 def _hash_in(name: str) -> str:
-    """The beginning of the checksum that stands in the name of torchvision's files, resnet101-63fe2227.pth."""
+    """The beginning of the checksum, which is part of the names of torchvision's files: resnet101-63fe2227.pth."""
     return Path(name).stem.rpartition("-")[2]
