@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from scripts import compare, evaluate, make_masked_pairs, make_patches, make_pmf
 from scripts.benchmarks import data, fusing, metrics, training
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PAGES += [ROOT / "datasets" / "README.md", ROOT / "checkpoints" / "README.md"]
 PARSERS = {
     f"scripts/{module.__name__.split('.')[-1]}.py": module._build_parser
@@ -58,15 +62,27 @@ def test_a_command_of_the_documentation_is_understood(words):
         PARSERS[program]().parse_strict(arguments)
 
 
+def headings(page):
+    """The anchors of a page, as GitHub derives them: lower case, no punctuation, repeated ones numbered."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    seen = Counter()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        yield f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor
+        seen[anchor] += 1
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+def test_links_lead_to_files_and_headings(page):
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            found = page.parent / target if target else page
+            assert found.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in headings(found), f"{page.name}: {target}#{anchor}"
 
 
 def test_the_project_speaks_of_itself_alone():
     """No path of a machine and no mention of the development data outside tests."""
-    for path in [*PAGES, *ROOT.glob("*.py"), *(ROOT / "scripts").glob("*"), ROOT / "CHANGELOG.md"]:
+    for path in [*PAGES, *ROOT.glob("*.py"), *(ROOT / "scripts").glob("*")]:
         if path.is_file():
             assert not re.search(r"(/work/|/root/|/home/|\.\./shared)", path.read_text(encoding="utf-8")), path
