@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from data.base_dataset import FusionDataset, Images, Key, Sample, as_key
-from data.patches.reading import PatchFile, find_patch_file
+from data.patches.reader import PatchReader, find_patch_file
 from data.transforms import JointTransform
 from util.errors import UserError
 
@@ -49,7 +49,7 @@ class PatchesDataset(FusionDataset):
             raise UserError(f"--num_sources {num_sources}: patches are pairs, infrared and visible; expected 2")
         if transform is not None and transform.preprocess not in ("crop", "none"):
             raise UserError(f"--preprocess {transform.preprocess}: patches are not resized; expected crop or none")
-        self.file = PatchFile(find_patch_file(Path(root), phase))
+        self.file = PatchReader(find_patch_file(Path(root), phase))
         self._whole = transform is None or transform.preprocess == "none" or transform.crop_size >= self.file.side
         if transform is not None and self._whole:
             transform = dataclasses.replace(transform, preprocess="none")

@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data.patches.cutting import PatchCutter
-from data.patches.reading import LAYOUTS
-from data.patches.store import Done, PatchPlan, PatchStore, is_finished, remove_part
-from data.patches.writing import COMPRESSIONS
+from data.patches.cutter import PatchCutter, Patches
+from data.patches.reader import EXTENSIONS, LAYOUTS, read_attributes
+from data.patches.writer import COMPRESSIONS, write_patches
 from data.scenes.discovery import Item, discover_folders
 from data.scenes.inspection import ON_BAD_SAMPLE, inspect
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
-from util.files import with_extension
+from util.files import check_place, with_extension
 
 _DESCRIPTION = """Cuts pairs of patches out of infrared and visible images of the same names and sizes, for
-train.py --dataset_mode patches. An interrupted run goes on when it is started again."""
+train.py --dataset_mode patches. The file appears whole or not at all: an interrupted run starts anew."""
+_VERSION = 1  # of the values: to be raised when the same settings would give others
+
+Record = dict[str, int | float | str]
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
-    plan = _make_plan(options)
-    stop = options.on_bad_sample == "stop"
-    items, roles, skipped = _look(options.sources, plan.cutter, on_bad_sample=options.on_bad_sample)
-    record = plan.record(roles, [item.name for item in items])
-    if is_finished(plan.out, record):
-        remove_part(plan.out)
-        print(f"{plan.out} is finished: nothing to do")
+    cutter = PatchCutter(options.size, options.stride, options.min_contrast)
+    out = _check_out(with_extension(options.out, ".h5"))
+    items, roles, skipped = _look(options.sources, cutter, on_bad_sample=options.on_bad_sample)
+    record = _make_record(options, cutter, roles, items)
+    if _is_finished(out, record):
+        print(f"{out} is finished: nothing to do")
     else:
+        cuts = _Cuts(items, cutter, stop=options.on_bad_sample == "stop")
+        form = {"layout": options.layout, "compression": options.compression}
         try:
-            with PatchStore(plan, record, again=stop) as store:
-                _cut(store, plan.cutter, items, stop=stop)
-                _write(store)
+            count = write_patches(out, cuts, side=cutter.size, attributes=record, **form)
         except KeyboardInterrupt as error:
-            raise Interrupted("interrupted; run the same command again to go on") from error
-        dropped = sum(entry.dropped for entry in store.done)
-        print(f"{store.patches} pairs of patches, {dropped} dropped for too little contrast, in {plan.out}")
-        skipped += [entry.problem for entry in store.done if entry.problem]
+            raise Interrupted("interrupted; nothing is left, the same command starts from the beginning") from error
+        print(f"{count} pairs of patches, {cuts.dropped} dropped for too little contrast, in {out}")
+        skipped += cuts.problems
     for line in skipped:
         sys.stderr.write(f"skipped: {line}\n")
     return EXIT_SKIPPED if skipped else EXIT_DONE
@@ -53,59 +57,37 @@ def main(argv: Sequence[str]) -> int:
 def _build_parser() -> StrictParser:
     parser = StrictParser(prog="make_patches.py", description=_DESCRIPTION)
     add = parser.add_argument
-    add(
-        "--sources",
-        required=True,
-        default=argparse.SUPPRESS,
-        metavar=("IR_DIR", "VI_DIR"),
-        nargs=2,
-        type=Path,
-        help="folders of the infrared and of the visible images, of which the first channel and the luma are taken",
-    )
-    add("--out", required=True, default=argparse.SUPPRESS, metavar="FILE.h5", type=Path, help="the file to make")
+    needed: dict[str, Any] = {"required": True, "default": argparse.SUPPRESS, "type": Path}
+    text = "folders of the infrared and of the visible images, of which the first channel and the luma are taken"
+    add("--sources", nargs=2, metavar=("IR_DIR", "VI_DIR"), help=text, **needed)
+    add("--out", metavar="FILE.h5", help="the file to make", **needed)
     add("--size", type=int, metavar="N", default=128, help="side of a patch in pixels")
-    add(
-        "--stride",
-        type=int,
-        metavar="N",
-        default=200,
-        help="from one patch to the next in pixels; a last one that does not fit is left out",
-    )
-    add(
-        "--min_contrast",
-        type=float,
-        metavar="C",
-        default=0.1,
-        help="a pair is dropped where (p90 - p10) / p90 of the values of either patch is less; 0 keeps all",
-    )
-    add(
-        "--layout",
-        type=choice("--layout", tuple(LAYOUTS)),
-        metavar="|".join(LAYOUTS),
-        default="ours",
-        help="ours: one dataset per modality, quick to open; published: one dataset per patch, as SMFNet's release",
-    )
-    add(
-        "--compression",
-        type=choice("--compression", COMPRESSIONS),
-        metavar="|".join(COMPRESSIONS),
-        default="none",
-        help="of each patch, lossless: gzip is smaller, lzf quicker",
-    )
-    add(
-        "--on_bad_sample",
-        type=choice("--on_bad_sample", ON_BAD_SAMPLE),
-        metavar="|".join(ON_BAD_SAMPLE),
-        default="stop",
-        help="at images that cannot be used: stop, or skip them and list them at the end (exit status 3)",
-    )
+    text = "from one patch to the next in pixels; a last one that does not fit is left out"
+    add("--stride", type=int, metavar="N", default=200, help=text)
+    text = "a pair is dropped where (p90 - p10) / p90 of the values of either patch is less; 0 keeps all"
+    add("--min_contrast", type=float, metavar="C", default=0.1, help=text)
+    text = "ours: one dataset per modality, quick to open; published: one dataset per patch, as SMFNet's release"
+    _add_choice(parser, "--layout", tuple(LAYOUTS), text)
+    _add_choice(parser, "--compression", COMPRESSIONS, "of each patch, lossless: gzip is smaller, lzf quicker")
+    text = "at images that cannot be used: stop, or skip them and list them at the end (exit status 3)"
+    _add_choice(parser, "--on_bad_sample", ON_BAD_SAMPLE, text)
     add("--verbose", action="store_true", help="show where an error comes from")
     return parser
 
 
-def _make_plan(options: argparse.Namespace) -> PatchPlan:
-    cutter = PatchCutter(options.size, options.stride, options.min_contrast)
-    return PatchPlan(cutter, with_extension(options.out, ".h5"), options.layout, options.compression)
+def _add_choice(parser: StrictParser, name: str, choices: tuple[str, ...], text: str) -> None:
+    """One of some words, the first by default."""
+    parser.add_argument(name, type=choice(name, choices), metavar="|".join(choices), default=choices[0], help=text)
+
+
+def _check_out(out: Path) -> Path:
+    """Returns the file to make; raises `UserError` where it cannot be one."""
+    if out.suffix.lower() not in EXTENSIONS:
+        raise UserError(f"--out {out}: expected a name that ends in {' or '.join(EXTENSIONS)}")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: expected the name of a file")
+    check_place("--out", out.absolute().parent)
+    return out
 
 
 def _look(
@@ -128,26 +110,58 @@ def _look(
     return items, inspected.found.roles, [*inspected.skipped, *small]
 
 
-def _cut(store: PatchStore, cutter: PatchCutter, items: Sequence[Item], *, stop: bool) -> None:
-    """Collects the patches of the items that are not done yet."""
-    before = len(store.done)
-    with tqdm(total=len(items), initial=before, desc="cutting", unit="pair", disable=None) as bar:
-        for item in items[before:]:
+def _make_record(
+    options: argparse.Namespace, cutter: PatchCutter, roles: Sequence[str], items: Sequence[Item]
+) -> Record:
+    """Everything that decides what the file holds; these are its attributes."""
+    fingerprint = hashlib.sha256(os.fsencode("\n".join(item.name for item in items))).hexdigest()[:16]
+    settings: Record = {**asdict(cutter), "layout": options.layout, "compression": options.compression}
+    images = f"{len(items)} pairs (names {fingerprint})"
+    return settings | {"sources": ", ".join(roles), "images": images, "version": _VERSION}
+
+
+def _is_finished(out: Path, record: Record) -> bool:
+    """Whether the file is there already; raises `UserError` where it was made in another way, or by somebody else."""
+    if not out.exists():
+        return False
+    before = read_attributes(out)
+    if "version" not in before:
+        raise UserError(f"{out} is there, and does not say how it was made: use another --out, or remove it")
+    for key, value in record.items():
+        if before.get(key) != value:
+            raise UserError(
+                f"{out} was begun with {key} {before.get(key)}, not {value}: go on with the same settings, "
+                "remove it, or use another --out"
+            )
+    return True
+
+
+@dataclass
+class _Cuts:
+    """The patches of all items, one item at a time.
+
+    Attributes:
+        dropped: how many pairs had too little contrast so far.
+        problems: a line on each item so far whose damage only decoding showed, unless the first one is to stop it all.
+    """
+
+    items: Sequence[Item]
+    cutter: PatchCutter
+    stop: bool
+    dropped: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Patches]:
+        for item in tqdm(self.items, desc="cutting", unit="pair", disable=None):
             try:
-                patches, dropped = cutter.cut(*item.files)
-            except UserError as error:  # damage that only decoding shows
-                if stop:
+                patches, dropped = self.cutter.cut(*item.files)
+            except UserError as error:
+                if self.stop:
                     raise
-                store.add(Done(problem=str(error)))
-            else:
-                store.add(Done(len(patches), dropped), patches)
-            bar.update()
-
-
-def _write(store: PatchStore) -> None:
-    with tqdm(total=store.patches, desc="writing", unit="patch", disable=None) as bar:
-        for count in store.write():
-            bar.update(count)
+                self.problems.append(str(error))
+                continue
+            self.dropped += dropped
+            yield patches
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from data.loader import create_loader
-from data.patches.cutting import PatchCutter, contrast
-from data.patches.reading import PatchFile, find_patch_file
+from data.patches.cutter import PatchCutter, contrast
+from data.patches.reader import PatchReader, find_patch_file
 from data.patches_dataset import PatchesDataset
 from data.registry import create_dataset
 from data.sampler import EpochSampler
@@ -74,7 +74,7 @@ def test_a_dataset_travels_to_a_process_of_its_own(pairs_file):
 
 
 def test_a_forked_process_opens_the_file_itself(pairs_file, monkeypatch):
-    file = PatchFile(pairs_file[0])
+    file = PatchReader(pairs_file[0])
     assert file._file is None, "looking at the file leaves it closed"
     file.read(0)
     handle = file._file
@@ -192,7 +192,7 @@ def test_both_patches_of_a_pair_need_contrast(tmp_path):
 
 
 def test_handles_are_read_only(pairs_file):
-    file = PatchFile(pairs_file[0])
+    file = PatchReader(pairs_file[0])
     file.read(0)
     assert file._file.mode == "r"
     with pytest.raises((OSError, ValueError, RuntimeError)):

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.patches.reading import PatchFile, read_attributes
+from data.patches.reader import PatchReader, read_attributes
 from tests.data.patch_files import random_pairs, write_ours, write_published
 from util.errors import UserError
 
@@ -29,7 +29,7 @@ def secret(tmp_path):
 
 
 def refused(path, *words, index=None):
-    with pytest.raises(UserError) as caught, contextlib.closing(PatchFile(path)) as file:
+    with pytest.raises(UserError) as caught, contextlib.closing(PatchReader(path)) as file:
         assert index is not None, "expected the file itself to be refused"
         file.read(index)
     message = str(caught.value)
@@ -100,7 +100,7 @@ def test_a_single_published_patch_cannot_lead_away_either(tmp_path, secret, kind
             layout = h5py.VirtualLayout((1, 16, 16), np.float32)
             layout[:] = h5py.VirtualSource(str(secret), "vis_patchs/1", (1, 16, 16), np.float32)
             group.create_virtual_dataset("2", layout)
-    assert PatchFile(path).read(1).shape == (2, 16, 16)
+    assert PatchReader(path).read(1).shape == (2, 16, 16)
     refused(path, "link" if "link" in kind else "other files", index=2)
 
 
@@ -110,7 +110,7 @@ def test_values_out_of_range(tmp_path, write, value):
     pairs = random_pairs(3)
     pairs[2, 1, 5, 5] = value
     refused(write(tmp_path / "p.h5", pairs), "patch 2 has values out of [0, 1]", index=2)
-    assert PatchFile(tmp_path / "p.h5").read(1).shape == (2, 16, 16)
+    assert PatchReader(tmp_path / "p.h5").read(1).shape == (2, 16, 16)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.uint8, np.int32, ">f4", "S4", h5py.string_dtype()])
@@ -226,7 +226,7 @@ FUZZ = """
 import sys
 from pathlib import Path
 import numpy as np
-from data.patches.reading import PatchFile
+from data.patches.reader import PatchReader
 from util.errors import UserError
 whole, path = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
 rng, good = np.random.default_rng(int(sys.argv[3])), 0
@@ -236,7 +236,7 @@ for _ in range(150):
         content[place] = rng.integers(0, 256)
     path.write_bytes(content)
     try:
-        file = PatchFile(path)
+        file = PatchReader(path)
         for index in range(len(file)):
             assert file.read(index).shape == (2, file.side, file.side)
         good += 1

@@ -2,7 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.patches.reading import PatchFile
+from data.patches.reader import PatchReader
 from data.patches_dataset import PatchesDataset
 from scripts import make_patches
 from tests.data.helpers import save
@@ -114,7 +114,7 @@ def test_the_last_row_and_column_that_do_not_fit_are_left_out(source, run):
     for size, stride, count in [(57, 1, 21), (57, 20, 2), (57, 21, 1), (38, 20, 2), (37, 20, 6)]:
         words = [*arguments(source, f"{size}_{stride}.h5")[:-4], "--size", size, "--stride", stride]
         assert run(*words, "--min_contrast", 0)[0] == 0
-        assert len(PatchFile(source / f"{size}_{stride}.h5")) == 4 * count
+        assert len(PatchReader(source / f"{size}_{stride}.h5")) == 4 * count
 
 
 def test_a_finished_file_is_kept(source, run):
@@ -144,7 +144,7 @@ def test_skip(source, run):
     lines = [line for line in stderr.splitlines() if not line.startswith("libpng")]
     assert [line.startswith("skipped: ") for line in lines] == [True] * 3
     assert all(name in stderr for name in ("p1.png", "p9.png", str(path)))
-    assert len(PatchFile(source / "out.h5")) == 10
+    assert len(PatchReader(source / "out.h5")) == 10
 
 
 def test_images_that_are_too_small(source, run):
@@ -153,7 +153,7 @@ def test_images_that_are_too_small(source, run):
     assert_bad_input(run(*arguments(source)), "p2.png is 200x15: no patch of --size 16 fits")
     code, _, stderr = run(*arguments(source), "--on_bad_sample", "skip")
     assert (code, stderr.count("skipped: ")) == (3, 1)
-    assert len(PatchFile(source / "out.h5")) == 30
+    assert len(PatchReader(source / "out.h5")) == 30
     assert_bad_input(run(*arguments(source, "b.h5"), "--on_bad_sample", "skip", "--size", 60), "--size 60")
 
 
@@ -163,7 +163,7 @@ def test_nothing_with_contrast(source, run):
     assert_bad_input(run(*arguments(source)), "no patch has enough contrast", "--min_contrast")
     assert sorted(path.name for path in source.iterdir()) == ["ir", "vi"]
     assert run(*arguments(source), "--min_contrast", 0)[0] == 0, "and other settings may follow"
-    assert len(PatchFile(source / "out.h5")) == 48
+    assert len(PatchReader(source / "out.h5")) == 48
 
 
 @pytest.mark.parametrize(
@@ -196,16 +196,6 @@ def test_bad_folders(source, run):
     assert_bad_input(run(*arguments(source, "ir/p1.png/out.h5")), "p1.png is not a folder")
     (source / "vi" / "p9.png").unlink()
     assert_bad_input(run(*arguments(source)), "p9", "--on_bad_sample skip")
-    (source / "out.h5.part").mkdir()
-    (source / "out.h5.part" / "patches.raw").touch()
-    assert_bad_input(run(*arguments(source), "--on_bad_sample", "skip"), "out.h5.part is there, but no")
-
-
-def test_a_record_that_cannot_be_read(source, run):
-    (source / "out.h5.part").mkdir()
-    for content in ("[", "[]", "3"):
-        (source / "out.h5.part" / "plan.json").write_text(content)
-        assert_bad_input(run(*arguments(source)), "cannot read", "plan.json")
 
 
 def test_help(capfd):

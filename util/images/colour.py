@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,9 +16,10 @@ import numpy.typing as npt
 
 from util.images.image_io import Image
 
+Float = TypeVar("Float", np.float32, np.float64)
 Floats = npt.NDArray[np.float32]
 
-LUMA_WEIGHTS = np.array([[0.299, 0.587, 0.114]], np.float32)
+LUMA = (0.299, 0.587, 0.114)  # of R, G and B
 _ROWS_AT_ONCE = 256
 
 
@@ -77,9 +79,9 @@ def to_levels(values: Floats, dtype: npt.DTypeLike, *, truncate: bool = False) -
     return levels
 
 
-def luma(image: Floats) -> Floats:
-    """The luma (H, W) of an image (H, W, 3); that of a grey one is its value."""
-    return np.asarray(cv2.transform(image, LUMA_WEIGHTS), np.float32)
+def luma(image: npt.NDArray[Float]) -> npt.NDArray[Float]:
+    """The luma (H, W) of an image (H, W, 3) of floats, in their precision; that of a grey one is its value."""
+    return np.asarray(cv2.transform(image, np.array([LUMA], image.dtype)), image.dtype)
 
 
 def replace_luma(fused: Floats, sources: Sequence[Floats], grey: Sequence[bool]) -> Floats:
@@ -104,7 +106,7 @@ def replace_luma(fused: Floats, sources: Sequence[Floats], grey: Sequence[bool])
     red, blue = (
         weigh_chroma([image[..., channel] - own for own, image in lumas_and_images], 0.0) for channel in (0, 2)
     )
-    of_red, of_green, of_blue = LUMA_WEIGHTS[0]
+    of_red, of_green, of_blue = np.array(LUMA, np.float32)
     green = -(of_red * red + of_blue * blue) / of_green
     return np.dstack([fused + red, fused + green, fused + blue])
 

@@ -22,7 +22,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from data.patches.cutting import LARGEST_PATCH, Patches
+from data.patches.cutter import LARGEST_PATCH, Patches
 from util.errors import UserError
 from util.files import find_folder, list_files
 
@@ -31,11 +31,11 @@ OURS, PUBLISHED = ("ir", "vi"), ("ir_patchs", "vis_patchs")
 LAYOUTS = MappingProxyType({"ours": OURS, "published": PUBLISHED})  # --layout → infrared, visible
 _KNOWN_FILTERS = frozenset(
     {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
-)  # any other would be looked for among the plug-ins of the machine
+)  # HDF5 would look for any other among the plug-ins that are installed
 _LARGEST_CHUNK = 4 * LARGEST_PATCH**2  # bytes that are unpacked to read any part of a chunk
 
 
-class PatchFile:
+class PatchReader:
     """The pairs of patches of one file, opened read-only.
 
     A handle is never shared between processes: each one that reads opens the file for itself when it first does.
@@ -53,21 +53,20 @@ class PatchFile:
             UserError: no such file, no HDF5, or no patches in one of the two layouts.
         """
         self.path = path
+        self.side = 0  # until the first patch tells
         self._file: h5py.File | None = None
         self._process = 0
-        self._parts: tuple[Any, Any]  # both datasets, or both groups
+        self._modalities: list[Any]  # both datasets, or both groups
         if not path.is_file():
             raise UserError(f"no such file: {path}")
         try:
-            with _refusing(path):
+            with _one_line_errors(path):
                 self._open()
-                self.layout = "ours" if isinstance(self._parts[0], h5py.Dataset) else "published"
-                lengths = [len(part) for part in self._parts]
-                if lengths[0] != lengths[1] or not lengths[0]:
-                    raise UserError(f"{path}: holds {lengths[0]} infrared and {lengths[1]} visible patches")
-                self._length = lengths[0]
-                self.side = int(self._dataset(0, 0).shape[-1])
-                self.read(0)
+                self.layout = "ours" if isinstance(self._modalities[0], h5py.Dataset) else "published"
+                self._length, other = (len(modality) for modality in self._modalities)
+                if self._length != other or not other:
+                    raise UserError(f"{path}: holds {self._length} infrared and {other} visible patches")
+            self.read(0)
         finally:
             self.close()
 
@@ -86,10 +85,10 @@ class PatchFile:
         Raises:
             UserError: the pair is missing, damaged, of another shape or out of range.
         """
-        with _refusing(self.path):
+        with _one_line_errors(self.path):
             if self._process != os.getpid():
                 self._open()
-            pair = np.stack([self._patch(part, index) for part in (0, 1)])
+            pair = np.stack([self._read_patch(modality, index) for modality in self._modalities])
             if not (pair.min() >= 0 and pair.max() <= 1):  # NaN is neither
                 raise UserError(f"{self.path}: patch {index} has values out of [0, 1]")
         return pair
@@ -110,35 +109,30 @@ class PatchFile:
     def _open(self) -> None:
         self.close()  # what a forked process inherited is its parent's
         self._file = h5py.File(self.path, "r")
-        names = OURS if OURS[0] in self._file else PUBLISHED
-        infrared, visible = (self._inside(self._file, name) for name in names)
-        kind = h5py.Dataset if names is OURS else h5py.Group
-        if not (isinstance(infrared, kind) and isinstance(visible, kind)):
+        names, kind = (OURS, h5py.Dataset) if OURS[0] in self._file else (PUBLISHED, h5py.Group)
+        self._modalities = [self._get(self._file, name) for name in names]
+        if not all(isinstance(modality, kind) for modality in self._modalities):
             raise UserError(f"{self.path}: {names[0]} and {names[1]} are not both {kind.__name__.lower()}s")
         if names is OURS:
-            self._check_dataset(infrared, 4)
-            self._check_dataset(visible, 4)
-        self._parts = infrared, visible
+            for dataset in self._modalities:
+                self._check_dataset(dataset, "(N, 1, S, S)")
         self._process = os.getpid()
 
-    def _patch(self, part: int, index: int) -> Patches:
-        """One patch (S, S), of the infrared (0) or the visible ones (1)."""
-        dataset = self._dataset(part, index)
+    def _read_patch(self, modality: Any, index: int) -> Patches:
+        """One patch (S, S)."""
+        dataset: Any = modality
+        place: int | slice = index
+        if self.layout == "published":
+            dataset, place = self._get(modality, str(index)), slice(None)
+            self._check_dataset(dataset, "(1, S, S)")
+        self.side = self.side or dataset.shape[-1]
         if dataset.shape[-1] != self.side:
             raise UserError(f"{self.path}: {dataset.name} is {dataset.shape}, others have a side of {self.side}")
-        patch: Patches = dataset[index, 0] if self.layout == "ours" else dataset[0]
+        patch: Patches = dataset[place][0]
         return patch
 
-    def _dataset(self, part: int, index: int) -> Any:
-        """The dataset that a patch is in."""
-        if self.layout == "ours":
-            return self._parts[part]
-        dataset = self._inside(self._parts[part], str(index))
-        self._check_dataset(dataset, 3)
-        return dataset
-
-    def _inside(self, parent: h5py.Group, name: str) -> Any:
-        """What is called so in a group of the file itself."""
+    def _get(self, parent: h5py.Group, name: str) -> Any:
+        """What a name stands for in a group, if it lies in the file itself."""
         link = parent.get(name, getlink=True)
         if link is None:
             where = "" if parent.name == "/" else f"{parent.name} of "
@@ -150,17 +144,16 @@ class PatchFile:
             raise UserError(f"{self.path}: {name} is a link, which may lead anywhere: expected the data itself")
         return parent[name]
 
-    def _check_dataset(self, dataset: Any, dimensions: int) -> None:
-        """Raises `UserError` unless this is a dataset (…, 1, S, S) of floats whose values are all in the file."""
+    def _check_dataset(self, dataset: Any, expected: str) -> None:
+        """Raises `UserError` unless this is a dataset of floats of the expected shape, all of them in the file."""
         if not isinstance(dataset, h5py.Dataset):
             raise UserError(f"{self.path}: {getattr(dataset, 'name', '?')} is not a dataset")
         what, shape = f"{self.path}: {dataset.name}", dataset.shape
         if dataset.dtype != np.float32:
             raise UserError(f"{what} holds {dataset.dtype}, expected float32 in [0, 1]")
-        fits = shape is not None and len(shape) == dimensions and shape[-3] == 1 and shape[-1] == shape[-2]
+        fits = shape is not None and len(shape) == expected.count(",") + 1 and shape[-3] == 1 and shape[-1] == shape[-2]
         if not fits or not 1 <= shape[-1] <= LARGEST_PATCH:
-            wanted = "(N, 1, S, S)" if dimensions == 4 else "(1, S, S)"
-            raise UserError(f"{what} is {shape}, expected {wanted} with S from 1 to {LARGEST_PATCH}")
+            raise UserError(f"{what} is {shape}, expected {expected} with S from 1 to {LARGEST_PATCH}")
         if dataset.external or dataset.is_virtual:
             raise UserError(f"{what} keeps its values in other files: expected the data itself")
         plan = dataset.id.get_create_plist()
@@ -186,8 +179,19 @@ def find_patch_file(root: Path, phase: str) -> Path:
     return files[0]
 
 
+def read_attributes(path: Path) -> dict[str, int | float | str]:
+    """Returns the numbers and texts that are attached to the whole of a file.
+
+    Raises:
+        UserError: no HDF5 file.
+    """
+    with _one_line_errors(path), h5py.File(path, "r") as file:
+        found = {name: np.asarray(value) for name, value in file.attrs.items()}
+    return {name: value.item() for name, value in found.items() if value.ndim == 0}
+
+
 @contextlib.contextmanager
-def _refusing(path: Path) -> Iterator[None]:
+def _one_line_errors(path: Path) -> Iterator[None]:
     """Turns whatever goes wrong inside of HDF5 into one line."""
     try:
         yield
@@ -195,14 +199,3 @@ def _refusing(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # a damaged file can fail anywhere
         raise UserError(f"cannot read {path} as HDF5: {' '.join(str(error).split())}") from error
-
-
-def read_attributes(path: Path) -> dict[str, int | float | str]:
-    """Returns the numbers and texts that are attached to the whole of a file.
-
-    Raises:
-        UserError: no HDF5 file.
-    """
-    with _refusing(path), h5py.File(path, "r") as file:
-        found = {name: np.asarray(value) for name, value in file.attrs.items()}
-    return {name: value.item() for name, value in found.items() if value.ndim == 0}

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from data.scenes.inspection import check_equal
 from util.errors import UserError
+from util.images.colour import luma, to_float
 from util.images.image_io import read_image
 
 Patches = npt.NDArray[np.float32]
 
 LARGEST_PATCH = 4096
-_LUMA = np.array([0.299, 0.587, 0.114])  # of R, G and B: ITU-R BT.601, in float64 so that grey keeps its exact value
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class PatchCutter:
         """Cuts the patches of one scene, row by row.
 
         Args:
-            ir_path: the infrared image, of which the first channel counts.
-            vi_path: the visible image, of which the luma counts.
+            ir_path: the infrared image, of which the first channel is used.
+            vi_path: the visible image, of which the luma is used.
 
         Returns:
             (n, 2, size, size) float32 in [0, 1], infrared and visible, and how many pairs were dropped.
@@ -66,7 +66,9 @@ class PatchCutter:
         for top in range(0, height - self.size + 1, self.stride):
             for left in range(0, width - self.size + 1, self.stride):
                 window = slice(top, top + self.size), slice(left, left + self.size)
-                pair = np.stack([_unit(infrared[window][..., 0]), _unit(visible[window]) @ _LUMA]).astype(np.float32)
+                # In float64, luma leaves a grey pixel's value exactly as it is.
+                levels = luma(visible[window].astype(np.float64)) / np.iinfo(visible.dtype).max
+                pair = np.stack([to_float(infrared[window][..., 0]), levels.astype(np.float32)])
                 if all(contrast(patch) >= self.min_contrast for patch in pair):
                     kept.append(pair)
                 else:
@@ -78,8 +80,3 @@ def contrast(patch: npt.NDArray) -> float:
     """(p90 − p10) / p90 with the 10th and the 90th percentile of a patch's values; 0 where p90 is 0."""
     low, high = (float(value) for value in np.percentile(patch, (10, 90)))
     return (high - low) / high if high > 0 else 0.0
-
-
-def _unit(levels: npt.NDArray) -> npt.NDArray[np.float64]:
-    """Turns `uint8` or `uint16` levels into values in [0, 1]."""
-    return np.divide(levels, np.iinfo(levels.dtype).max, dtype=np.float64)
