@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from data.base_dataset import FusionDataset
-from util.errors import UserError
-from util.suggest import suggest
+from util.suggest import check_choice
 
 _DATASETS = MappingProxyType(
     {
@@ -38,9 +37,7 @@ def create_dataset(mode: str, **kwargs: Any) -> FusionDataset:
     Raises:
         UserError: an unknown mode, or what the class raises.
     """
-    if mode not in _DATASETS:
-        modes = list_dataset_modes()
-        raise UserError(f"--dataset_mode {mode!r} is not one of: {', '.join(modes)}{suggest(mode, modes)}")
+    check_choice("--dataset_mode", mode, list_dataset_modes())
     module, name = _DATASETS[mode].split(":")
     dataset: FusionDataset = getattr(importlib.import_module(module), name)(**kwargs)
     return dataset

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.base_model import Engine, OptimizerSettings
-from models.choices import check_choice
 from models.generators.gsgif import STAGES, GSGIFGenerator
 from models.pix2pix_model import Pix2PixModel
+from util.suggest import check_choice
 
 
 class GSGIFModel(Pix2PixModel):

@@ -9,7 +9,7 @@ from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from models.choices import check_choice
+from util.suggest import check_choice
 
 NORM_DEVIATION = 0.02
 INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")

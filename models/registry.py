@@ -8,8 +8,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.choices import check_choice
 from util.errors import UserError
+from util.suggest import check_choice
 
 if TYPE_CHECKING:
     from models.discriminators.base import Discriminator

@@ -9,7 +9,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from models.choices import check_choice
+from util.suggest import check_choice
 
 POLICIES = ("linear", "step", "multistep", "plateau", "cosine")
 

@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.base_model import BaseModel, Engine, OptimizerSettings
-from models.choices import check_choice
 from models.generators.base import FusionOutput
 from models.generators.smfnet import SMFNetGenerator
 from models.losses.smfnet import (
@@ -18,6 +17,7 @@ from models.losses.smfnet import (
     reconstruction_terms,
     structure_term,
 )
+from util.suggest import check_choice
 
 
 class SMFNetModel(BaseModel):

@@ -11,9 +11,10 @@ from typing import Any
 from options import tables
 from options.aliases import WITHOUT_EFFECT, modernise
 from options.data import AugmentationOptions, DataOptions, DatasetOptions
+from options.fields import Options, Parsed
 from options.models import ModelOptions
 from options.networks import DiscriminatorOptions, GeneratorOptions, NLayersOptions
-from options.parser import Parsed, parse, read_config
+from options.parser import parse, read_config
 from options.run import RunOptions
 from options.strict import StrictParser
 from options.testing import TestingOptions
@@ -54,7 +55,7 @@ class TestConfig:
     testing: TestingOptions
 
 
-def train_groups(selection: tables.Selection) -> dict[str, type]:
+def train_groups(selection: tables.Selection) -> dict[str, type[Options]]:
     """The option groups of a training with these components."""
     return {
         "run": RunOptions,
@@ -69,7 +70,7 @@ def train_groups(selection: tables.Selection) -> dict[str, type]:
     }
 
 
-def test_groups(selection: tables.Selection) -> dict[str, type]:
+def test_groups(selection: tables.Selection) -> dict[str, type[Options]]:
     """The option groups of a test with these components."""
     return {
         "run": RunOptions,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from options.fields import option
+from options.fields import Options, option
 
 PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --recipe that it has an effect on
     {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
@@ -15,7 +15,7 @@ SALIENCY_OPERATORS = ("spectral", "fine", "gradient")  # any other --saliency is
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(Options):
     """What every dataset needs to know."""
 
     dataroot: str = option(
@@ -28,7 +28,7 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
-class AugmentationOptions:
+class AugmentationOptions(Options):
     """How a training sample is cut out of its images, the same way for all of them."""
 
     preprocess: str = option(
@@ -43,7 +43,12 @@ class AugmentationOptions:
 
 
 @dataclass(frozen=True)
-class AlignedOptions:
+class DatasetOptions(Options):
+    """Base of the options of all kinds of dataset."""
+
+
+@dataclass(frozen=True)
+class AlignedOptions(DatasetOptions):
     """`--dataset_mode aligned`: stacked panels, one wide image per item."""
 
     with_target: bool = option(
@@ -52,7 +57,7 @@ class AlignedOptions:
 
 
 @dataclass(frozen=True)
-class SourcesOptions:
+class SourcesOptions(DatasetOptions):
     """`--dataset_mode sources`: role folders, scenes, suffixed files or stacked panels, understood by themselves."""
 
     layout: str = option(
@@ -70,7 +75,7 @@ class SourcesOptions:
 
 
 @dataclass(frozen=True)
-class PMFOptions:
+class PMFOptions(DatasetOptions):
     """`--dataset_mode pmf`: multi-focus pairs made on the fly from photographs and their label or depth maps."""
 
     images: str = option("", "folder of the photographs; default <dataroot>/<phase>/images or <dataroot>/images")
@@ -93,7 +98,7 @@ class PMFOptions:
 
 
 @dataclass(frozen=True)
-class SaliencyOptions:
+class SaliencyOptions(DatasetOptions):
     """`--dataset_mode saliency`: sources made on the fly from photographs alone, by their saliency."""
 
     images: str = option(
@@ -112,17 +117,17 @@ class SaliencyOptions:
 
 
 @dataclass(frozen=True)
-class PatchesOptions:
+class PatchesOptions(DatasetOptions):
     """`--dataset_mode patches`: pairs of patches in an HDF5 file, of scripts/make_patches.py or of SMFNet's release."""
 
 
 @dataclass(frozen=True)
-class DecompositionOptions:
+class DecompositionOptions(DatasetOptions):
     """`--dataset_mode decomposition`: pairs of masked copies made on the fly from photographs, as for DeFusion."""
 
 
 @dataclass(frozen=True)
-class PairsAndPhotosOptions:
+class PairsAndPhotosOptions(DatasetOptions):
     """`--dataset_mode pairs_and_photos`: infrared-visible pairs, each beside masked copies of a photograph."""
 
     photos: str = option("", "folder of the photographs; --dataroot is that of the pairs", metavar="DIR")
@@ -132,14 +137,3 @@ class PairsAndPhotosOptions:
         choices=("auto", "roles", "scenes", "suffix", "stacked"),
     )
     roles: str = option("", "which roles are infrared and visible, in this order, such as ir,vi", metavar="NAMES")
-
-
-DatasetOptions = (
-    AlignedOptions
-    | SourcesOptions
-    | PMFOptions
-    | SaliencyOptions
-    | PatchesOptions
-    | DecompositionOptions
-    | PairsAndPhotosOptions
-)

@@ -1,12 +1,32 @@
-"""How an option is written down: a dataclass field with a help text, choices and further spellings."""
+"""How options are written down: a frozen dataclass for each group, whose fields say what their values may be.
+
+A group checks itself: `Options.check_values` reads choices and ranges off the fields; what must hold between options,
+and what a user should know of them, are its own methods `check` and `notices`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from util.errors import UserError
+from util.suggest import check_choice
 
-def option(default: Any, help_text: str, *, choices: tuple[str, ...] = (), metavar: str = "") -> Any:
+
+def option(
+    default: Any,
+    help_text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    metavar: str = "",
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    expected: str = "",
+) -> Any:
     """Returns the dataclass field of one command-line option.
 
     Args:
@@ -14,5 +34,102 @@ def option(default: Any, help_text: str, *, choices: tuple[str, ...] = (), metav
         help_text: one line for `--help`.
         choices: the values allowed, for a text option.
         metavar: what stands for the value in `--help`; the option's type when empty.
+        at_least: the least value of a number, or of each of several.
+        above: a bound that the value is greater than.
+        at_most: the greatest value.
+        below: a bound that the value is less than.
+        expected: the range in words, for the message; made of the bounds when empty.
     """
-    return field(default=default, metadata={"help": help_text, "choices": choices, "metavar": metavar})
+    bounds = Bounds(at_least, above, at_most, below)
+    metadata = {"help": help_text, "choices": choices, "metavar": metavar, "bounds": bounds, "expected": expected}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where a number must lie; None does not limit it. `number in bounds` asks, `str(bounds)` says it in words."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+    def __contains__(self, number: float) -> bool:
+        return (
+            math.isfinite(number)  # NaN fits nowhere
+            and (self.at_least is None or number >= self.at_least)
+            and (self.above is None or number > self.above)
+            and (self.at_most is None or number <= self.at_most)
+            and (self.below is None or number < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            return f"{self.at_least} to {self.at_most}"
+        parts = [
+            f"{self.at_least} or more" if self.at_least is not None else "",
+            f"above {self.above}" if self.above is not None else "",
+            f"up to {self.at_most}" if self.at_most is not None else "",
+            f"below {self.below}" if self.below is not None else "",
+        ]
+        return " and ".join(filter(None, parts)) or "a finite number"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a parse found.
+
+    Attributes:
+        groups: name of a group → its filled dataclass.
+        given: names of the options that the user stated (command line or --config).
+        typed: those of them that stand on the command line itself, which is no mere default as a file's lines are.
+        notices: lines the user should see, such as an option that has no effect.
+    """
+
+    groups: Mapping[str, Any]
+    given: frozenset[str]
+    typed: frozenset[str]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Base of all groups of options."""
+
+    def check_values(self, dashes: str = "--") -> None:
+        """Checks each value by itself, against what its field says.
+
+        Args:
+            dashes: what stands before the name of an option in a message; "" for a caller in Python.
+
+        Raises:
+            UserError: not one of the choices, out of the range, or not a finite number.
+        """
+        for entry in fields(self):
+            value, metadata = getattr(self, entry.name), entry.metadata
+            if metadata["choices"]:
+                check_choice(f"{dashes}{entry.name}", value, metadata["choices"])
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int | float) and number not in metadata["bounds"]:
+                    given = " ".join(map(str, value)) if isinstance(value, tuple) else value
+                    expected = metadata["expected"] or metadata["bounds"]
+                    raise UserError(f"{dashes}{entry.name} {given}: expected {expected}")
+
+    def check(self, config: Any) -> None:
+        """Checks what must hold between options, of this group and others; `check_values` comes before.
+
+        Args:
+            config: all groups of the run, a `TrainConfig` or a `TestConfig` of `options.commands`.
+
+        Raises:
+            UserError: options that contradict each other, or name what is not there.
+        """
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002  (for those that override it)
+        """Returns a line on each option of a training that is accepted but does nothing, or not what one may think.
+
+        Args:
+            config: all groups of the run, a `TrainConfig`.
+            parsed: which options the user stated.
+        """
+        return []

@@ -11,6 +11,7 @@ from typing import Any
 from options import tables
 from options.commands import TestConfig, TrainConfig, asks_to_continue, peek_run_folder, train_groups
 from options.data import SALIENCY_OPERATORS, DataOptions
+from options.fields import Options
 from options.parser import default_of
 from util.errors import UserError
 
@@ -61,7 +62,8 @@ def differences(
         Option → the value then and now.
     """
     found = {}
-    groups = {"selection": tables.Selection, **train_groups(tables.Selection(**now["selection"]))}
+    groups: dict[str, type[Options]] = {"selection": tables.Selection}
+    groups |= train_groups(tables.Selection(**now["selection"]))
     for group, options in now.items():
         # A run that was begun before there was an option had its default.
         earlier = {entry.name: entry.default for entry in dataclasses.fields(groups[group])} | before.get(group, {})
@@ -148,7 +150,7 @@ def read_options(path: Path) -> dict[str, Any]:
     return content
 
 
-def _checked_values(path: Path, found: Mapping[str, Any], *groups: type) -> dict[str, Any]:
+def _checked_values(path: Path, found: Mapping[str, Any], *groups: type[Options]) -> dict[str, Any]:
     """An options.json may have been edited by hand: a wrong value must be named, not crash later.
 
     Args:
@@ -157,17 +159,17 @@ def _checked_values(path: Path, found: Mapping[str, Any], *groups: type) -> dict
         groups: the groups to check beside those of the generator; all of a training when there are none.
     """
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-    for group in (tables.Selection, *groups):
+    _check_group(path, values, tables.Selection)
+    for group in groups:
         _check_group(path, values, group)
     names = [entry.name for entry in dataclasses.fields(tables.Selection)]
     selection = tables.Selection(**{name: str(values[name]) for name in names if name in values})
-    of_generator = (tables.GENERATORS[selection.netG],)
-    for group in of_generator if groups else train_groups(selection).values():
+    for group in (tables.GENERATORS[selection.netG],) if groups else tuple(train_groups(selection).values()):
         _check_group(path, values, group)
     return values
 
 
-def _check_group(path: Path, values: Mapping[str, Any], group: type) -> None:
+def _check_group(path: Path, values: Mapping[str, Any], group: type[Options]) -> None:
     for entry in dataclasses.fields(group):
         value, default = values.get(entry.name, default_of(entry)), default_of(entry)
         choices = entry.metadata["choices"]

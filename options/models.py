@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.fields import option
+from options.fields import Options, option
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(Options):
     """Base of the options of all training procedures."""
 
     @property

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.fields import option
+from options.fields import Options, option
 
 NORMS = ("batch", "instance", "none")
 
 
 @dataclass(frozen=True)
-class GeneratorOptions:
+class GeneratorOptions(Options):
     """Base of the options of all generators.
 
     Attributes:
@@ -174,7 +174,7 @@ class DeFusionPlusOptions(PaddedOptions):
 
 
 @dataclass(frozen=True)
-class DiscriminatorOptions:
+class DiscriminatorOptions(Options):
     """What all discriminators share (pixel, basic)."""
 
     ndf: int = option(64, "discriminator filters in the first layer")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from options.commands import TrainConfig
 from options.data import PMF_RECIPE_OPTIONS, DecompositionOptions, PairsAndPhotosOptions, PMFOptions
+from options.fields import Parsed
 from options.models import (
     DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
@@ -13,7 +14,6 @@ from options.models import (
     SMFNetTrainingOptions,
 )
 from options.networks import IFCNNOptions
-from options.parser import Parsed
 from options.procedures import FILES_OF_SECOND_STAGE
 from options.tables import Selection
 from options.training import TrainingOptions

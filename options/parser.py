@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -18,30 +18,14 @@ import yaml
 
 from options import tables
 from options.aliases import SYNONYMS, WITHOUT_EFFECT, modernise
+from options.fields import Options, Parsed
 from options.strict import StrictParser, choice
 from util.errors import UserError
 from util.suggest import suggest
 
 _RECIPES = Path(__file__).with_name("recipes")
 
-Groups = Mapping[str, type]
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """What a parse found.
-
-    Attributes:
-        groups: name of a group → its filled dataclass.
-        given: names of the options that the user stated (command line or --config).
-        typed: those of them that stand on the command line itself, which is no mere default as a file's lines are.
-        notices: lines the user should see, such as an option that has no effect.
-    """
-
-    groups: Mapping[str, Any]
-    given: frozenset[str]
-    typed: frozenset[str]
-    notices: tuple[str, ...]
+Groups = Mapping[str, type[Options]]
 
 
 class _Switch(argparse.Action):
@@ -89,7 +73,7 @@ def parse(
     if generator := tables.GENERATOR_OF.get(_peek(words, travelling).model):
         travelling.setdefault("netG", generator)
     selection = _peek(words, travelling)
-    groups: dict[str, type] = {"selection": tables.Selection, **select_groups(selection)}
+    groups: dict[str, type[Options]] = {"selection": tables.Selection, **select_groups(selection)}
     travelling = _fitting(travelling, groups)
     # A recipe's defaults for components that the command line replaced have nothing to set.
     used = {entry.name for group in groups.values() for entry in fields(group)}

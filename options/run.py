@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from options.fields import option
+from options.fields import Options, option
 from util.files import natural_key
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Options):
     """What a training and a test have in common."""
 
     name: str = option("experiment_name", "name of the run: its folder under --checkpoints_dir and --results_dir")

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from util.errors import UserError
-from util.suggest import suggest
+from util.suggest import check_choice, suggest
 
 
 def choice(option: str, choices: Sequence[str]) -> Callable[[str], str]:
     """Returns an argparse type that accepts one of `choices` and names the near ones otherwise."""
 
     def convert(text: str) -> str:
-        if text in choices:
-            return text
-        raise UserError(f"{option} {text!r} is not one of: {', '.join(choices)}{suggest(text, choices)}")
+        check_choice(option, text, choices)
+        return text
 
     return convert
 

@@ -11,6 +11,7 @@ from options.data import (
     AlignedOptions,
     AugmentationOptions,
     DataOptions,
+    DatasetOptions,
     DecompositionOptions,
     PairsAndPhotosOptions,
     PatchesOptions,
@@ -18,7 +19,7 @@ from options.data import (
     SaliencyOptions,
     SourcesOptions,
 )
-from options.fields import option
+from options.fields import Options, option
 from options.models import (
     DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
@@ -73,12 +74,12 @@ GENERATOR_OF: dict[str, str] = {
     "defusion": "DeFusion",
     "defusion_plus": "DeFusionPlus",
 }
-DISCRIMINATORS: dict[str, type] = {
+DISCRIMINATORS: dict[str, type[DiscriminatorOptions]] = {
     "pixel": DiscriminatorOptions,
     "basic": DiscriminatorOptions,
     "n_layers": NLayersOptions,
 }
-DATASETS: dict[str, type] = {
+DATASETS: dict[str, type[DatasetOptions]] = {
     "aligned": AlignedOptions,
     "sources": SourcesOptions,
     "pmf": PMFOptions,
@@ -90,7 +91,7 @@ DATASETS: dict[str, type] = {
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Options):
     """The components of a run. Each brings its own options; `--help` shows those of the ones selected."""
 
     model: str = option("pix2pix", "training procedure", choices=tuple(MODELS))
@@ -103,13 +104,14 @@ TESTING_ONLY = (TestingOptions,)
 TRAINING_ONLY = (TrainingOptions, WatchingOptions, AugmentationOptions, *MODELS.values(), *DISCRIMINATORS.values())
 
 
-def all_groups() -> list[type]:
+def all_groups() -> list[type[Options]]:
     """Every option group there is."""
     components = (MODELS, GENERATORS, DISCRIMINATORS, DATASETS)
     return [
         Selection,
         RunOptions,
         DataOptions,
+        DatasetOptions,
         AugmentationOptions,
         TrainingOptions,
         WatchingOptions,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.fields import option
+from options.fields import Options, option
 
 
 @dataclass(frozen=True)
-class TestingOptions:
+class TestingOptions(Options):
     """Which weights fuse, what is measured, and where the results go."""
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.fields import option
+from options.fields import Options, option
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(Options):
     """Length, rate, rhythm and validation of a training. Every frequency counts samples or epochs, never steps."""
 
     batch_size: int = option(8, "samples per step, of all processes together")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
 from options.data import AlignedOptions, PatchesOptions, PMFOptions, SaliencyOptions, SourcesOptions
+from options.fields import Options, Parsed
 from options.networks import (
     FamilyOptions,
     GeneratorOptions,
@@ -16,7 +18,6 @@ from options.networks import (
     R2GANOptions,
 )
 from options.notices import training_notices
-from options.parser import Parsed
 from options.procedures import check_procedure
 from options.ranges import at_least, within
 from options.run import RunOptions
@@ -77,7 +78,8 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
         raise UserError(f"--val_dataroot {training.val_dataroot}: {missing}")
     _check_targets(config)
     _check_any_number(config)
-    return training_notices(config, parsed)
+    own = [line for entry in fields(config) for line in getattr(config, entry.name).notices(config, parsed)]
+    return training_notices(config, parsed) + own
 
 
 def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
@@ -223,6 +225,11 @@ def _check_watching(watching: WatchingOptions) -> None:
 
 
 def _check_common(config: TrainConfig | TestConfig) -> None:
+    groups: list[Options] = [getattr(config, entry.name) for entry in fields(config)]
+    for group in groups:
+        group.check_values()
+    for group in groups:
+        group.check(config)
     check_run_name(config.run.name)
     if Path(config.data.phase).name != config.data.phase or config.data.phase == "..":
         raise UserError(f"--phase {config.data.phase!r}: expected the name of a sub-folder of --dataroot, such as test")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.fields import option
+from options.fields import Options, option
 
 LOGGERS = ("console", "page", "visdom", "tensorboard", "wandb")
 
 
 @dataclass(frozen=True)
-class WatchingOptions:
+class WatchingOptions(Options):
     """Who is told how a training goes, beside metrics.jsonl and loss_log.txt, which are always written."""
 
     loggers: str = option("console,page,visdom", f"who watches, a list of: {', '.join(LOGGERS)}; or none")

@@ -9,8 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.benchmarks import data, fusing, metrics, training
-from util.errors import UserError, run_command
-from util.suggest import suggest
+from util.errors import run_command
+from util.suggest import check_choice
 
 _WHAT = {"train": training.main, "test": fusing.main, "metrics": metrics.main, "data": data.main}
 _USAGE = """usage: benchmark.py train|test|metrics|data [options]
@@ -28,8 +28,7 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(_USAGE)
         return 0
-    if argv[0] not in _WHAT:
-        raise UserError(f"{argv[0]!r} is not one of: {', '.join(_WHAT)}{suggest(argv[0], _WHAT)}")
+    check_choice("what to measure,", argv[0], _WHAT)
     return _WHAT[argv[0]](argv[1:])
 
 

@@ -23,9 +23,9 @@ from models.registry import get_generator_class
 from models.weights import load_weights, open_weights
 from options import tables
 from options.data import DataOptions
-from options.fields import option
+from options.fields import Options, Parsed, option
 from options.networks import GeneratorOptions
-from options.parser import Parsed, parse
+from options.parser import parse
 from options.run import RunOptions
 from options.validate import check_generator, check_run_name
 from util.errors import UserError, one_line, run_command
@@ -37,7 +37,7 @@ Options given here win."""
 
 
 @dataclass(frozen=True)
-class ImportOptions:
+class ImportOptions(Options):
     """What is imported, and where to."""
 
     weights: str = option("", "the published file", metavar="FILE")
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _groups(selection: tables.Selection) -> dict[str, type]:
+def _groups(selection: tables.Selection) -> dict[str, type[Options]]:
     return {"importing": ImportOptions, "generator": tables.GENERATORS[selection.netG]}
 
 

@@ -26,7 +26,7 @@ ROOMS = {
     "util.images": {"util.images", *LEAVES},
     "util.report": {"util.report", "util.statistics", *LEAVES},
     "util.loggers": {"util.loggers", "util.report", "util.images", *LEAVES},
-    "models.generators": {"models.generators.base", "models.layers", "models.weights", "models.choices", *LEAVES},
+    "models.generators": {"models.generators.base", "models.layers", "models.weights", *LEAVES},
     "engine.launch": {"util.errors"},
 }
 ONLY_HERE = {

@@ -14,7 +14,6 @@ from data.registry import _DATASETS
 from data.saliency.operators import OPERATORS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
-from models.choices import check_choice
 from models.generators.defusion import COMMON_HEADS, DEPTHS
 from models.generators.defusion_plus import COMMON_ORDERS
 from models.generators.gsgif import SKIPS
@@ -43,6 +42,7 @@ from options.networks import (
     SMFNetOptions,
 )
 from options.training import TrainingOptions
+from util.suggest import check_choice
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,9 +1,11 @@
-"""Names the known words that are near a mistyped one. Imports nothing of the project, so that all may use it."""
+"""Checks a word against those that are known, and names the near ones when it is none of them."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+from util.errors import UserError
 
 
 def suggest(word: str, known: Iterable[str], shown: str = "{}") -> str:
@@ -18,3 +20,16 @@ def suggest(word: str, known: Iterable[str], shown: str = "{}") -> str:
     begins = [name for name in by_lower if name.startswith(word.lower())]
     near = begins[:3] or difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.6)
     return f" (did you mean {' or '.join(shown.format(by_lower[name]) for name in near)}?)" if near else ""
+
+
+def check_choice(what: str, word: str, known: Iterable[str]) -> None:
+    """Raises `UserError` unless `word` is one of `known`.
+
+    Args:
+        what: what is being chosen, as it should stand in the message ("generator", "--norm", …).
+        word: what was asked for.
+        known: the words that exist, in the order in which a reader wants them.
+    """
+    names = list(known)
+    if word not in names:
+        raise UserError(f"{what} {word!r} is not one of: {', '.join(names)}{suggest(str(word), names)}")

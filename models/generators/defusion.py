@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator, Normalisation
 from models.layers.split_attention import SplitAttentionLayer
 from util.errors import UserError
+from util.suggest import check_choice
 
 COMMON_BLOCKS: Mapping[str, tuple[int, int, int, int]] = {"tester": (2, 2, 2, 2), "trainer": (4, 4, 6, 6)}
 DEPTHS = tuple(COMMON_BLOCKS)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.choices import check_choice
 from models.generators.base import IMAGENET, FusionOutput, Generator, Normalisation
 from models.layers.vision_transformer import (
     PATCH,
@@ -20,6 +19,7 @@ from models.layers.vision_transformer import (
     sincos_positions,
 )
 from util.errors import UserError
+from util.suggest import check_choice
 
 COMMON_ORDERS = ("ab", "ba")
 PUBLISHED_PAD = 16

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator
 from models.layers.modes import frozen_statistics, no_dropout
 from models.layers.resnet import decoder_stages, describe_layers, encoder_stages
 from models.layers.source_fusion import BANDS, FUSIONS, SPACINGS, RunningBlend, RunningFusion
 from models.weights import plain_state
 from util.errors import UserError
+from util.suggest import check_choice
 
 SKIPS = ("none", "features", "residual")
 STAGES = 4  # of the encoder: full size, half, a quarter, and a quarter after the residual blocks

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.choices import check_choice
 from models.generators.base import IMAGENET, FusionOutput, Generator, Normalisation
 from util.errors import UserError
+from util.suggest import check_choice
 
 FUSIONS = ("max", "sum", "mean")
 IFCNN_NORMS = ("auto", "imagenet", "none")

@@ -8,11 +8,11 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator
 from models.layers.resnet import decoder_layers, describe_layers, encoder_layers
 from models.weights import plain_state
 from util.errors import UserError
+from util.suggest import check_choice
 
 DECODERS = ("shared", "separate")
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.choices import check_choice
 from models.generators.base import FusionOutput, Generator, Normalisation
 from models.layers.coupling import AffineCoupling, InverseAffineCoupling
 from models.layers.gradient_dense import GradientDenseBlock
@@ -23,6 +22,7 @@ from models.layers.transposed_attention import (
     TransposedAttention,
 )
 from util.errors import UserError
+from util.suggest import check_choice
 
 STRETCHES = ("none", "minmax")
 CHANNELS = 64

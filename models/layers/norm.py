@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from models.choices import check_choice
+from util.suggest import check_choice
 
 NORMS = ("batch", "instance", "none")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.choices import check_choice
+from util.suggest import check_choice
 
 FUSIONS = ("mean", "max", "saliency")
 TEMPERATURE = 0.5

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.choices import check_choice
+from util.suggest import check_choice
 
 GAN_MODES = ("vanilla", "lsgan", "wgangp")
 

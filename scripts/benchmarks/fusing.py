@@ -20,10 +20,10 @@ from tqdm import tqdm
 from engine.fusing.batch import fuse
 from engine.runtime import Runtime
 from models import create_generator, list_generators
-from models.choices import check_choice
 from options.strict import StrictParser
 from scripts.benchmarks.processes import run_measured
 from util.errors import UserError
+from util.suggest import check_choice
 
 _DESCRIPTION = """Fuses a pair of noise images with each network, at its default options and with its initial weights,
 in each precision, in turns and each time in a process of its own, and prints seconds per pair (the median over the

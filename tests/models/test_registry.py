@@ -70,4 +70,4 @@ def test_the_example_in_the_docstring_runs():
 def test_importing_the_package_imports_no_network():
     code = "import sys, models; print(*sorted(n for n in sys.modules if n.startswith(('models.', 'torch'))))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["models.choices", "models.registry"]
+    assert run.stdout.split() == ["models.registry"]
