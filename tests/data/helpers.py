@@ -32,8 +32,11 @@ def block_map(height, width):
 
 
 def shared(*parts):
-    """A path of the reference data, or a skip where there is none."""
+    """A path of the data for development, or a skip where there is none.
+
+    It holds photographs, published weights and published results, whose licences let nobody hand them on.
+    """
     path = SHARED.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"reference data {path} is not there")
+        pytest.skip(f"needs ../shared/{'/'.join(parts)}: published data that may not be redistributed")
     return path

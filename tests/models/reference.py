@@ -1,41 +1,61 @@
-"""Reads the reference values of `tests/golden/networks` (made by the public implementations, see its README)."""
+"""Reads the reference values of `tests/golden/networks` (made by the public implementations, see tests/golden/README.md)."""
 
 from __future__ import annotations
 
 import json
-from importlib import util
 from pathlib import Path
 
-import pytest
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[2]
-PLACES = (ROOT / "tests" / "golden" / "networks", ROOT.parent / "shared" / "reference" / "networks")
+from tests.data.helpers import shared
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "networks"
 
 
 def load_reference(name: str) -> dict[str, Tensor]:
     """Returns the tensors of `<name>.safetensors`; skips the test where a file outside the repository is absent."""
-    for place in PLACES:
-        if (place / f"{name}.safetensors").is_file():
-            return load_file(place / f"{name}.safetensors")
-    pytest.skip(f"{name}.safetensors is too large for the repository and ../shared/reference/networks is not here")
+    file = f"{name}.safetensors"
+    return load_file(GOLDEN / file if (GOLDEN / file).is_file() else shared("reference", "networks", file))
+
+
+def layout(name: str) -> dict[str, dict]:
+    """Returns `<name>.json`: the published names and shapes (`shapes`), `gain` and, where there are any, `aliases`."""
+    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def filled_weights(name: str) -> dict[str, Tensor]:
-    """Returns the weights under which `<name>.safetensors` was computed, where they are not stored but made by a rule.
+    """Returns the weights under which `<name>.safetensors` was computed, which are made by a rule instead of stored.
 
-    Names, shapes and gain stand in `<name>.json`, the rule in `fill.py`, both beside it; skips where they are absent.
+    Numbers u in [0, 1) from the place of a name among all sorted names, in float64, rounded once to float32:
+
+    * `*running_var`: 0.5 + u; `*running_mean`: 0.2 u - 0.1; `*num_batches_tracked`: 0;
+    * one-dimensional `*weight`: 0.9 + 0.2 u; what else has at most one dimension larger than 1: 0.2 u - 0.1;
+    * the rest: uniform with standard deviation gain / sqrt(product of all dimensions but the first).
     """
-    place = PLACES[1]
-    if not (place / f"{name}.json").is_file():
-        pytest.skip(f"{name}.json and fill.py are in ../shared/reference/networks, which is not here")
-    spec = util.spec_from_file_location("fill", place / "fill.py")
-    rule = util.module_from_spec(spec)
-    spec.loader.exec_module(rule)
-    layout = json.loads((place / f"{name}.json").read_text())
-    return {key: torch.from_numpy(values) for key, values in rule.fill(layout["shapes"], layout["gain"]).items()}
+    description = layout(name)
+    return {
+        key: torch.from_numpy(_filled(key, tuple(shape), place, description["gain"]))
+        for place, (key, shape) in enumerate(sorted(description["shapes"].items()))
+    }
+
+
+def _filled(name: str, shape: tuple[int, ...], place: int, gain: float) -> np.ndarray:
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    numbers = np.arange(1, int(np.prod(shape)) + 1, dtype=np.float64)
+    u = np.modf(np.abs(np.sin(12.9898 * numbers + 78.233 * (place + 1))) * 43758.5453)[0]
+    if name.endswith("running_var"):
+        values = 0.5 + u
+    elif len(shape) == 1 and name.endswith("weight"):
+        values = 0.9 + 0.2 * u
+    elif name.endswith("running_mean") or sum(side > 1 for side in shape) <= 1:
+        values = 0.2 * u - 0.1
+    else:
+        values = (2 * u - 1) * np.sqrt(3.0) * gain / np.sqrt(np.prod(shape[1:]))
+    return values.reshape(shape).astype(np.float32)
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,7 @@ from options.files import travelling_options
 from scripts import import_checkpoint
 from tests.images import write_pairs
 from tests.integration.commands import fuse
-from tests.models.reference import PLACES, filled_weights, load_reference
+from tests.models.reference import filled_weights, layout, load_reference
 from util.errors import UserError
 from util.images.image_io import read_image
 
@@ -40,11 +38,6 @@ def build(seed=0, **options):
 def images(batch=1, size=(16, 24), count=2, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(batch, 3, *size, generator=generator) for _ in range(count)]
-
-
-def aliases():
-    """The published names that stand for a tensor which has another name already."""
-    return json.loads((PLACES[1] / "defusion.json").read_text())["aliases"]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +68,7 @@ def test_gives_the_published_image_of_an_odd_size(published):
 
 
 def test_the_layout_is_the_published_one_with_every_name_of_every_tensor(published):
-    own, shared = published.state_dict(keep_vars=True), aliases()
+    own, shared = published.state_dict(keep_vars=True), layout("defusion")["aliases"]
     assert set(own) == {*filled_weights("defusion"), *shared}
     assert len(shared) == 292
     assert all(own[name] is own[other] for name, other in shared.items())

@@ -53,13 +53,15 @@ def test_gives_the_published_images_in_both_orders(order):
     )
     assert {*net.state_dict()} - {*weights} == TABLES
     load_weights(net, {**net.state_dict(), **weights}, "defusion_plus.json")
-    sources = [reference["input.a"], reference["input.b"]]
+    grids = [reference["input.a.grid"], reference["input.b.grid"]]
+    sources = [functional.interpolate(grid, size=(224, 224), mode="bicubic").clamp(0, 1) for grid in grids]
     output = net(sources)
     (common,), (unique_a, unique_b) = output.features["common"], output.features["unique"]
     found = {"common": common, "unique_a": unique_a, "unique_b": unique_b, "fused": output.fused}
     for name, image in found.items():
         expected = reference[f"order_{order}.{name}"]
-        torch.testing.assert_close(image, expected, **TOLERANCE, msg=lambda text, name=name: f"{name}: {text}")
+        stored = image[..., ::7, ::7]  # every place within the patches of 16 pixels
+        torch.testing.assert_close(stored, expected, **TOLERANCE, msg=lambda text, name=name: f"{name}: {text}")
     torch.testing.assert_close(net.fuse(sources), output.fused)
 
 

@@ -20,12 +20,12 @@ from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
 from models.weights import load_weights, open_weights
 from options.commands import parse_train
 from options.validate import validate_train
+from tests.data.helpers import shared
 from tests.images import write_pairs
 from tests.integration.commands import curve, train
 from util.errors import UserError
 from util.images.image_io import read_image
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SMALL = ["--model", "ifcnn", "--netG", "IFCNN", "--gpu_ids", "-1", "--crop_size", 32, "--batch_size", 2]
 SMALL += ["--num_threads", 0, "--print_freq", 2, "--loggers", "none", "--n_epochs_decay", 0]
 
@@ -99,19 +99,18 @@ def create_like(net):
     return other
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the published weights and images are not here (../shared/data)")
 @pytest.mark.parametrize("name", ["Camp", "Navi"])
 def test_the_published_images_are_reproduced_to_one_grey_level(name):
     net = create_generator("IFCNN").eval()
-    file = DATA / "weights" / "ifcnn" / "IFCNN-MAX.pth"
+    file = shared("data", "weights", "ifcnn", "IFCNN-MAX.pth")
     load_weights(net, open_weights(file), str(file))
-    sources = [read_image(DATA / "tno14" / role / f"{name}.png") for role in ("ir", "vi")]
+    sources = [read_image(shared("data", "tno14", role, f"{name}.png")) for role in ("ir", "vi")]
     tensors = [torch.from_numpy(source.reshape(*source.shape[:2], -1)[..., :1]).repeat(1, 1, 3) for source in sources]
     normalisation = net.normalisation(grey=True)
     fused = net.fuse([normalisation.apply(source.permute(2, 0, 1)[None] / 255) for source in tensors])
     levels = (normalisation.undo(fused).clamp(0, 1)[0] * 255).byte()  # cut off, as `truncates` says
     grey = cv2.cvtColor(levels.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY)
-    published = read_image(DATA / "published" / "ifcnn" / "Code_results" / f"IFCNN-MAX-IV-{name}.png")
+    published = read_image(shared("data", "published", "ifcnn", "Code_results", f"IFCNN-MAX-IV-{name}.png"))
     assert net.truncates
     assert np.abs(grey.astype(int) - published.reshape(*grey.shape, -1)[..., 0]).max() <= 1
 

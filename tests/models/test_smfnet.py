@@ -82,7 +82,9 @@ def computed():
 def test_gives_the_published_values(computed, name):
     reference = load_reference("smfnet")
     assert {*STORED, "input.ir", "input.vis"} == set(reference)
-    torch.testing.assert_close(computed[name], reference[name], rtol=1e-4, atol=TOLERANCE.get(name, 1e-5))
+    expected = reference[name]
+    channels = slice(None) if expected.shape[1] == 1 else slice(0, None, 8)  # every eighth map is stored
+    torch.testing.assert_close(computed[name][:, channels], expected, rtol=1e-4, atol=TOLERANCE.get(name, 1e-5))
 
 
 def test_fuses_as_published(computed):
@@ -113,7 +115,6 @@ def test_what_is_frozen_is_what_nothing_depends_on():
 
 
 def test_the_layout_is_the_published_one():
-    """Whatever is here: the names of `filled_weights` are compared where they can be had."""
     names = set(create_generator("SMFNet").state_dict())
     assert {name.split(".")[0] for name in names} == set(PARAMETERS)
     assert {name.replace(".module.", ".", 1) for name in filled_weights("smfnet")} == names

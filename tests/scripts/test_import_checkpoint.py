@@ -10,11 +10,10 @@ from engine.checkpoint import CheckpointFolder
 from models import create_generator
 from options.files import travelling_options
 from scripts import import_checkpoint
+from tests.data.helpers import shared
 from tests.images import write_pairs
 from tests.integration.commands import fuse
 from util.errors import run_command
-
-PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "weights" / "ifcnn"
 
 
 @pytest.fixture
@@ -177,10 +176,9 @@ def test_bad_options_are_named(run, words, message):
     assert message in err
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published weights are not here (../shared/data/weights)")
 @pytest.mark.parametrize("rule", ["max", "sum", "mean"])
 def test_the_published_files_are_imported(run, tmp_path, rule):
-    weights = PUBLISHED / f"IFCNN-{rule.upper()}.pth"
+    weights = shared("data", "weights", "ifcnn", f"IFCNN-{rule.upper()}.pth")
     assert run("--netG", "IFCNN", "--weights", weights, "--name", rule)[0] == 0
     options = travelling_options(tmp_path / "checkpoints" / rule / "options.json")
     assert (options["fusion"], options["ifcnn_norm"]) == (rule, "auto")

@@ -1,9 +1,9 @@
 """Colour as VIFB and MEFB measure it: channel by channel, then averaged."""
 
 import numpy as np
-import pytest
 import torch
 
+from tests.data.helpers import shared
 from tests.util.metrics import gold
 from util.metrics import compute_metrics
 
@@ -27,8 +27,7 @@ GOLD = {
 
 
 def test_channels_measured_as_a_batch_and_averaged_are_the_published_values():
-    if not gold.rows():
-        pytest.skip(f"reference values {gold.FOLDER} are not there")
+    shared("reference", "metrics")
     images = gold.images("lytroRGB", "lytro-01")
     *sources, fused = (torch.from_numpy(np.array(each)).permute(2, 0, 1)[:, None] for each in images)
     found = compute_metrics(sources, fused, list(GOLD.values()))
