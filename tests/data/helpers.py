@@ -38,5 +38,5 @@ def shared(*parts):
     """
     path = SHARED.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"needs ../shared/{'/'.join(parts)}: published data that may not be redistributed")
+        pytest.skip(f"needs ../shared/{'/'.join(parts)}: published data that is no part of the repository")
     return path

@@ -10,9 +10,9 @@ from data.pmf.synthesis import PUBLISHED_SIGMA, defocus, disc_kernel, published_
 from tests.data.helpers import block_map, shared
 from util.images.image_io import read_image
 
-# SHA-256 of [source 1 | source 2 | photograph] in BGR. The same code gives the published images of shared/reference
-# pixel for pixel; those may not be copied here.
-PUBLISHED = {
+# Snapshots: SHA-256 of [source 1 | source 2 | photograph] in BGR, by code that gives the published images pixel for
+# pixel: see the second test. Those may not be copied here.
+SNAPSHOTS = {
     "astronaut": "2669e0af627ef2862cfa34c7bce785a5a9192df094ee0f4bf41ec1f4c536545a",
     "chelsea": "6f2a16a54fe35394997ec305386fd46276b6280b482df950b40e1ff13c388e2d",
     "coffee": "188e54b47a802a6268d3ac8032fc79a10def5d12e53df6b2fdbd480692bd0451",
@@ -20,12 +20,12 @@ PUBLISHED = {
 PALETTE = np.array([[(37 * k) % 256, (91 * k + 60) % 256, (151 * k) % 256] for k in range(11)], np.uint8)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", SNAPSHOTS)
 def test_published_recipe_keeps_its_pixels(name):
     photo = getattr(skimage.data, name)()
     labels = PALETTE[block_map(*photo.shape[:2])]
     pair = published_pair(np.ascontiguousarray(photo[..., ::-1]), labels)
-    assert hashlib.sha256(np.hstack(pair).tobytes()).hexdigest() == PUBLISHED[name]
+    assert hashlib.sha256(np.hstack(pair).tobytes()).hexdigest() == SNAPSHOTS[name]
 
 
 def test_published_recipe_gives_the_published_images():

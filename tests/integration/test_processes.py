@@ -80,7 +80,7 @@ def test_a_batch_in_parts_has_the_same_gradient(root):
 
 
 def test_two_processes_record_what_one_does(root):
-    """In 32 bits, where Adam makes rounding grow as in the golden curves; validation counts no item twice."""
+    """In 32 bits, where Adam makes rounding grow as in tests/snapshots; validation counts no item twice."""
     common = ["--norm", "none", "--val_dataroot", root / "val", "--val_freq", 25, "--ema", 0.9]
     run(*words(root, "one", *common))
     started = run(*words(root, "two", *common, "--gpu_ids", "-1,-1"))

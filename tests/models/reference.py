@@ -1,4 +1,4 @@
-"""Reads the reference values of `tests/golden/networks` (made by the public implementations, see tests/golden/README.md)."""
+"""Reads the values of `tests/golden/networks`, made by the public implementations (see the README beside it)."""
 
 from __future__ import annotations
 

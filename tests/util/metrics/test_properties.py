@@ -30,7 +30,7 @@ IDEAL = {
 }
 # Conventions that have one value for the scene below, no window of whose cosine transform is flat.
 INDISTINCT = {("FMI@dct", "FMI@dct_published")}
-FROZEN = Path(__file__).with_name("frozen.json")
+SNAPSHOT = Path(__file__).parents[2] / "snapshots" / "metrics.json"
 
 
 def scene(side=192, count=2, seed=0, channels=1):
@@ -219,19 +219,19 @@ def test_every_name_is_described():
 
 
 def test_values_stay_what_they_are(values):
-    """Of the scene above, written by this module as a program once the reference values were met."""
-    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
-    assert list(frozen) == ALL
-    for name, expected in frozen.items():
+    """A snapshot of the scene above, which this module as a program wrote once the reference values were met."""
+    snapshot = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    assert list(snapshot) == ALL
+    for name, expected in snapshot.items():
         assert float(values[name]) == pytest.approx(expected, rel=1e-6), name
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_conventions_can_be_told_apart_by_their_values(name):
-    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
+    snapshot = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
     names = [name, *(f"{name}@{convention}" for convention in METRICS[name].conventions)]
     for pair in itertools.combinations(names, 2):
-        one, other = (frozen[each] for each in pair)
+        one, other = (snapshot[each] for each in pair)
         assert (one != pytest.approx(other, rel=5e-6)) is (pair not in INDISTINCT), pair
 
 
@@ -256,4 +256,4 @@ def test_every_name_is_explained_in_the_documentation():
 if __name__ == "__main__":
     *given, last = scene()
     found_ = compute_metrics(given, last, ALL)
-    FROZEN.write_text(json.dumps({name: float(f"{float(found_[name]):.12g}") for name in ALL}, indent=1) + "\n")
+    SNAPSHOT.write_text(json.dumps({name: float(f"{float(found_[name]):.12g}") for name in ALL}, indent=1) + "\n")

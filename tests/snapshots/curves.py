@@ -1,6 +1,6 @@
-"""Twenty steps of a recipe on a small network: the golden loss curves and how they are made.
+"""Twenty steps of a recipe on a small network: its loss curve as this project computed it before.
 
-After a change that is meant to alter the curves: `python -m tests.golden.curves` writes them anew; say why in the
+After a change that is meant to alter the curves: `python -m tests.snapshots.curves` writes them anew; say why in the
 commit.
 """
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.golden import curves
+from tests.snapshots import curves
 
 
 @pytest.mark.parametrize("recipe", curves.recipes(), ids=lambda path: path.stem)
