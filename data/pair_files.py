@@ -21,6 +21,7 @@ import numpy.typing as npt
 from util.errors import UserError
 from util.files import write_text
 from util.images.image_io import write_image
+from util.journal import refuse_other_settings
 from util.workers import run_jobs
 
 _SUFFIX = "_stacked.png"
@@ -132,15 +133,10 @@ def check_output(plan: PairPlan, record: dict[str, Any]) -> None:
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        differences = [key for key in record if before.get(key) != record[key]]
+        changed = {key: (before.get(key), now) for key, now in record.items() if before.get(key) != now}
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"cannot read {path}: remove the folder or use another --out") from error
-    if differences:
-        key = differences[0]
-        raise UserError(
-            f"{out} was begun with {key} {before.get(key)}, not {record[key]}: "
-            "go on with the same settings, or use another --out"
-        )
+    refuse_other_settings(out, changed, "resume with the same settings, or use another --out")
 
 
 def write_record(plan: PairPlan, record: dict[str, Any]) -> None:

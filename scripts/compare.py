@@ -26,7 +26,7 @@ from options.measuring import (
 from options.strict import StrictParser
 from scripts.comparing.compared_images import check_images
 from scripts.comparing.comparison import compare_sets, leaderboard_text, remarks, write_comparison
-from scripts.comparing.measured_items import Record, keep_record, measure_items
+from scripts.comparing.measured_items import KnownValues, keep_values, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
 from util.metrics.measuring import Values, parse_metrics
@@ -63,8 +63,8 @@ def main(argv: Sequence[str]) -> int:
     methods = _read_methods(options.sets)
     found, skipped = _find(options.sets, methods, skip_bad=options.on_bad_sample == "skip")
     check_images(options.out, (item for of in found.values() for items in of.values() for item in items))
-    with keep_record(options.out / ".measured") as record:
-        values, lines = _measure(found, options, record)
+    with keep_values(options.out / ".measured") as known:
+        values, lines = _measure(found, options, known)
         skipped = list(dict.fromkeys([*skipped, *lines]))
         comparison = compare_sets(
             {name: (items, values[name]) for name, items in found.items()},
@@ -106,7 +106,7 @@ def _find(
 
 
 def _measure(
-    sets: Mapping[str, Mapping[str, Sequence[FusedItem]]], options: argparse.Namespace, record: Record
+    sets: Mapping[str, Mapping[str, Sequence[FusedItem]]], options: argparse.Namespace, known: KnownValues
 ) -> tuple[dict[str, dict[str, dict[str, Values]]], list[str]]:
     """Measures all sets in one go, so that all of it is kept when it is stopped.
 
@@ -117,7 +117,7 @@ def _measure(
     jobs = {key: sets[name][method] for (name, method), key in keys.items()}
     metrics = parse_metrics(options.metrics, reference=any(item.reference for items in jobs.values() for item in items))
     skip_bad = options.on_bad_sample == "skip"
-    measured = measure_items(jobs, metrics, record, workers=options.workers, skip_bad=skip_bad)
+    measured = measure_items(jobs, metrics, known, workers=options.workers, skip_bad=skip_bad)
     values = {name: {method: measured.values[keys[name, method]] for method in sets[name]} for name in sets}
     return values, measured.skipped
 

@@ -22,7 +22,7 @@ from options.measuring import (
     check_measuring_options,
 )
 from options.strict import StrictParser
-from scripts.comparing.measured_items import keep_record, measure_items
+from scripts.comparing.measured_items import keep_values, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place
 from util.metrics import REFERENCE_METRICS, REFERENCE_SUFFIX
@@ -50,13 +50,13 @@ def main(argv: Sequence[str]) -> int:
     scenes = find_scenes(options.sources, layout=options.layout, roles=options.roles, skip_bad=skip_bad)
     print(*describe(scenes), sep="\n")
     methods, skipped = find_methods(scenes, folders, reference=options.reference, skip_bad=skip_bad)
-    known = any(item.reference for items in methods.values() for item in items)
-    metrics = parse_metrics(options.metrics, reference=known)
+    referenced = any(item.reference for items in methods.values() for item in items)
+    metrics = parse_metrics(options.metrics, reference=referenced)
     if options.reference and not any(name.endswith(REFERENCE_SUFFIX) for name in metrics):
         against_reference = ", ".join(name + REFERENCE_SUFFIX for name in REFERENCE_METRICS)
         print(f"note: --reference has no effect because --metrics names none of {against_reference}")
-    with keep_record(options.out.with_name(f".{options.out.stem[:100]}.measured")) as record:
-        measured = measure_items(methods, metrics, record, workers=options.workers, skip_bad=skip_bad)
+    with keep_values(options.out.with_name(f".{options.out.stem[:100]}.measured")) as known:
+        measured = measure_items(methods, metrics, known, workers=options.workers, skip_bad=skip_bad)
         _write(options.out, measured.values)
     _print_means(measured.values)
     print(*files)

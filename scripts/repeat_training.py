@@ -26,7 +26,8 @@ from options.validate import validate_test, validate_train
 from scripts.comparing.repeated import read_tested, read_validated, table_text, write_repeated
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
 from util.files import check_place, write_text
-from util.loggers.files import read_records
+from util.journal import refuse_other_settings
+from util.loggers.metrics_file import read_records
 from util.metrics.measuring import parse_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -205,10 +206,11 @@ def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple
             raise UserError("overwrite: a training that was begun goes on here; leave it out of --config")
         folder = Path(config.run.checkpoints_dir) / config.run.name
         run = Run(seed, folder, config.training.n_epochs + config.training.n_epochs_decay)
-        begun = run.options_file.is_file()
-        if begun and (changed := differences(read_options(run.options_file), to_dict(config), _MAY_CHANGE)):
-            listed = ", ".join(f"--{name} {old} (now {new})" for name, (old, new) in sorted(changed.items()))
-            raise UserError(f"{folder} was begun with {listed}: another recipe needs another --name")
+        if run.options_file.is_file():
+            changed = differences(read_options(run.options_file), to_dict(config), _MAY_CHANGE)
+            refuse_other_settings(
+                folder, {f"--{name}": values for name, values in changed.items()}, "another recipe needs another --name"
+            )
         runs.append(run)
     sys.stderr.writelines(f"{notice}\n" for notice in notices)
     return config, runs

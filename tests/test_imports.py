@@ -14,11 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (("util",), ("options",), ("data",), ("models",), ("engine",), ("scripts", "train", "test"))
 FLOOR_OF = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 
-LEAVES = {f"util.{name}" for name in ("errors", "files", "suggest", "workers", "safe_load")}
+LEAVES = {f"util.{name}" for name in ("errors", "files", "journal", "suggest", "workers", "safe_load")}
 
 # Rooms that keep to themselves more than their floor asks for; the longest prefix that fits decides.
 ROOMS = {
     **{leaf: {"util.errors"} for leaf in LEAVES},
+    "util.journal": {"util.errors", "util.files"},
     "util.statistics": {"util.statistics", *LEAVES},
     "util.metrics": {"util.metrics", "util.statistics.direction"},
     "util.metrics.measuring": {"util.metrics", "util.images", *LEAVES},
@@ -40,7 +41,7 @@ ONLY_HERE = {
 }
 WITHOUT_TORCH = (
     *("options", "util.report", "util.statistics", "engine.launch"),
-    *("util.errors", "util.files", "util.suggest", "util.workers"),
+    *("util.errors", "util.files", "util.journal", "util.suggest", "util.workers"),
 )
 
 

@@ -92,19 +92,6 @@ def with_extension(path: Path, extension: str) -> Path:
     return path if path.suffix else path.with_name(path.name + extension)
 
 
-def append_text(path: Path, text: str) -> None:
-    """Adds a text to the end of a file.
-
-    Raises:
-        UserError: the file cannot be written, or the disk is full.
-    """
-    try:
-        with path.open("a", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Returns a sort key that puts img2 before img10."""
     words = re.split(r"(\d+)", name)

@@ -27,6 +27,7 @@ from options.data import PairsAndPhotosOptions, PatchesOptions, SourcesOptions
 from options.files import are_paths, describe, differences, read_options, to_dict, to_json
 from util.errors import UserError
 from util.files import write_text
+from util.journal import refuse_other_settings
 from util.loggers import ResumePoint
 from util.suggest import suggest
 
@@ -176,11 +177,10 @@ def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> Non
         return
     _check_same_networks(config, checkpoints)
     changed = differences(read_options(checkpoints.options_file), to_dict(config))
-    if changed and not training.accept_changes:
-        listed = ", ".join(f"--{name} {old} (now {new})" for name, (old, new) in sorted(changed.items()))
-        raise UserError(
-            f"--continue_train: {folder} was begun with {listed}; leave them out to go on as it was begun, or add "
-            "--accept_changes"
+    if not training.accept_changes:
+        advice = "leave them out to resume it as it was begun, or add --accept_changes"
+        refuse_other_settings(
+            f"--continue_train: {folder}", {f"--{name}": values for name, values in changed.items()}, advice
         )
 
 
@@ -189,16 +189,15 @@ def _check_same_networks(config: TrainConfig, checkpoints: CheckpointFolder) -> 
     before, now = read_options(checkpoints.options_file), to_dict(config)
     terms = {"lambda_GAN", "stage"} & set(now["model"])
     names = {"selection": ("model", "netG", "netD"), "generator": now["generator"], "model": terms}
+    changed = {}
     for group, options in (names | {"discriminator": now["discriminator"]}).items():
         for name in options:
             old, new = before.get(group, {}).get(name, now[group][name]), now[group][name]
             # Only whether there is a discriminator is a question of networks, not its term's weight.
-            changed = (old > 0) != (new > 0) if name == "lambda_GAN" and isinstance(old, float) else old != new
-            if changed:
-                raise UserError(
-                    f"--continue_train: {checkpoints.folder} was begun with --{name} {old}, not {new}; "
-                    "go on with the same networks, or choose another --name"
-                )
+            if (old > 0) != (new > 0) if name == "lambda_GAN" and isinstance(old, float) else old != new:
+                changed[f"--{name}"] = old, new
+    advice = "resume it with the same networks, or choose another --name"
+    refuse_other_settings(f"--continue_train: {checkpoints.folder}", changed, advice)
 
 
 def _check_crop_size(config: TrainConfig, model: BaseModel) -> None:

@@ -20,7 +20,7 @@ from options.strict import StrictParser
 from scripts.benchmarks.processes import run_measured
 from util.errors import UserError
 from util.images.image_io import write_image
-from util.loggers.files import read_records
+from util.loggers.metrics_file import read_records
 
 _DESCRIPTION = """Trains for a few steps with train.py itself, on images of noise, once per way of training, in
 turns, and prints samples per second (the median over the turns), its ratio to the first way, and the most memory that a

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
@@ -15,28 +14,28 @@ from tqdm import tqdm
 
 from data.scenes.fused_items import FusedItem
 from util.errors import Interrupted, UserError
-from util.files import append_text
 from util.images.image_io import read_image
+from util.journal import Entry, Journal, finite_or_text, read_journal
 from util.metrics.measuring import Values, measure_image
 from util.workers import run_jobs
 
 
-class Record:
-    """What is measured already, in a file. It holds for the very files only, by their sizes and times.
+class KnownValues:
+    """What is measured already, in a journal. It holds for the very files only, by their sizes and times.
 
     Args:
-        path: the file; it need not exist. A line torn by a kill is left out.
+        path: the journal; it need not exist.
+
+    Raises:
+        UserError: it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._known: dict[str, Values] = {}
-        if not path.is_file():
-            return
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                entry: dict[str, Any] = json.loads(line)
+        for entry in read_journal(path):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # a line of somebody else
                 self._known[str(entry["key"])] = {str(name): float(value) for name, value in entry["values"].items()}
+        self._journal = Journal(path, (_entry(key, values) for key, values in self._known.items()))
 
     def get(self, key: str) -> Values | None:
         """The values of what a key stands for, if they are known."""
@@ -46,25 +45,29 @@ class Record:
         """Keeps values.
 
         Raises:
-            UserError: the file cannot be written.
+            UserError: the journal cannot be written.
         """
-        # The line's end comes first: what a kill tore off must not spoil this one, too.
-        append_text(self._path, "\n" + json.dumps({"key": key, "values": values}))
+        self._journal.append(_entry(key, values))
+
+
+def _entry(key: str, values: Values) -> Entry:
+    return {"key": key, "values": finite_or_text(values)}
 
 
 @contextlib.contextmanager
-def keep_record(path: Path) -> Iterator[Record]:
-    """A record that is removed when all that was wanted of it is done, and kept when it is stopped or fails.
+def keep_values(path: Path) -> Iterator[KnownValues]:
+    """Values in a journal that is removed when all that is asked for is done, and kept when that is stopped or fails.
 
     Args:
-        path: the file; its folder is made where it is missing.
+        path: the journal; its folder is made where it is missing.
 
     Raises:
         Interrupted: by Ctrl-C.
+        UserError: the journal cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    known = KnownValues(path)
     try:
-        yield Record(path)
+        yield known
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; the same command again goes on") from error
     path.unlink(missing_ok=True)
@@ -86,7 +89,7 @@ class Measured:
 def measure_items(
     methods: Mapping[str, Sequence[FusedItem]],
     metrics: Sequence[str],
-    record: Record,
+    known: KnownValues,
     *,
     workers: int = 1,
     skip_bad: bool = False,
@@ -96,7 +99,7 @@ def measure_items(
     Args:
         methods: method → its images.
         metrics: see `compute_metrics`; those against a reference are left out where there is none.
-        record: what is known is not measured again.
+        known: what is known is not measured again.
         workers: how many processes.
         skip_bad: leave out images that cannot be used, instead of stopping.
 
@@ -104,7 +107,7 @@ def measure_items(
         UserError: an image that cannot be used, or no usable one at all.
     """
     jobs = [_Job(method, item, tuple(metrics)) for method, items in methods.items() for item in items]
-    done: dict[_Job, Values] = {job: known for job in jobs if (known := record.get(job.key())) is not None}
+    done: dict[_Job, Values] = {job: found for job in jobs if (found := known.get(job.key())) is not None}
     skipped: list[str] = []
     with tqdm(total=len(jobs), initial=len(done), unit="image", dynamic_ncols=True) as bar:
         todo = [job for job in jobs if job not in done]
@@ -112,7 +115,7 @@ def measure_items(
             bar.update()
             if not isinstance(values, str):
                 done[job] = values
-                record.add(job.key(), values)
+                known.add(job.key(), values)
             elif skip_bad:
                 skipped.append(values)
             else:

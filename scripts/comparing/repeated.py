@@ -11,7 +11,7 @@ from typing import Any
 
 from util.errors import UserError, one_line
 from util.files import write_text
-from util.loggers.files import read_records, read_values
+from util.loggers.metrics_file import read_records, read_values
 from util.metrics import describe
 from util.metrics.measuring import Values
 from util.metrics.tables import AVERAGE, metric_names, write_csv, write_json

@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_pairs_and_is_kept(source, capsys):
     assert "1 pairs made, 2 kept" in capsys.readouterr().out
     assert images() == before
     assert make(source, "--seed", 1) == 2
-    assert "was begun with seed 0, not 1" in capsys.readouterr().err
+    assert "was begun with seed 0 (now 1)" in capsys.readouterr().err
     assert images() == before
 
 

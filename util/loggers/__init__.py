@@ -7,8 +7,8 @@ from util.loggers.background import BackgroundLogger
 from util.loggers.board import Board
 from util.loggers.console import ConsoleLogger
 from util.loggers.events import Logger, ResumePoint, TrainingEvent
-from util.loggers.files import FileLogger, read_records
 from util.loggers.guarded import GuardedLogger
+from util.loggers.metrics_file import FileLogger, read_records
 from util.loggers.page import PageLogger
 from util.loggers.recorded import fill_board
 from util.loggers.visdom import VisdomLogger

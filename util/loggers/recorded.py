@@ -11,9 +11,9 @@ import numpy as np
 
 from util.errors import UserError
 from util.images.image_io import read_image
+from util.journal import read_journal
 from util.loggers.board import Board
-from util.loggers.files import read_records, read_values
-from util.report.records import read_records as read_page_records
+from util.loggers.metrics_file import read_records, read_values
 from util.report.training_page import RECORDS
 
 
@@ -31,8 +31,8 @@ def fill_board(
     for record in read_records(folder / "metrics.jsonl"):
         kind = record["kind"]
         if kind in ("losses", "validation") and (keep is None or keep(record)):
-            board.add_values(str(kind), int(record["samples"]), _epoch(record), read_values(record))
-    page = read_page_records(folder / "web" / RECORDS)
+            board.add_values(kind, record["samples"], _epoch(record), read_values(record))
+    page = read_journal(folder / "web" / RECORDS)
     sets = [record for record in page if record.get("kind") == "images" and (keep is None or keep(record))]
     if sets and isinstance(sets[-1].get("samples"), int):
         board.add_images(sets[-1]["samples"], _read_images(folder / "web", sets[-1]))

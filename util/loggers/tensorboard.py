@@ -8,8 +8,9 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from util.journal import Entry
 from util.loggers.events import ResumePoint, TrainingEvent
-from util.loggers.files import Record, read_values
+from util.loggers.metrics_file import read_values
 
 PACE = ("lr", "samples_per_s")
 FLUSH_SECONDS = 10
@@ -30,7 +31,7 @@ class TensorBoardLogger:
         folder: Path,
         facts: Mapping[str, str],
         resume_at: ResumePoint | None = None,
-        records: Sequence[Record] = (),
+        records: Sequence[Entry] = (),
     ) -> None:
         if resume_at is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -41,7 +42,7 @@ class TensorBoardLogger:
         self._writer = SummaryWriter(str(folder), purge_step=purge_step, flush_secs=FLUSH_SECONDS)
         for record in records:
             if record["samples"] == purge_step:
-                self._add_values(str(record["kind"]), purge_step, read_values(record))
+                self._add_values(record["kind"], record["samples"], read_values(record))
         if resume_at is None:
             table = "\n".join(f"    {name}: {value}" for name, value in facts.items())  # indented: verbatim in Markdown
             self._writer.add_text("facts", table, 0)

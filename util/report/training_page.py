@@ -1,7 +1,16 @@
-"""The page of a training: losses, validation and images, from disk, while it runs and afterwards."""
+r"""The page of a training: losses, validation and images, from disk, while it runs and afterwards.
+
+The page opens from `file://`, where it may not fetch a file; what it can do is run a script or show a frame. A script
+is a poor container: one torn line is a syntax error and hides all others. So the journal of the records is *text* in a
+tiny HTML page: a head that posts the text to the page around it, then `<pre>` and one line of JSON per record. HTML has
+no syntax errors: a file cut at any byte still shows everything before the cut, and the page skips lines that are no
+whole JSON object. As `<`, `>` and `&` are written as `\u003c` and so on, no record can become markup, and none is ever
+run.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,11 +18,18 @@ from pathlib import Path
 from dominate import tags
 
 from util.files import write_text
-from util.report.page import fact_list, image_url, new_page, page_header, render_page
-from util.report.records import Record, RecordFile, plain_values
+from util.journal import Entry, Journal, read_journal
+from util.report.page import fact_list, image_url, new_page, page_header, render_page, script_json
 
 STYLES = ("vendor/uplot/uPlot.min.css", "common.css", "viewer.css", "training_page.css")
 RECORDS = "records.html"
+# The text goes to whichever page shows this file in a frame: on file:// every file is an origin of its own.
+HEAD = (
+    '<!DOCTYPE html><meta charset="utf-8"><title>Training records</title>'
+    '<script>addEventListener("load",()=>parent.postMessage(document.querySelector("pre").textContent,"*"))</script>'
+    "<pre>\n"
+)
+_IN_JAVASCRIPT = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "viewer.js", "charts.js", "training_page.js")
 
 
@@ -26,7 +42,7 @@ class TrainingPage:
         title: str,
         facts: Mapping[str, str],
         *,
-        keep: Callable[[Record], bool] | None = None,
+        keep: Callable[[Entry], bool] | None = None,
         samples: int = 0,
     ) -> None:
         """Writes the page.
@@ -39,9 +55,9 @@ class TrainingPage:
                 where it takes up; the others and torn lines go. None starts anew.
             samples: samples seen before the training starts or goes on.
         """
-        self._records = RecordFile(
-            folder / RECORDS, keep and (lambda record: record.get("kind") != "finish" and keep(record))
-        )
+        before = read_journal(folder / RECORDS) if keep else []
+        kept = [record for record in before if record.get("kind") != "finish" and keep and keep(record)]
+        self._records = Journal(folder / RECORDS, kept, to_line=script_json, head=HEAD)
         self._samples = samples
         write_text(folder / "index.html", _page_text(title, facts))
         self._records.append({"kind": "start", "samples": self._samples, "time": _now()})
@@ -55,7 +71,7 @@ class TrainingPage:
             values: name -> value, may be nan or infinite. `lr` (or `lr_…`) and `samples_per_s` get their own charts;
                 the others are grouped by what stands before the first underscore.
         """
-        self._add("losses", samples, epoch, values=plain_values(values))
+        self._add("losses", samples, epoch, values=_plain_values(values))
 
     def add_validation(self, samples: int, epoch: int, values: Mapping[str, float]) -> None:
         """Adds a point to the validation curves, one chart per name.
@@ -63,7 +79,7 @@ class TrainingPage:
         `X_average` beside `X` (the value of the plain average of the sources) is drawn as a reference line in the chart
         of `X`.
         """
-        self._add("validation", samples, epoch, values=plain_values(values))
+        self._add("validation", samples, epoch, values=_plain_values(values))
 
     def add_images(self, samples: int, epoch: int, images: Mapping[str, str]) -> None:
         """Adds a set of images.
@@ -85,6 +101,12 @@ class TrainingPage:
     def _add(self, kind: str, samples: int, epoch: int, **content: object) -> None:
         self._samples = int(samples)
         self._records.append({"kind": kind, "samples": int(samples), "epoch": int(epoch), "time": _now(), **content})
+
+
+def _plain_values(values: Mapping[str, float]) -> dict[str, float | str]:
+    """Values that JSON can hold; those that are not finite as JavaScript's `Number` reads them."""
+    numbers = {name: float(value) for name, value in values.items()}
+    return {name: value if math.isfinite(value) else _IN_JAVASCRIPT[str(value)] for name, value in numbers.items()}
 
 
 def _now() -> float:

@@ -4,13 +4,15 @@ import os
 
 import pytest
 
+from util.errors import UserError
+from util.journal import read_journal
 from util.loggers import ResumePoint
 from util.report import TrainingPage
-from util.report.records import PRELUDE, read_records
+from util.report.training_page import HEAD
 
 
 def records_of(folder, kind=None):
-    return [record for record in read_records(folder / "records.html") if kind in (None, record["kind"])]
+    return [record for record in read_journal(folder / "records.html") if kind in (None, record["kind"])]
 
 
 def test_records_hold_what_was_said(tmp_path):
@@ -42,7 +44,7 @@ def test_an_event_costs_one_write_however_many_there_are(tmp_path, monkeypatch):
     for step in range(100, 600):
         page.add_losses(step, 1, {"G": 0.5})
     assert len(written) == len(opened) == 500
-    assert set(opened) == {os.O_WRONLY | os.O_APPEND}, "nothing is read"
+    assert set(opened) == {os.O_WRONLY | os.O_APPEND | os.O_CREAT}, "nothing is read"
     assert max(written) - min(written) <= 2, "a late event is not larger than an early one"
     after = (tmp_path / "index.html").stat()
     assert (after.st_ino, after.st_mtime_ns) == (index.st_ino, index.st_mtime_ns), "the page is written once"
@@ -54,21 +56,25 @@ def test_no_record_can_become_markup(tmp_path):
     nasty = "</pre><script>alert(1)</script>&lt;\u2028\n<!--"
     page.add_losses(1, 1, {nasty: 1.0})
     page.finish(nasty)
-    text = (tmp_path / "records.html").read_bytes().removeprefix(PRELUDE.encode())
+    text = (tmp_path / "records.html").read_bytes().removeprefix(HEAD.encode())
     assert text.isascii()
     assert not set(b"<>&") & set(text)
     assert records_of(tmp_path, "losses")[0]["values"] == {nasty: 1.0}
     assert records_of(tmp_path, "finish")[0]["status"] == nasty
 
 
-def test_a_torn_line_hides_neither_earlier_nor_later_records(tmp_path):
+def test_a_torn_line_hides_neither_earlier_nor_later_records(tmp_path, monkeypatch):
     page = TrainingPage(tmp_path, "run", {})
     page.add_losses(1, 1, {"G": 1.0})
     whole = (tmp_path / "records.html").read_bytes()
     page.add_losses(2, 1, {"G": 2.0})
     line = (tmp_path / "records.html").read_bytes()[len(whole) :]
-    for length in range(len(line)):
-        (tmp_path / "records.html").write_bytes(whole + line[:length])
+    write = os.write
+    for length in range(len(line) - 1):
+        (tmp_path / "records.html").write_bytes(whole)
+        with monkeypatch.context() as full, pytest.raises(UserError):
+            full.setattr(os, "write", lambda handle, text, room=length: write(handle, text[:room]))
+            page.add_losses(2, 1, {"G": 2.0})
         assert [record["samples"] for record in records_of(tmp_path, "losses")] == [1], line[:length]
         page.add_losses(3, 1, {"G": 3.0})
         assert [record["samples"] for record in records_of(tmp_path, "losses")] == [1, 3], line[:length]
@@ -91,7 +97,7 @@ def test_continuing_keeps_what_was_before(tmp_path):
     ]
     assert [record["samples"] for record in records_of(tmp_path, "images")] == [8, 16]
     assert records_of(tmp_path, "finish") == []
-    lines = (tmp_path / "records.html").read_text().split("\n")[1:]
+    lines = (tmp_path / "records.html").read_text().splitlines()[1:]
     assert all(isinstance(json.loads(line), dict) for line in lines), "torn lines are gone"
     assert "<dt>more</dt>" in (tmp_path / "index.html").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "records.html"]
@@ -111,5 +117,5 @@ def test_starting_anew_forgets_the_old_run(tmp_path):
 def test_a_full_disk_is_reported(tmp_path, monkeypatch):
     page = TrainingPage(tmp_path, "run", {})
     monkeypatch.setattr(os, "write", lambda handle, data: len(data) - 1)
-    with pytest.raises(OSError, match="disk may be full"):
+    with pytest.raises(UserError, match="disk may be full"):
         page.add_losses(1, 1, {"G": 1.0})
