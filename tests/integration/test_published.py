@@ -81,6 +81,8 @@ def test_the_tiles_of_a_published_network_show_no_seams(checkpoints, tmp_path):
     words += ["--gpu_ids", "-1", "--metrics", "none"]
     for tile in (0, 200):
         assert fuse(*words, "--tile", tile, "--tile_overlap", 32, "--results_dir", tmp_path / str(tile)) == 0
-    for path in sorted((tmp_path / "0" / "MAX" / "test_latest" / "fused").iterdir()):
+    whole = sorted((tmp_path / "0" / "MAX" / "test_latest" / "fused").iterdir())
+    assert len(whole) == 2
+    for path in whole:
         other = cv2.imread(str(tmp_path / "200" / "MAX" / "test_latest" / "fused" / path.name))
         assert np.abs(cv2.imread(str(path)).astype(int) - other).max() <= 1

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import inspect
 import subprocess
 import sys
@@ -59,12 +58,6 @@ def test_a_wrong_word_is_answered_with_the_near_ones(create, name, options, mess
     with pytest.raises(UserError, match=message) as caught:
         create(name, **options)
     assert "\n" not in str(caught.value)
-
-
-def test_the_example_in_the_docstring_runs():
-    results = doctest.testmod(registry)
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 def test_importing_the_package_imports_no_network():
