@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
-from options.fields import Options, option
+from options.fields import Options, Parsed, option, without_effect
+from util.errors import UserError
 
 PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --recipe that it has an effect on
     {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
 )
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+LAYOUTS = ("auto", "roles", "scenes", "suffix", "stacked")
+ON_BAD_SAMPLE = ("stop", "skip")
+MOST_PAIRS = 10_000  # of one photograph
 SALIENCY_OPERATORS = ("spectral", "fine", "gradient")  # any other --saliency is a path
 
 
@@ -34,17 +41,72 @@ class AugmentationOptions(Options):
     preprocess: str = option(
         "crop",
         "resize and crop steps; those with resize_ and scale_ change the images' size, crop does not",
-        choices=("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"),
+        choices=PREPROCESS,
     )
     load_size: int = option(256, "size that images are resized to where --preprocess resizes, in pixels")
     crop_size: int = option(256, "side of the square cut out at random where --preprocess crops, in pixels")
     flip: bool = option(True, "mirror samples at random")
     serial_batches: bool = option(False, "take the items in order instead of shuffled")
 
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """See `Options.notices`."""
+        if "load_size" not in parsed.given:
+            return []
+        if config.dataset.resizes_to_crop:
+            mode = config.selection.dataset_mode
+            return [f"--load_size has no effect with --dataset_mode {mode}, which resizes to --crop_size"]
+        if self.preprocess not in ("crop", "none"):
+            return []
+        return [
+            f"--load_size has no effect with --preprocess {self.preprocess}, which keeps the images' size; "
+            "add --preprocess resize_and_crop to resize them"
+        ]
+
 
 @dataclass(frozen=True)
 class DatasetOptions(Options):
-    """Base of the options of all kinds of dataset."""
+    """Base of the options of all kinds of dataset.
+
+    Attributes:
+        may_be_file: --dataroot may name a file instead of a folder.
+        resizes_to_crop: samples are resized to --crop_size, whatever --load_size is.
+    """
+
+    may_be_file: ClassVar[bool] = False
+    resizes_to_crop: ClassVar[bool] = False
+
+    @property
+    def names_all_folders(self) -> bool:
+        """Whether nothing is looked for in --dataroot."""
+        return False
+
+    @property
+    def skips_bad_samples(self) -> bool:
+        """Whether samples that cannot be used are skipped, and the others used."""
+        return False
+
+    def for_training(self, *, needs_target: bool) -> Self:  # noqa: ARG002  (for those that override it)
+        """Returns what a training reads that needs targets, or not."""
+        return self
+
+    def for_validation(self, *, needs_target: bool, roles: str) -> tuple[str, DatasetOptions]:  # noqa: ARG002
+        """Returns --dataset_mode and options of --val_dataroot: stacked panels where a training makes its own samples.
+
+        Args:
+            needs_target: the training needs targets.
+            roles: the value of --val_roles.
+        """
+        return "aligned", AlignedOptions()
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`: there is a folder of data."""
+        if self.names_all_folders or (getattr(config, "testing", None) and config.testing.sources):
+            return
+        if not config.data.dataroot:
+            raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/PMF")
+        root = Path(config.data.dataroot)
+        if not (root.is_dir() or (self.may_be_file and root.is_file())):
+            raise UserError(f"--dataroot {root}: no such folder{' or file' if self.may_be_file else ''}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +117,16 @@ class AlignedOptions(DatasetOptions):
         True, "the last panel is the target (always so where training needs one), not one more source"
     )
 
+    def for_validation(self, *, needs_target: bool, roles: str) -> tuple[str, DatasetOptions]:  # noqa: ARG002
+        """See `DatasetOptions.for_validation`."""
+        return "aligned", AlignedOptions(with_target=needs_target or self.with_target)
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`."""
+        super().check(config)
+        if _needs_target(config) and not self.with_target:
+            raise UserError("--no_with_target: training needs the target, as the last panel of every image")
+
 
 @dataclass(frozen=True)
 class SourcesOptions(DatasetOptions):
@@ -63,15 +135,28 @@ class SourcesOptions(DatasetOptions):
     layout: str = option(
         "auto",
         "how the files belong together, where two readings are possible",
-        choices=("auto", "roles", "scenes", "suffix", "stacked"),
+        choices=LAYOUTS,
     )
     roles: str = option("", "which sources to use, and in which order, such as ir,vi", metavar="NAMES")
     with_target: bool = option(False, "stacked panels: the last one is the target (always so where training needs one)")
     on_bad_sample: str = option(
         "stop",
         "a sample that cannot be used: stop, or skip and list it (test.py then ends with status 3)",
-        choices=("stop", "skip"),
+        choices=ON_BAD_SAMPLE,
     )
+
+    @property
+    def skips_bad_samples(self) -> bool:
+        """See `DatasetOptions.skips_bad_samples`."""
+        return self.on_bad_sample == "skip"
+
+    def for_training(self, *, needs_target: bool) -> Self:
+        """See `DatasetOptions.for_training`."""
+        return replace(self, with_target=self.with_target or needs_target)
+
+    def for_validation(self, *, needs_target: bool, roles: str) -> tuple[str, DatasetOptions]:
+        """See `DatasetOptions.for_validation`."""
+        return "sources", replace(self.for_training(needs_target=needs_target), roles=roles or self.roles)
 
 
 @dataclass(frozen=True)
@@ -94,7 +179,22 @@ class PMFOptions(DatasetOptions):
         "sigma of the rgbd recipe's blur: OpenCV's for the kernel, or as printed in IFCNN's erratum",
         choices=("opencv", "printed"),
     )
-    pairs_per_image: int = option(1, "pairs that an epoch makes of each photograph")
+    pairs_per_image: int = option(1, "pairs that an epoch makes of each photograph", at_least=1, at_most=MOST_PAIRS)
+
+    @property
+    def names_all_folders(self) -> bool:
+        """See `DatasetOptions.names_all_folders`."""
+        return bool(self.images and self.maps)
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`."""
+        super().check(config)
+        if not 0 < self.sigma[0] <= self.sigma[1]:
+            raise UserError(f"--sigma {self.sigma}: expected the weakest and the strongest defocus, such as 1.5 7")
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
+        """See `Options.notices`."""
+        return without_effect(parsed, "recipe", self.recipe, PMF_RECIPE_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -113,27 +213,68 @@ class SaliencyOptions(DatasetOptions):
     num_sources_max: int = option(
         0, "draw the number of sources for each training batch, from --num_sources to this; 0 draws nothing"
     )
-    pairs_per_image: int = option(1, "samples that an epoch makes of each photograph")
+    pairs_per_image: int = option(1, "samples that an epoch makes of each photograph", at_least=1, at_most=MOST_PAIRS)
+
+    @property
+    def names_all_folders(self) -> bool:
+        """See `DatasetOptions.names_all_folders`."""
+        return bool(self.images)
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`: --num_sources_max is for networks that fuse any number of sources."""
+        super().check(config)
+        if self.num_sources_max and _trains(config) and not config.generator.fuses_any_number:
+            hint = "add --decoders shared" if hasattr(config.generator, "decoders") else "leave it out"
+            raise UserError(f"--num_sources_max: --netG {config.selection.netG} fuses one number of sources; {hint}")
 
 
 @dataclass(frozen=True)
 class PatchesOptions(DatasetOptions):
     """`--dataset_mode patches`: pairs of patches in an HDF5 file, of scripts/make_patches.py or of SMFNet's release."""
 
+    may_be_file: ClassVar[bool] = True
+
+    def for_validation(self, *, needs_target: bool, roles: str) -> tuple[str, DatasetOptions]:  # noqa: ARG002
+        """See `DatasetOptions.for_validation`."""
+        return "sources", SourcesOptions(roles=roles)
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`."""
+        super().check(config)
+        if _needs_target(config):
+            model = config.selection.model
+            raise UserError(f"--dataset_mode patches has no targets, which --model {model} trains with")
+
 
 @dataclass(frozen=True)
 class DecompositionOptions(DatasetOptions):
     """`--dataset_mode decomposition`: pairs of masked copies made on the fly from photographs, as for DeFusion."""
+
+    resizes_to_crop: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class PairsAndPhotosOptions(DatasetOptions):
     """`--dataset_mode pairs_and_photos`: infrared-visible pairs, each beside masked copies of a photograph."""
 
+    resizes_to_crop: ClassVar[bool] = True
+
     photos: str = option("", "folder of the photographs; --dataroot is that of the pairs", metavar="DIR")
     layout: str = option(
         "auto",
         "how the files of the pairs belong together, where two readings are possible",
-        choices=("auto", "roles", "scenes", "suffix", "stacked"),
+        choices=LAYOUTS,
     )
     roles: str = option("", "which roles are infrared and visible, in this order, such as ir,vi", metavar="NAMES")
+
+    def for_validation(self, *, needs_target: bool, roles: str) -> tuple[str, DatasetOptions]:  # noqa: ARG002
+        """See `DatasetOptions.for_validation`."""
+        return "sources", SourcesOptions(layout=self.layout, roles=roles or self.roles)
+
+
+def _trains(config: Any) -> bool:
+    return hasattr(config, "training")
+
+
+def _needs_target(config: Any) -> bool:
+    return _trains(config) and bool(config.model.needs_target)

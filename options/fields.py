@@ -133,3 +133,19 @@ class Options:
             parsed: which options the user stated.
         """
         return []
+
+
+def without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[str, str]) -> list[str]:
+    """Returns a line on each option that was given although it belongs to another value of `option`.
+
+    Args:
+        parsed: which options the user stated.
+        option: what chooses, such as recipe.
+        chosen: its value.
+        owners: option → the only value that it has an effect with.
+    """
+    return [
+        f"--{name} has no effect with --{option} {chosen}: it belongs to --{option} {owner}"
+        for name, owner in owners.items()
+        if name in parsed.given and owner != chosen
+    ]

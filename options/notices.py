@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from options.commands import TrainConfig
-from options.data import PMF_RECIPE_OPTIONS, DecompositionOptions, PairsAndPhotosOptions, PMFOptions
-from options.fields import Parsed
+from options.fields import Parsed, without_effect
 from options.models import (
     DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
@@ -21,18 +18,7 @@ from options.training import TrainingOptions
 
 def training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     """Returns a line on each option that is accepted but does nothing, or not what one may think."""
-    augmentation = config.augmentation
     notices = list(parsed.notices)
-    if "load_size" in parsed.given and isinstance(config.dataset, DecompositionOptions | PairsAndPhotosOptions):
-        mode = config.selection.dataset_mode
-        notices.append(f"--load_size has no effect with --dataset_mode {mode}, which resizes to --crop_size")
-    elif "load_size" in parsed.given and augmentation.preprocess in ("crop", "none"):
-        notices.append(
-            f"--load_size has no effect with --preprocess {augmentation.preprocess}, which keeps the images' size; "
-            "add --preprocess resize_and_crop to resize them"
-        )
-    if isinstance(config.dataset, PMFOptions):
-        notices += _without_effect(parsed, "recipe", config.dataset.recipe, PMF_RECIPE_OPTIONS)
     if config.model.penalises_gradient and config.generator.norm_of_discriminator == "batch":
         notices.append("--gan_mode wgangp with --norm batch: the penalty means single images; better another norm")
     last = config.training.n_epochs + config.training.n_epochs_decay
@@ -50,19 +36,10 @@ def training_notices(config: TrainConfig, parsed: Parsed) -> list[str]:
     return notices + _ifcnn_notices(config, parsed, last)
 
 
-def _without_effect(parsed: Parsed, option: str, chosen: str, owners: Mapping[str, str]) -> list[str]:
-    """Options that were given although they belong to another value of `option` than the chosen one."""
-    return [
-        f"--{name} has no effect with --{option} {chosen}: it belongs to --{option} {owner}"
-        for name, owner in owners.items()
-        if name in parsed.given and owner != chosen
-    ]
-
-
 def _schedule_notices(parsed: Parsed, training: TrainingOptions, last: int) -> list[str]:
     owner_of_factor = "multistep" if training.lr_policy == "multistep" else "step"
     owners = {"lr_decay_iters": "step", "lr_milestones": "multistep", "lr_decay_factor": owner_of_factor}
-    notices = _without_effect(parsed, "lr_policy", training.lr_policy, owners)
+    notices = without_effect(parsed, "lr_policy", training.lr_policy, owners)
     if training.lr_policy == "multistep" and training.lr_milestones[-1] >= last:
         notices.append(f"--lr_milestones {training.lr_milestones[-1]}: no epoch comes after it, the last one is {last}")
     return notices

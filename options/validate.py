@@ -7,7 +7,6 @@ from dataclasses import fields
 from pathlib import Path
 
 from options.commands import TestConfig, TrainConfig
-from options.data import AlignedOptions, PatchesOptions, PMFOptions, SaliencyOptions, SourcesOptions
 from options.fields import Options, Parsed
 from options.networks import (
     FamilyOptions,
@@ -76,8 +75,6 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
     if training.val_dataroot and not Path(training.val_dataroot).is_dir():
         missing = "expected a folder of images" if Path(training.val_dataroot).is_file() else "no such folder"
         raise UserError(f"--val_dataroot {training.val_dataroot}: {missing}")
-    _check_targets(config)
-    _check_any_number(config)
     own = [line for entry in fields(config) for line in getattr(config, entry.name).notices(config, parsed)]
     return training_notices(config, parsed) + own
 
@@ -130,7 +127,7 @@ def _check_own_images(config: TestConfig, parsed: Parsed) -> None:
             raise UserError(f"--out {testing.out} is one of the --sources, which would be overwritten")
     if testing.out.endswith(("/", "\\")) or Path(testing.out or "x").is_dir():
         raise UserError(f"--out {testing.out}: expected the name of a file, not of a folder")
-    if (testing.sources or testing.list) and not isinstance(config.dataset, SourcesOptions):
+    if (testing.sources or testing.list) and config.selection.dataset_mode != "sources":
         option = "--sources" if testing.sources else "--list"
         raise UserError(f"{option} goes with --dataset_mode sources, the default of test.py")
     if testing.list and not testing.sources and not config.data.dataroot:
@@ -199,24 +196,6 @@ def _check_milestones(training: TrainingOptions) -> None:
         raise UserError(f"--lr_milestones {given}: expected rising numbers of epochs from 1 on, such as 20 40 45 47")
 
 
-def _check_targets(config: TrainConfig) -> None:
-    if not config.model.needs_target:
-        return
-    if isinstance(config.dataset, AlignedOptions) and not config.dataset.with_target:
-        raise UserError("--no_with_target: training needs the target, as the last panel of every image")
-    if isinstance(config.dataset, PatchesOptions):
-        raise UserError(f"--dataset_mode patches has no targets, which --model {config.selection.model} trains with")
-
-
-def _check_any_number(config: TrainConfig) -> None:
-    """--num_sources_max is for networks that fuse whatever number of sources a batch has."""
-    if not (isinstance(config.dataset, SaliencyOptions) and config.dataset.num_sources_max):
-        return
-    if not config.generator.fuses_any_number:
-        hint = "add --decoders shared" if isinstance(config.generator, R2GANOptions) else "leave it out"
-        raise UserError(f"--num_sources_max: --netG {config.selection.netG} fuses one number of sources; {hint}")
-
-
 def _check_watching(watching: WatchingOptions) -> None:
     within("display_port", watching.display_port, 1 <= watching.display_port <= 65535, "a port from 1 to 65535")
     for name in watching.chosen():
@@ -233,7 +212,6 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     check_run_name(config.run.name)
     if Path(config.data.phase).name != config.data.phase or config.data.phase == "..":
         raise UserError(f"--phase {config.data.phase!r}: expected the name of a sub-folder of --dataroot, such as test")
-    _check_data_root(config)
     within("seed", config.run.seed, 0 <= config.run.seed < 2**32, "a number from 0 to 4294967295")
     at_least("num_sources", config.data.num_sources, 1)
     at_least("max_dataset_size", config.data.max_dataset_size, 0)
@@ -244,25 +222,3 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]
     if len(set(ids)) < len(ids) and -1 not in ids:
         raise UserError(f"--gpu_ids {config.run.gpu_ids}: a GPU is named twice")
-    if isinstance(config.dataset, PMFOptions | SaliencyOptions):
-        pairs = config.dataset.pairs_per_image
-        within("pairs_per_image", pairs, 1 <= pairs <= 10_000, "1 to 10000")
-    if isinstance(config.dataset, PMFOptions) and not 0 < config.dataset.sigma[0] <= config.dataset.sigma[1]:
-        raise UserError(
-            f"--sigma {config.dataset.sigma}: expected the weakest and the strongest defocus, such as 1.5 7"
-        )
-
-
-def _check_data_root(config: TrainConfig | TestConfig) -> None:
-    dataset = config.dataset
-    if isinstance(dataset, PMFOptions) and dataset.images and dataset.maps:
-        return
-    if isinstance(dataset, SaliencyOptions) and dataset.images:
-        return
-    if isinstance(config, TestConfig) and config.testing.sources:
-        return
-    if not config.data.dataroot:
-        raise UserError("--dataroot is missing: name the folder of the data, as in --dataroot datasets/PMF")
-    root = Path(config.data.dataroot)
-    if not (root.is_dir() or (isinstance(dataset, PatchesOptions) and root.is_file())):
-        raise UserError(f"--dataroot {root}: no such folder{' or file' if isinstance(dataset, PatchesOptions) else ''}")
