@@ -46,7 +46,7 @@ def definition(name: str) -> tuple[Metric, Measure]:
     """Returns the metric and the function of a name such as `SSIM` or `SSIM@sum`.
 
     Raises:
-        ValueError: a name that does not exist.
+        ValueError: an unknown name.
     """
     base, at, convention = name.partition("@")
     if base not in METRICS:
@@ -64,7 +64,11 @@ def describe(name: str) -> tuple[Better, str]:
     """Returns which values of a name are better, and what is computed, in a few words.
 
     Raises:
-        ValueError: a name that does not exist.
+        ValueError: an unknown name.
+
+    Example:
+        >>> describe("EN")
+        ('higher', 'entropy; 256 levels, in bits')
     """
     base, _, convention = name.partition("@")
     if name.endswith(REFERENCE_SUFFIX) and base in REFERENCE_METRICS:

@@ -25,29 +25,34 @@ def compute_metrics(
 ) -> dict[str, Tensor]:
     """Measures fused images against their sources, and against a reference where there is one.
 
-    Colour is measured on its luma in whole levels (see `Scene`), except against a reference: there on all channels.
-    What is undefined (the correlation with a constant image, a window larger than the image) is NaN; only MEF_SSIM
-    is -inf where its windows do not fit, as it is published.
+    Colour images are measured on their luma in whole levels (see `Scene`), except against a reference: there on all
+    channels. Undefined values (the correlation with a constant image, a window larger than the image) are NaN; only
+    MEF_SSIM is -inf where its windows do not fit, as published.
 
     Args:
         sources: N >= 2 of (B, 1 or 3, H, W) in [0, 255].
         fused: (B, 1 or 3, H, W) in [0, 255].
         metrics: names as in `METRICS`, with another convention as `name@convention`, and of `REFERENCE_METRICS` as
-            `name@reference`; all of `METRICS`, and with a reference those too, if None.
-        reference: of the shape of `fused`, in [0, 255]: what the fused images should be.
+            `name@reference`; if None all of `METRICS`, and with a reference all of `REFERENCE_METRICS` as well.
+        reference: the known ideal result, of the shape of `fused`, in [0, 255].
 
     Returns:
-        Name → (B,) in float64, in the order asked for, on the device of `fused`.
+        Name → (B,) in float64, in the given order, on the device of `fused`.
 
     Raises:
-        ValueError: shapes or values that cannot be used, a name that does not exist, or a metric against a reference
-            without one.
+        ValueError: unsuitable shapes or values, an unknown name, or a metric against a reference without one.
+
+    Example:
+        >>> image = torch.tensor([0, 255]).repeat(16, 8)[None, None]  # (1, 1, 16, 16), half black, half white
+        >>> values = compute_metrics(sources=[image, image], fused=image, metrics=["EN", "SSIM", "PSNR"])
+        >>> {name: float(value) for name, value in values.items()}
+        {'EN': 1.0, 'SSIM': 1.0, 'PSNR': inf}
     """
     if metrics is None:
         metrics = [*METRICS, *(name + REFERENCE_SUFFIX for name in REFERENCE_METRICS if reference is not None)]
     metrics = list(dict.fromkeys(metrics))
     for name in metrics:
-        describe(name)  # refuses unknown names before any work
+        describe(name)  # raises on unknown names before anything is computed
     against_reference = [name for name in metrics if name.endswith(REFERENCE_SUFFIX)]
     if against_reference and reference is None:
         raise ValueError(f"{against_reference[0]} without a reference image")
@@ -65,7 +70,7 @@ def compute_metrics(
 
 
 def _check(fused: Tensor, sources: Sequence[Tensor], reference: Tensor | None) -> None:
-    """Checks what the parts of a batch would not show."""
+    """Checks what is not visible in parts of a batch."""
     if fused.ndim != 4 or not fused.numel():
         raise ValueError(f"a fused image of shape {tuple(fused.shape)}: must be (B, 1 or 3, H, W)")
     for source in sources:
@@ -92,9 +97,9 @@ def _parts(fused: Tensor) -> Iterator[slice]:
 
 def _measure(scene: Scene, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
     """Family by family, since the metrics of one share their maps."""
-    wanted = {name: definition(name) for name in names}
+    definitions = {name: definition(name) for name in names}
     for family in FAMILIES:
-        for name, (metric, measure) in wanted.items():
+        for name, (metric, measure) in definitions.items():
             if metric in family:
                 yield name, measure(scene)
         scene.forget()

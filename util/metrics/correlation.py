@@ -1,4 +1,4 @@
-"""Correlation with the sources and error against them. Paper and formula stand at each metric."""
+"""Correlation with the sources and error against them; each function names its paper and formula."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from util.metrics.scene import PEAK, Scene
 
 
 def _pearson(x: Tensor, y: Tensor) -> Tensor:
-    """Pearson's correlation of (B, H, W) with (B, H, W): (B,), NaN where one is constant."""
+    """Pearson's correlation of two images (B, H, W): (B,), NaN where one is constant."""
     x, y = (image.flatten(1) - image.flatten(1).mean(1, keepdim=True) for image in (x, y))
     norms = torch.linalg.vector_norm(x, dim=1) * torch.linalg.vector_norm(y, dim=1)
     return torch.linalg.vecdot(x, y) / norms
@@ -21,8 +21,16 @@ def _pearson(x: Tensor, y: Tensor) -> Tensor:
 def cc(scene: Scene) -> Tensor:
     """Correlation coefficient, the mean over the sources of Pearson's correlation with the fused image.
 
+    Args:
+        scene: N >= 2 sources.
+
     Returns:
         (B,) in [-1, 1]; NaN where an image is constant.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> cc(Scene([image, 255 - image], image)).abs().item() < 1e-12  # the mean of 1 and -1
+        True
     """
     return torch.stack([_pearson(source, scene.fused) for source in scene.sources]).mean(0)
 
@@ -30,14 +38,17 @@ def cc(scene: Scene) -> Tensor:
 def scd(scene: Scene) -> Tensor:
     """Sum of the correlations of differences (Aslantas, Bendes, 2015): corr(F-B, A) + corr(F-A, B).
 
-    What a source gave to the fused image is the fused image less the mean of all other sources: with two, less the
+    The contribution of a source is the fused image minus the mean of all other sources: with two sources, minus the
     other one.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,) in [-N, N]; NaN where a source is constant, or that difference is, as when the fused image is a source.
     """
     total = torch.stack(scene.sources).sum(0)
-    # (N-1) times the difference, which correlates alike: whole numbers, so that a constant one is known as such.
+    # N - 1 times the difference, which has the same correlation: in whole numbers a constant one is exactly constant.
     multiple = (len(scene.sources) - 1) * scene.fused
     return torch.stack([_pearson(multiple - (total - source), source) for source in scene.sources]).sum(0)
 
@@ -52,10 +63,15 @@ def mse(scene: Scene, peak: float = PEAK) -> Tensor:
 
     Args:
         scene: the images.
-        peak: the largest value that a level can have.
+        peak: the largest possible level.
 
     Returns:
         (B,) in [0, peak²].
+
+    Example:
+        >>> image = torch.randint(200, (1, 1, 16, 16))
+        >>> mse(Scene([image, image + 10], image)).item()  # the mean of 0² and 10²
+        50.0
     """
     return scene.once(_squared_errors).mean(0) * (peak / PEAK) ** 2
 
@@ -72,6 +88,9 @@ def _rmse_root_first(scene: Scene) -> Tensor:
 
 def psnr(scene: Scene) -> Tensor:
     """Peak signal-to-noise ratio 10 log10(255² / MSE) in dB, of the mean squared error over all sources.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,), 0 or more; infinite where all images are equal.

@@ -1,8 +1,8 @@
 """Feature mutual information of Haghighat, Aghagolzadeh and Seyedarabi (2011); fast version: Haghighat, Razian (2014).
 
-Every 3 x 3 window of a feature map becomes a distribution over its nine positions. What the joint distribution of a
-source's and the fused image's window would be nobody can see: it is taken between independence and the extreme that
-the marginals allow (Fréchet's bound), as far as the correlation of the two says.
+Every 3 x 3 window of a feature map becomes a distribution over its nine positions. The joint distribution of a source's
+and the fused image's window is unknown; it is interpolated between independence and the extreme that the marginals
+allow (Fréchet's bound), such that it has the correlation of the two windows.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ from util.metrics.scene import Scene
 SIDE = 3
 POSITIONS = SIDE**2
 _WINDOWS_TOGETHER = {"cpu": 1 << 13}
-"""How many windows of an image are measured together, by the kind of device.
-
-On a CPU so few that their distributions of 9 numbers stay in its cache.
-"""
+"""How many windows are measured together, by type of device; on a CPU their 9 numbers each fit into its cache."""
 _WINDOWS_TOGETHER_ELSEWHERE = 1 << 20
 _TINY = 1e-300
 """Makes 0 log 0 a 0 and changes no other logarithm."""
@@ -35,18 +32,23 @@ Feature = Callable[[Tensor], Tensor]
 
 
 def pixels(image: Tensor) -> Tensor:
-    """The levels themselves."""
+    """The levels themselves, (B, H, W)."""
     return image
 
 
 def gradient(image: Tensor) -> Tensor:
-    """Central differences towards larger columns, one-sided at the borders."""
+    """Central differences towards larger columns, one-sided at the borders: (B, H, W) → the same shape."""
     return torch.gradient(image, dim=-1)[0]
 
 
 def dct(image: Tensor) -> Tensor:
-    """The orthonormal discrete cosine transform (type 2) of the whole image."""
-    # The mean apart, so that all other coefficients of a constant image are 0 instead of rounding.
+    """The orthonormal discrete cosine transform (type 2) of the whole image: (B, H, W) → the same shape.
+
+    Example:
+        >>> dct(torch.ones(1, 4, 4))[0, 0]  # all energy of a constant is in the first coefficient
+        tensor([4., 0., 0., 0.])
+    """
+    # The mean is handled separately, so that all other coefficients of a constant image are exactly 0.
     mean = image.mean((1, 2))
     cosines = _dct_along(_dct_along(image - mean[:, None, None], -1), -2)
     cosines[:, 0, 0] = mean * math.sqrt(image[0].numel())
@@ -57,7 +59,7 @@ def _dct_along(values: Tensor, dim: int) -> Tensor:
     values = values.transpose(dim, -1)
     size = values.shape[-1]
     waves = torch.arange(size, dtype=values.dtype, device=values.device)
-    # The mirrored signal is even about size - 1/2, hence half a step of phase away from a real spectrum.
+    # The mirrored signal is even about size - 1/2, so its spectrum is real after a phase shift of half a step.
     spectrum = torch.fft.rfft(torch.cat([values, values.flip(-1)], -1))[..., :size]
     cosines = (spectrum * torch.exp(-0.5j * math.pi * waves / size)).real / math.sqrt(2 * size)
     cosines[..., 0] /= math.sqrt(2)
@@ -119,7 +121,7 @@ def _information(x: _Distributions, f: _Distributions, flat_are_alike: bool) -> 
     Args:
         x: windows of a source.
         f: windows of the fused image.
-        flat_are_alike: the correlation of two flat windows is 1, not 0.
+        flat_are_alike: the correlation of two flat windows is 1 instead of 0.
     """
     covariance = (x.centred * f.centred).sum(0)
     # With the positions of one window reversed the lower bound is the upper one: one case is enough.
@@ -130,8 +132,8 @@ def _information(x: _Distributions, f: _Distributions, flat_are_alike: bool) -> 
     bound = -above_p.sum(0) * above_q.sum(0)
     for k in range(POSITIONS):
         bound += torch.minimum(above_p[k], above_q).sum(0)
-    wanted = covariance.abs_().mul_(x.ratio).mul_(f.ratio)
-    t = torch.where((wanted > 0) & (bound > 0), wanted / bound, 0)
+    target = covariance.abs_().mul_(x.ratio).mul_(f.ratio)
+    t = torch.where((target > 0) & (bound > 0), target / bound, 0)
     if flat_are_alike:
         t += x.flat & f.flat
 
@@ -166,13 +168,17 @@ def fmi(scene: Scene, feature: Feature = gradient, published: bool = False) -> T
 
     Args:
         scene: the images.
-        feature: what the windows show.
-        published: as the published code has it: two flat windows correlate perfectly instead of not at all, and from
-            the first source whose window differs on, a source's window is tested for identity with the fused one after
-            that was stretched.
+        feature: computes the feature map.
+        published: as in the published code: two flat windows correlate perfectly instead of not at all, and after the
+            first source whose window differs, windows are tested for identity with the stretched fused one.
 
     Returns:
-        (B,); NaN where no window fits.
+        (B,); NaN where a side is below 3 pixels.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> fmi(Scene([image, image], image)).item()
+        1.0
     """
     batch, height, width = scene.fused.shape
     if min(height, width) < SIDE:

@@ -1,4 +1,4 @@
-"""Metrics of what the fused image keeps of the sources' gradients: Qabf, QG, Nabf, QSF."""
+"""The preservation of the sources' gradients in the fused image: Qabf, QG, Nabf, QSF."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import Border, magnitude, sobel
 
 _NOTHING = 1e-5
-"""What QG puts where a gradient is zero, in order to divide by it."""
+"""Replaces zero gradients in QG, which divides by them."""
 
 
 def _gradient(scene: Scene, index: int, border: Border) -> tuple[Tensor, Tensor, Tensor]:
@@ -23,7 +23,7 @@ def _gradient(scene: Scene, index: int, border: Border) -> tuple[Tensor, Tensor,
 
 
 def _direction(scene: Scene, index: int) -> Tensor:
-    """The direction gy / gx of `_gradient` with the border of zeros, with QG's number for gx = 0."""
+    """The direction atan(gy / gx) of `_gradient` with a border of zeros, with `_NOTHING` for gx = 0."""
     gx, gy, _ = scene.once(_gradient, index, "zero")
     return _angle(gy, gx, _NOTHING)
 
@@ -47,7 +47,7 @@ def _sigmoids(strength: Tensor, angle: Tensor, gains: tuple[float, float], middl
 
 
 def _parallel(one: Tensor, other: Tensor) -> Tensor:
-    """How parallel two directions are, whichever way they point: from 0 (at right angles) to 1."""
+    """How parallel two directions modulo pi are: from 0 (at right angles) to 1."""
     return (one - other).abs_().sub_(pi / 2).abs_().mul_(2 / pi)
 
 
@@ -56,15 +56,20 @@ def qabf(scene: Scene, *, equal_is_one: bool = False) -> Tensor:
 
     The mean of q = 0.9994 / (1 + exp(-15 (r - 0.5))) * 0.9879 / (1 + exp(-22 (d - 0.8))) over the pixels of all
     sources, weighted by the sources' gradients, where r is the ratio of the smaller to the larger strength and
-    d = 1 - |difference of angles| / (pi/2). Where the strengths are equal all published code has the strength itself
-    for r, not 1, so that the value depends a little on the range of the levels.
+    d = 1 - |difference of angles| / (pi/2). Where the strengths are equal all published code uses the strength itself
+    as r instead of 1, so that the value depends slightly on the range of the levels.
 
     Args:
         scene: N >= 2 sources; numerator and denominator are sums over all of them.
-        equal_is_one: r = 1 where the strengths are equal, as the paper has it.
+        equal_is_one: r = 1 where the strengths are equal, as in the paper.
 
     Returns:
         (B,), from 0 to 0.9754; NaN where all sources are zero (the border of zeros gives other constants a gradient).
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> round(qabf(Scene([image, image], image), equal_is_one=True).item(), 4)  # the formula with r = d = 1
+        0.9748
     """
     indices = (*range(len(scene.sources)), FUSED)
     gradients = [scene.once(_gradient, index, "zero") for index in indices]
@@ -87,14 +92,14 @@ def qabf(scene: Scene, *, equal_is_one: bool = False) -> Tensor:
 
 
 def qg(scene: Scene) -> Tensor:
-    """Gradient preservation as Liu's toolbox has it: the mean over pixels of each pixel's weighted mean.
+    """Gradient preservation as in Liu's toolbox: the mean over pixels of each pixel's weighted mean.
 
     q = 1 / (1 + exp(-10 (r - 0.5))) * 1 / (1 + exp(-20 (d - 0.75))) with directions modulo pi, and 1e-5 for a gradient
-    of zero. That number gets into the fused image's gradient only after the first source has been compared, so that
-    the order of the sources matters a little where the fused image is flat.
+    of zero. In the fused image's gradient zeros are replaced only after the first source has been compared, so that
+    the order of the sources matters slightly where the fused image is flat.
 
     Args:
-        scene: N >= 2 sources; a pixel's mean is over all of them, the second and later ones being compared alike.
+        scene: N >= 2 sources; a pixel's mean is over all of them.
 
     Returns:
         (B,), from 0 to 0.9867.
@@ -115,10 +120,10 @@ def qg(scene: Scene) -> Tensor:
 
 
 def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> Tensor:
-    """Fusion artefacts: what gradient the fused image has of its own (Petrović, Xydeas, ICCV, 2005).
+    """Fusion artefacts: gradients of the fused image that no source has (Petrović, Xydeas, ICCV, 2005).
 
-    As Shreyamsha Kumar (2013) publishes it: Sobel / 8 with the mirrored border, losses 1 - q weighted by
-    g^1.5, counted where the fused image's gradient exceeds that of every source.
+    As published by Shreyamsha Kumar (2013): Sobel / 8 with reflection padding, losses 1 - q weighted by g^1.5, counted
+    where the fused image's gradient exceeds that of every source.
 
     Args:
         scene: N >= 2 sources; numerator and denominator are sums over all of them.
@@ -126,7 +131,12 @@ def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> 
         first_as_fused: scores the first source as if it were fused from the others and the fused image.
 
     Returns:
-        (B,), from 0 to 1; NaN where a side is a single pixel (no mirrored border), or where all weights are zero.
+        (B,), from 0 to 1; NaN where a side is a single pixel (no reflection), or where all weights are zero.
+
+    Example:
+        >>> image, other = torch.randint(256, (2, 1, 1, 16, 16))
+        >>> nabf(Scene([image, other], image)).item()  # a copy of a source has no gradients of its own
+        0.0
     """
     if min(scene.fused.shape[-2:]) < 2:
         return scene.same(torch.nan)
@@ -148,7 +158,7 @@ def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> 
 
 
 def _eighth_gradient(scene: Scene, index: int) -> tuple[Tensor, Tensor]:
-    """Magnitude and direction of Sobel / 8 with the mirrored border; the direction is pi/2 where gy = 0."""
+    """Magnitude and direction of Sobel / 8 with reflection padding; the direction is pi/2 where gy = 0."""
     gx, gy, strength = _gradient(scene, index, "reflect")
     return strength / 8, _angle(gx, gy, 1e-300)
 
@@ -164,6 +174,11 @@ def qsf(scene: Scene) -> Tensor:
 
     Returns:
         (B,), from -1; below 0 activity was lost, above it was added. NaN or infinite where all sources are constant.
+
+    Example:
+        >>> image, black = torch.randint(256, (1, 1, 16, 16)), torch.zeros(1, 1, 16, 16)
+        >>> qsf(Scene([image, image], image)).item(), qsf(Scene([image, image], black)).item()
+        (0.0, -1.0)
     """
     fused, reference = scene.same(0), scene.same(0)
     for direction, share in ((0, 1.0), (1, 1.0), (2, 1 / sqrt(2)), (3, 1 / sqrt(2))):

@@ -1,8 +1,8 @@
-"""What histograms of the sources and the fused image tell about each other. Paper and formula stand at each metric.
+"""Information shared by the sources and the fused image, from histograms; each function names its paper and formula.
 
-Of the images stretched to the full range, N(X), many definitions take their histograms. Stretching gives each level
-another one of its own, hence changes no entropy and no mutual information: only where marginals are exchanged does it
-matter. What stays of it is that an image of one level other than 0 has no range: the metric is undefined, NaN.
+Many definitions use the histograms of the images stretched to the full range, N(X). Stretching is one-to-one on levels,
+so it changes no entropy and no mutual information: it matters only where marginals are exchanged. But a constant image
+other than black cannot be stretched: the metric is then undefined, NaN.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _information(scene: Scene, first: int, second: int, merged: bool = False) ->
 
 
 def _merge_last(shares: Tensor, dim: int) -> Tensor:
-    """Counts level 255 as 254."""
+    """Counts level 255 as 254, along a dimension of 256 levels."""
     kept, last = shares.split([LEVELS - 2, 2], dim)
     both = last.sum(dim, keepdim=True)
     return torch.cat([kept, both, torch.zeros_like(both)], dim)
@@ -60,7 +60,7 @@ def _entropies(scene: Scene) -> Tensor:
 
 
 def _where_stretchable(scene: Scene, value: Tensor) -> Tensor:
-    """Returns (B,) with NaN for scenes with an image of one level other than 0."""
+    """Returns (B,) with NaN for scenes with a constant image other than black."""
     for index in _all(scene):
         flat = (scene.once(histogram, index)[:, 1:] == 1).any(1)
         value = value.masked_fill(flat, torch.nan)
@@ -76,6 +76,11 @@ def mi(scene: Scene, base: float = 2) -> Tensor:
 
     Returns:
         (B,), 0 or more.
+
+    Example:
+        >>> image = torch.tensor([0, 255]).repeat(4, 2)[None, None]  # (1, 1, 4, 4) with an entropy of 1 bit
+        >>> mi(Scene([image, image], image)).item()
+        2.0
     """
     return scene.once(_with_sources).sum(0) / math.log2(base)
 
@@ -87,7 +92,7 @@ def _mi_merged(scene: Scene) -> Tensor:
 
 
 def _mi_overflow(scene: Scene) -> Tensor:
-    """Levels 254 and 255 are one in the joint histogram alone, which sums of bytes that stop at 255 make."""
+    """Levels 254 and 255 are one in the joint histogram alone, as where sums of bytes saturate at 255."""
     total = mi(scene)
     for index in range(len(scene.sources)):
         joint = scene.once(joint_histogram, index, FUSED)
@@ -98,8 +103,16 @@ def _mi_overflow(scene: Scene) -> Tensor:
 def qmi(scene: Scene) -> Tensor:
     """Normalised mutual information (Hossny, Nahavandi, Creighton, 2008): the sum of 2 I(X;F) / (E(X) + E(F)).
 
+    Args:
+        scene: N >= 2 sources.
+
     Returns:
         (B,) in [0, N]; NaN where an image is constant other than black, or source and fused image are both black.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> round(qmi(Scene([image, image], image)).item(), 9)
+        2.0
     """
     entropies = scene.once(_entropies)
     ratios = scene.once(_with_sources) / (entropies[:-1] + entropies[-1])
@@ -107,7 +120,7 @@ def qmi(scene: Scene) -> Tensor:
 
 
 def _stretched_levels(scene: Scene, index: int) -> Tensor:
-    """What stretching makes of the 256 levels: (B, 256) in int64; of no meaning for levels outside of the image."""
+    """The 256 levels after stretching: (B, 256) in int64; meaningless for levels that the image does not have."""
     low, high = (extreme.flatten(1) for extreme in extremes(scene.images[index]))
     levels = torch.arange(LEVELS, dtype=low.dtype, device=low.device)
     return stretch(levels, low, high).nan_to_num(0).clamp(0, LEVELS - 1).long()
@@ -140,11 +153,11 @@ def qte(scene: Scene, exchanged: bool = True) -> Tensor:
     """Tsallis mutual information of order 0.43137, normalised (Cvejic, Canagarajah, Bull, 2006; Nava et al., 2007).
 
     (T_q(A,F) + T_q(B,F)) / (E(A)^q + E(B)^q + T_q(A,B)) of stretched images. With N sources the sums run over all of
-    them, and T_q(A,B) becomes N/2 times the mean over their pairs, so that every part of the ratio grows alike.
+    them, and T_q(A,B) becomes N/2 times the mean over their pairs, so that numerator and denominator grow alike.
 
     Args:
         scene: the images.
-        exchanged: the marginals of each joint histogram are exchanged, the programming error of the published code.
+        exchanged: the marginals of each joint histogram are exchanged, a programming error of the published code.
 
     Returns:
         (B,); NaN where an image is constant other than black.
@@ -162,7 +175,7 @@ def te(scene: Scene, exchanged: bool = True) -> Tensor:
 
     Args:
         scene: the images, which are stretched.
-        exchanged: the marginals of each joint histogram are exchanged, the programming error of the published code.
+        exchanged: the marginals of each joint histogram are exchanged, a programming error of the published code.
 
     Returns:
         (B,); NaN where an image is constant other than black.
@@ -174,7 +187,10 @@ def qncie(scene: Scene) -> Tensor:
     """Non-linear correlation information entropy (Wang, Shen, Jin, 2008).
 
     1 + sum (e/M) log256(e/M) over the eigenvalues e of the M x M matrix of mutual information in base 256 between all
-    M = N + 1 images, with ones on its diagonal. Of many sources an eigenvalue may be negative; it counts as 0.
+    M = N + 1 images, with ones on its diagonal. With many sources an eigenvalue may be negative; it counts as 0.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,) in [0, 1], of two sources from 0.802; NaN where an image is constant other than black.
@@ -191,6 +207,9 @@ def ce(scene: Scene) -> Tensor:
     """Cross entropy (Bulanon et al., 2009): the mean over the sources of sum h_X log2(h_X / h_F).
 
     Levels that the fused image lacks are left out, so it may be negative and is no divergence.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,); 0 where the histograms are equal.

@@ -1,4 +1,4 @@
-"""How often which level occurs, alone and together, and stretching to the full range."""
+"""Histograms and joint histograms of levels, their entropy, and stretching to the full range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from util.metrics.scene import LEVELS, PEAK, Scene
 
 
 def codes(scene: Scene, index: int) -> Tensor:
-    """The levels of an image as numbers of bins: (B, H W) in int64.
+    """The levels of an image as indices of bins: (B, H W) in int64.
 
     Args:
         scene: the images.
@@ -26,6 +26,11 @@ def histogram(scene: Scene, index: int) -> Tensor:
     Args:
         scene: the images.
         index: of `scene.images`.
+
+    Example:
+        >>> black, grey = torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), 128)
+        >>> histogram(Scene([black, black], grey), index=2).argmax(1)
+        tensor([128])
     """
     return _shares(scene.once(codes, index), LEVELS)
 
@@ -56,6 +61,10 @@ def entropy(shares: Tensor) -> Tensor:
 
     Returns:
         (B,), 0 or more.
+
+    Example:
+        >>> entropy(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]]))
+        tensor([0., 2.])
     """
     return torch.special.entr(shares).flatten(1).sum(1) / math.log(2)
 
@@ -67,15 +76,20 @@ def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def stretch(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """N(X) of the definitions: maps [low, high] to whole levels from 0 to 255, a half going up; one level to one level.
+    """N(X) of the definitions: maps [low, high] to whole levels from 0 to 255, rounding half up.
 
     Args:
-        values: what to map.
-        low: the image's lowest value, of a shape that fits.
-        high: its highest one.
+        values: (B, ...), the levels to map.
+        low: the lowest value of each image, of a shape that broadcasts to `values`, such as (B, 1, 1).
+        high: the highest one, of the same shape.
 
     Returns:
-        Of the shape of `values`: black images unchanged; NaN for images of another constant, which have no range.
+        Of the shape of `values`; black images stay black, other constant images become NaN since they have no range.
+
+    Example:
+        >>> image = torch.tensor([[[10.0, 20.0, 30.0]]])
+        >>> stretch(image, *extremes(image))
+        tensor([[[  0., 128., 255.]]])
     """
     span = torch.where(high == 0, PEAK, high - low)
     return (values - low).div_(span).mul_(PEAK).add_(0.5).floor_()

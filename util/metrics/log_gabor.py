@@ -15,21 +15,21 @@ WAVELENGTHS = tuple(3 * 2.1**index for index in range(4))
 BANDWIDTH = 0.55
 SPREAD = pi / 7.2
 _REMEMBERED_PIXELS = 1 << 22
-"""The largest images whose filters are remembered: they hold 80 bytes per pixel."""
+"""The largest images whose filters are cached: they take 80 bytes per pixel."""
 
 
 @dataclass(frozen=True)
 class Bank:
     """The filters for images of one size.
 
-    The response to a filter is complex: its real part is that to the filter's part that is even in the frequency, its
-    imaginary part that to -i times the odd part. Both turn the spectrum of a real image into that of a real response,
-    of which half of the frequencies are enough. A filter is a radial times an angular factor, which are stored at the
-    frequencies of `rfft2` and at their negatives, in order to make the even and the odd part from them.
+    The response to a filter is complex: its real part is the response to the part of the filter that is even in the
+    frequency, its imaginary part that to -i times the odd part. Both map the spectrum of a real image to that of a real
+    response, so half of the frequencies are enough. A filter is the product of a radial and an angular factor; both are
+    stored at the frequencies of `rfft2` and at their negatives, to compute the even and the odd part.
 
     Attributes:
-        radial: of each scale, two of (H, W // 2 + 1), at the frequencies and at their negatives.
-        angular: of each orientation, the same, halved.
+        radial: for each scale two of (H, W // 2 + 1), at the frequencies and at their negatives.
+        angular: for each orientation two of (H, W // 2 + 1), halved.
         noise: (6,), by orientation: the scale of the noise in the energy, for noise whose energy in the smallest scale
             has the median 1.
     """
@@ -39,7 +39,7 @@ class Bank:
     noise: Tensor
 
     def filters(self, orientation: int) -> list[tuple[Tensor, Tensor]]:
-        """By scale, the even and the odd part of a filter, (H, W // 2 + 1) each."""
+        """For each scale the even and the odd part of a filter, (H, W // 2 + 1) each."""
         ahead, behind = self.angular[orientation]
         pairs = []
         for radial_ahead, radial_behind in self.radial:
@@ -49,12 +49,17 @@ class Bank:
 
 
 def bank(height: int, width: int, device: torch.device) -> Bank:
-    """The filters for images of a size; those of the last size are remembered, unless they are large.
+    """The filters for images of a size; those of the last size are cached, unless they are large.
 
     Args:
         height: of the images; filters for a single row or column are NaN, since the grid has no spacing there.
         width: of the images.
-        device: where they are wanted.
+        device: of the filters.
+
+    Example:
+        >>> even, odd = bank(16, 24, torch.device("cpu")).filters(orientation=0)[0]
+        >>> even.shape, odd.shape
+        (torch.Size([16, 13]), torch.Size([16, 13]))
     """
     make = _remembered if height * width <= _REMEMBERED_PIXELS else _make
     return make(height, width, device)
@@ -104,7 +109,7 @@ def _frequencies(size: int, device: torch.device) -> Tensor:
 
 
 def _low_pass(height: int, width: int, device: torch.device) -> Tensor:
-    """A Butterworth filter against the corners; for odd sizes one frequency beside the others, as it is published."""
+    """A Butterworth filter against the corners; for odd sizes shifted by one frequency, as published."""
     y = (torch.arange(height, dtype=torch.float64, device=device) - height // 2) / height
     x = (torch.arange(width, dtype=torch.float64, device=device) - width // 2) / width
     squares = y.square()[:, None] + x.square()

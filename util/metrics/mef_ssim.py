@@ -1,4 +1,4 @@
-"""MEF-SSIM: the structural similarity of a fused image with the structure that its sources' patches together have."""
+"""MEF-SSIM: the similarity of a fused image with the structure that the patches of its sources have together."""
 
 from __future__ import annotations
 
@@ -26,16 +26,21 @@ _FLAT = 1e-8
 def mef_ssim(scene: Scene, scales: int = 3) -> Tensor:
     """Product over scales of the mean similarity of F and the desired patch structure (Ma, Zeng, Wang, TIP 24, 2015).
 
-    Any number of sources, as in the paper. The exponents of the scales are those of MS-SSIM, of sum 1; between scales
-    stands the mean of 2x2 blocks, an odd last line being repeated.
+    Any number of sources, as in the paper. The exponents of the scales are those of MS-SSIM, normalised to the sum 1.
+    Each scale is the mean over blocks of 2x2 pixels of the finer one; an odd last line is repeated.
 
     Args:
         scene: N >= 2 sources.
-        scales: how many.
+        scales: their number.
 
     Returns:
         (B,) up to 1; -inf where a side / 2^(scales - 1) is below 11 pixels, as published; NaN where the mean similarity
         is negative at one of several scales.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 48, 48))
+        >>> round(mef_ssim(Scene([image, image], image)).item(), 4)
+        1.0
     """
     if min(scene.fused.shape[-2:]) / 2 ** (scales - 1) < _SIDE:
         return scene.same(-torch.inf)
@@ -69,7 +74,7 @@ def _similarity_to_patches(moments: Moments) -> Tensor:
     patches = Moments(moments.images[:-1], uniform(_SIDE))
     contrasts, factors = _weights(patches)
     strongest = reduce(torch.maximum, contrasts)
-    # Squared norms of s beside e^2 that are rounding errors mean no structure, as in flat patches.
+    # Squared norms of s that are rounding errors relative to e^2 mean no structure, as in flat patches.
     energy = _variance_of_sum(patches, factors).mul_(strongest).mul_(strongest)
     flat = energy <= _FLAT
     scale = strongest.square().div_(energy.mul_(_PIXELS).sqrt_()).masked_fill_(flat, 0)
@@ -83,7 +88,7 @@ def _similarity_to_patches(moments: Moments) -> Tensor:
 
 
 def _weights(patches: Moments) -> tuple[list[Tensor], list[Tensor]]:
-    """The norms e_k of the sources' patches without their means, and the factors a_k = w_k / e_k of these."""
+    """The norms e_k of the sources' patches without their means, and the factors a_k = w_k / e_k."""
     sources = range(len(patches.images))
     norms = [patches.variance(k).clamp(min=0).mul_(_PIXELS).sqrt_() for k in sources]
     ones = [torch.ones_like(norm) for norm in norms]

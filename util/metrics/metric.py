@@ -1,4 +1,4 @@
-"""What is known of a metric beside its formula."""
+"""The description of a metric: name, direction, range, source and conventions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Convention:
 
     Attributes:
         measure: computes it.
-        text: what differs, and who publishes it so, in a few words.
+        text: how it differs and who uses it, in a few words.
     """
 
     measure: Measure
@@ -33,14 +33,14 @@ class Metric:
 
     Attributes:
         name: the column's name.
-        title: what it is called in words.
+        title: its name in words.
         measure: computes it in the recommended convention.
         better: which values are better.
-        range: the values that it can have, such as "0 to 1".
+        range: its possible values, such as "0 to 1".
         text: the recommended convention in a few words.
         source: the paper.
         conventions: name → another convention, asked for as `name@convention`.
-        defective: what is wrong with the published definition that is the default for comparability; empty if nothing.
+        defective: the flaw of the published definition, where that is the default for comparability; empty if none.
     """
 
     name: str

@@ -1,7 +1,6 @@
-"""Means, variances and covariances in sliding windows, and the structural similarity that is made of them.
+"""Means, variances and covariances in sliding windows, and the structural similarity that is computed from them.
 
-The source is Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004, and for several scales Wang, Simoncelli, Bovik,
-Asilomar 2003.
+Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13, 2004; for several scales Wang, Simoncelli, Bovik, Asilomar 2003.
 """
 
 from __future__ import annotations
@@ -19,23 +18,31 @@ WINDOW = gaussian(11, 1.5)
 """The window that most of the structural metrics share."""
 C1 = (0.01 * PEAK) ** 2
 C2 = (0.03 * PEAK) ** 2
-"""What keeps the quotients of similarity stable, for levels from 0 to 255."""
+"""Stabilise the quotients of the similarity, for levels from 0 to 255."""
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, the finest first."""
 
 
 class Moments:
-    """Moments of some images in sliding windows, each computed when it is first asked for.
+    """Moments of some images in sliding windows, each computed when it is first needed.
 
-    Covariances are population covariances, E[XY] - E[X] E[Y]: in float64 and for levels from 0 to 255 right to 1e-10,
-    and exact in black windows.
+    Covariances are population covariances, E[XY] - E[X] E[Y]: in float64 and for levels from 0 to 255 accurate to
+    1e-10, and exact in black windows.
 
     Args:
-        images: (B, H, W) each, in float64. They are numbered as in a list; the number of one is always to be written
-            in the same way, from the front or from the back.
+        images: (B, H, W) each, in float64. Methods take their indices; always use the same index for an image, either
+            from the front or from the back, since results are cached by index.
         weights: of the separable window, of sum 1; an odd number of them.
-        border: what lies outside of the images.
+        border: the padding.
         floor: variances and covariances up to this size become exactly 0: rounding errors of flat windows.
+
+    Example:
+        >>> image = torch.rand(1, 16, 16, dtype=torch.float64) * 255
+        >>> moments = Moments([image, image + 10])
+        >>> moments.mean(0).shape
+        torch.Size([1, 6, 6])
+        >>> torch.allclose(moments.covariance(0, 1), moments.variance(0))  # a shift changes no covariance
+        True
     """
 
     def __init__(
@@ -52,19 +59,19 @@ class Moments:
         self._known: dict[Hashable, Tensor] = {}
 
     def fit(self) -> bool:
-        """Tells whether the images hold a window at all."""
+        """Whether the images are at least as large as the window."""
         return self._border != "valid" or min(self.images[0].shape[-2:]) >= len(self._weights)
 
     def mean(self, image: int) -> Tensor:
-        """Returns (B, H', W'): the windows' means of an image."""
+        """The windows' means of an image: (B, H', W')."""
         return self._once(("mean", image), lambda: self._average(self.images[image]))
 
     def variance(self, image: int) -> Tensor:
-        """Returns (B, H', W'): the windows' variances of an image; rounding may leave them just below 0."""
+        """The windows' variances of an image: (B, H', W'); rounding may leave them just below 0."""
         return self.covariance(image, image)
 
     def covariance(self, first: int, second: int) -> Tensor:
-        """Returns (B, H', W'): the windows' covariances of two images."""
+        """The windows' covariances of two images: (B, H', W')."""
 
         def compute() -> Tensor:
             product = self._average(self.images[first] * self.images[second])
@@ -74,7 +81,7 @@ class Moments:
         return self._once(("covariance", *sorted((first, second))), compute)
 
     def structure(self, first: int, second: int, c2: float = C2) -> Tensor:
-        """Returns (B, H', W') in [-1, 1]: the contrast and structure terms of the similarity of two images."""
+        """The contrast and structure terms of the similarity of two images: (B, H', W') in [-1, 1]."""
 
         def compute() -> Tensor:
             energy = (self.variance(first) + self.variance(second)).add_(c2)
@@ -83,7 +90,7 @@ class Moments:
         return self._once(("structure", first, second, c2), compute)
 
     def similarity(self, first: int, second: int, c1: float = C1, c2: float = C2) -> Tensor:
-        """Returns (B, H', W') in [-1, 1]: the structural similarity of two images."""
+        """The structural similarity of two images: (B, H', W') in [-1, 1]."""
 
         def compute() -> Tensor:
             x, y = self.mean(first), self.mean(second)
@@ -113,14 +120,15 @@ def _moments(scene: Scene, weights: tuple[float, ...], border: Border, floor: fl
 
 
 def mean_over_pixels(values: Tensor) -> Tensor:
-    """(B, H, W) → (B,)."""
+    """The mean of each map: (B, H, W) → (B,)."""
     return values.mean((-2, -1))
 
 
 def scales(finest: Moments) -> Iterator[Moments]:
     """The moments of images at the five scales of MS-SSIM, the finest first.
 
-    Between scales stands the mean of 2x2 blocks; an odd side gets a line of zeros before its first and after its last.
+    Each scale is the mean over blocks of 2x2 pixels of the finer one; an odd side is padded by a line of zeros at both
+    ends.
     """
     yield finest
     images = finest.images
@@ -134,9 +142,9 @@ def multiscale_similarity(pyramid: Sequence[Moments], first: int, second: int) -
     """Multi-scale structural similarity: structure at all scales, luminance at the coarsest; negative means become 0.
 
     Args:
-        pyramid: from `scales`; a window must fit into the coarsest.
-        first: number of an image.
-        second: number of another.
+        pyramid: from `scales`; the coarsest must be at least as large as the window.
+        first: index of an image.
+        second: index of another.
 
     Returns:
         (B,) from 0 to 1.

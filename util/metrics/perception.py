@@ -1,7 +1,7 @@
-"""Measures after models of human vision: QCV of Chen and Varshney, QCB of Chen and Blum.
+"""Metrics that model human vision: QCV of Chen and Varshney, QCB of Chen and Blum.
 
-Both look at images stretched to the full range, N(X), through a contrast sensitivity function: an isotropic filter in
-the frequency domain. Images of one level other than 0 cannot be stretched: then both are undefined, NaN.
+Both filter images stretched to the full range, N(X), by a contrast sensitivity function: an isotropic filter in the
+frequency domain. Constant images other than black cannot be stretched: both metrics are then undefined, NaN.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _frequencies(scene: Scene, degrees: float) -> Tensor:
 
 
 def _seen(image: Tensor, gain: Tensor) -> Tensor:
-    """An image (B, H, W) filtered by a real, even gain (H, W // 2 + 1)."""
+    """Filters an image (B, H, W) by a real, even gain (H, W // 2 + 1)."""
     return torch.fft.irfft2(torch.fft.rfft2(image) * gain, s=image.shape[1:])
 
 
@@ -67,13 +67,18 @@ def _blocks(image: Tensor) -> Tensor:
 
 
 def qcv(scene: Scene) -> Tensor:
-    """Error that a viewer sees, in blocks weighted by the sources' saliency (Chen, Varshney, 2007).
+    """Visible error, in blocks weighted by the sources' saliency (Chen, Varshney, 2007).
 
     The sum over sources and blocks of L_X D_X, over that of L_X: D_X is the mean squared difference of source and fused
     image filtered by the sensitivity of Mannos and Sakrison, L_X the sum of the fifth powers of Sobel's gradient.
 
     Returns:
         (B,), 0 or more; NaN where an image is constant other than black, or no source has a gradient.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 32, 32))
+        >>> qcv(Scene([image, image], image)).item()
+        0.0
     """
     gain = _mannos_sakrison(scene)
     fused = scene.once(_stretched, FUSED, 1)
@@ -89,7 +94,7 @@ def qcv(scene: Scene) -> Tensor:
 
 @cache
 def _density(sigma: float) -> tuple[float, ...]:
-    """The normal distribution's density at 31 whole offsets: of a sum that is not quite 1."""
+    """The normal distribution's density at 31 whole offsets, whose sum is close to 1."""
     return tuple(math.exp(-(k**2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma) for k in range(-15, 16))
 
 
@@ -109,10 +114,15 @@ def qcb(scene: Scene, unit: float = 1) -> Tensor:
 
     Args:
         scene: the images.
-        unit: what levels are divided by before they are stretched.
+        unit: levels are divided by it before they are stretched.
 
     Returns:
         (B,) in [0, 1]; NaN where an image is constant other than black, or a pixel has no contrast at all.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 32, 32))
+        >>> round(qcb(Scene([image, image], image)).item(), 6)
+        1.0
     """
     gain = _difference_of_gaussians(scene)
     fused = _masked_contrast(scene.once(_stretched, FUSED, unit), gain)

@@ -1,4 +1,4 @@
-"""A metric of what the fused image keeps of the sources' phase congruency: QP."""
+"""The preservation of the sources' phase congruency: QP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SMALL = 1e-4
 _NOISE = (sqrt(pi / 2) + 2 * sqrt(2 - pi / 2)) / 1.7
 """The threshold in units of the noise's scale: mean and two deviations of Rayleigh's distribution, divided by 1.7."""
 _FEATURE = 0.1
-"""The phase congruency of a source above which there is a feature."""
+"""A source has a feature where its phase congruency is above."""
 _WINDOW = gaussian(11, 1.5)
 
 
@@ -46,6 +46,13 @@ def qp(scene: Scene) -> Tensor:
         (B,), about 0 to 1; NaN where no source has a feature, where a side is a single pixel, or where amplitudes of
         the fused image vanish. The latter is a constant image of a size whose Fourier transform has no rounding
         errors; for other sizes the score of a constant image is meaningless, and close to 1.
+
+    Example:
+        >>> square = torch.zeros(1, 1, 32, 32)
+        >>> square[..., 8:24, 8:24] = 255
+        >>> inverse, noise = 255 - square, torch.randint(256, square.shape)
+        >>> qp(Scene([square, inverse], square)) > qp(Scene([square, inverse], noise))  # inverting moves no edge
+        tensor([True])
     """
     *sources, fused = phase_congruency(scene.images)
     masks = [(source.congruency > _FEATURE).double() for source in sources]
@@ -88,7 +95,7 @@ def phase_congruency(images: Sequence[Tensor]) -> list[Features]:
         images: (B, H, W) each, all of one size.
 
     Returns:
-        Of each image its features.
+        The features of each image, maps (B, H, W).
     """
     height, width = images[0].shape[-2:]
     filters = bank(height, width, images[0].device)
@@ -101,7 +108,7 @@ def phase_congruency(images: Sequence[Tensor]) -> list[Features]:
 
 
 class _Sums:
-    """What is summed over the orientations of an image, (B, H, W)."""
+    """Sums over the orientations of an image, (B, H, W)."""
 
     def __init__(self, image: Tensor) -> None:
         self._spectrum = torch.fft.rfft2(image)
@@ -143,7 +150,7 @@ class _Sums:
         return torch.fft.irfft2(spectrum * part, s=self._size)
 
     def features(self) -> Features:
-        """Of all orientations that were added."""
+        """The features from all orientations that were added."""
         total = self._xx + self._yy
         difference = (self._xx - self._yy).square_().addcmul_(self._xy, self._xy).sqrt_().add_(_SMALL)
         congruency = self._energy / (self._amplitude + _SMALL)
@@ -158,14 +165,14 @@ def _sum(maps: Sequence[Tensor]) -> Tensor:
 
 
 def _median_square(values: Tensor) -> Tensor:
-    """(B, H, W) → (B,): the median of the squares, where two values are in the middle the mean of both."""
+    """The median of the squares, (B, H, W) → (B,); of an even number of values the mean of the two in the middle."""
     return torch.stack([_middle(each.flatten()).square_().mean() for each in values])
 
 
 def _middle(values: Tensor) -> Tensor:
-    """The two values in the middle, which are one and the same where the number of values is odd.
+    """The two values in the middle, which coincide where the number of values is odd.
 
-    They are looked for among those near the middle of a sample, in half the time of `torch.median`.
+    They are searched for among the values near the middle of a sample, in half the time of `torch.median`.
     """
     lower, upper = (len(values) - 1) // 2, len(values) // 2
     sample = values[:: len(values) // 4096 + 1].sort().values

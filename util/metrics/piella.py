@@ -15,7 +15,7 @@ from util.metrics.windows import extend, magnitude
 _FLAT = 1e-10
 """Variance of flat windows: rounding errors are below it, the smallest variance of whole levels is 1e-6."""
 _BLACK = 0.5
-"""What is added to the variances where all sources are black."""
+"""Added to the variances where all sources are black."""
 
 
 def qs(scene: Scene) -> Tensor:
@@ -25,30 +25,35 @@ def qs(scene: Scene) -> Tensor:
 
     Returns:
         (B,) from -1 to 1; NaN where a side is below 11 pixels.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> round(qs(Scene([image, image], image)).item(), 6)
+        1.0
     """
     return _score(scene, window_moments(scene), weighted=False)
 
 
 def qw(scene: Scene) -> Tensor:
-    """As `qs`, but the windows count as much as their largest variance of a source (ibid., eq. 5)."""
+    """As `qs`, (B,), with each window weighted by the largest variance of a source (ibid., eq. 5)."""
     return _score(scene, window_moments(scene), weighted=True)
 
 
 def qw_edge(scene: Scene) -> Tensor:
-    """`qw` of the images' Prewitt magnitudes."""
+    """`qw` of the images' Prewitt magnitudes, (B,)."""
     return _score(scene, scene.once(_edge_moments), weighted=True)
 
 
 def qe(scene: Scene) -> Tensor:
-    """`qw` of the images times `qw` of their edges to the power 1 (ibid., eq. 6)."""
+    """`qw` of the images times `qw` of their edges to the power 1, (B,) (ibid., eq. 6)."""
     return qw(scene) * qw_edge(scene)
 
 
 def _score(scene: Scene, moments: Moments, weighted: bool) -> Tensor:
     """The mean of q over windows, weighted or not.
 
-    Flat windows have the rounding error's share in the published code, and variances of 0.5 where all variances are
-    exactly 0: in black ones. Here flat windows that are not black count as much as nothing, and their sources alike.
+    In the published code the weights of flat windows are rounding errors, or 0.5 where all variances are exactly 0: in
+    black windows. Here flat windows that are not black have a negligible weight, equal for all sources.
     """
     if not moments.fit():
         return scene.same(torch.nan)
@@ -70,7 +75,7 @@ def _edge_moments(scene: Scene) -> Moments:
 
 
 def _prewitt(image: Tensor) -> Tensor:
-    """Magnitude of Prewitt's derivatives, zeros lying outside: (B, H, W) → (B, H, W)."""
+    """Magnitude of Prewitt's derivatives with a border of zeros: (B, H, W) → (B, H, W)."""
     wide = extend(image, 1, "zero")
     columns = wide[..., :-2, :] + wide[..., 1:-1, :] + wide[..., 2:, :]
     rows = wide[..., :-2] + wide[..., 1:-1] + wide[..., 2:]

@@ -1,4 +1,4 @@
-"""The images that metrics look at, as the definitions want them: grey, whole levels, float64."""
+"""The images that metrics compare, as the definitions expect them: grey, whole levels, float64."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class Scene:
-    """The sources of some scenes and what was fused from them.
+    """A batch of scenes: their sources and the images fused from them.
 
     Colour becomes luma, Y = floor((299 R + 587 G + 114 B + 500) / 1000), and every value the nearest whole level, since
-    the definitions are of 8-bit grey images. Whole levels are what makes Sobel sums, histograms and ties exact.
+    the definitions are of 8-bit grey images. With whole levels Sobel sums, histograms and ties are exact.
 
     Args:
         sources: two or more of (B, 1 or 3, H, W) in [0, 255].
@@ -32,6 +32,11 @@ class Scene:
 
     Raises:
         ValueError: fewer than two sources, shapes that differ, or values outside [0, 255].
+
+    Example:
+        >>> colour, grey = torch.rand(2, 3, 16, 16) * 255, torch.rand(2, 1, 16, 16) * 255
+        >>> [image.shape for image in Scene([colour, grey], fused=grey).images]
+        [torch.Size([2, 16, 16]), torch.Size([2, 16, 16]), torch.Size([2, 16, 16])]
     """
 
     def __init__(self, sources: Sequence[Tensor], fused: Tensor) -> None:
@@ -51,11 +56,11 @@ class Scene:
         return [*self.sources, self.fused]
 
     def once(self, compute: Callable[..., T], *args: Any) -> T:
-        """Returns `compute(scene, *args)`, which is computed at the first call and then remembered.
+        """Returns `compute(scene, *args)`, computed at the first call and then cached.
 
         Args:
-            compute: a function of a module, that gets this scene.
-            args: what tells its results apart; numbers and texts.
+            compute: a module-level function that takes this scene.
+            args: its further arguments, hashable.
         """
         key = (compute, *args)
         if key not in self._known:
@@ -63,11 +68,11 @@ class Scene:
         return self._known[key]
 
     def forget(self) -> None:
-        """Drops what was remembered, so that the maps of one family do not stay beside those of the next."""
+        """Empties the cache, so that the maps of one family do not stay in memory beside those of the next."""
         self._known.clear()
 
     def same(self, value: float) -> Tensor:
-        """Returns (B,) in float64 filled with a value, for what has one answer whatever the images hold."""
+        """Returns (B,) in float64 filled with a value: the start of a sum, or the result for all images of a size."""
         return torch.full(self.fused.shape[:1], value, dtype=torch.float64, device=self.fused.device)
 
 
@@ -82,6 +87,11 @@ def grey_levels(image: Tensor) -> Tensor:
 
     Raises:
         ValueError: another shape, an empty image, or values outside [0, 255].
+
+    Example:
+        >>> red = torch.tensor([255, 0, 0]).view(1, 3, 1, 1)
+        >>> grey_levels(red)  # 0.299 of 255
+        tensor([[[76.]]], dtype=torch.float64)
     """
     if image.ndim != 4 or image.shape[1] not in (1, 3) or not image.numel():
         raise ValueError(f"an image of shape {tuple(image.shape)}: must be (B, 1 or 3, H, W)")

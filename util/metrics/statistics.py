@@ -1,4 +1,4 @@
-"""Statistics of the fused image alone; the number of sources does not matter. Paper and formula stand at each."""
+"""Statistics of the fused image alone, for any number of sources; each function names its paper and formula."""
 
 from __future__ import annotations
 
@@ -14,12 +14,24 @@ from util.metrics.windows import Border, magnitude, sobel
 
 
 def en(scene: Scene) -> Tensor:
-    """Entropy of the histogram of 256 levels, in bits (Roberts, van Aardt, Ahmed, 2008): (B,) in [0, 8]."""
+    """Entropy of the histogram of 256 levels, in bits (Roberts, van Aardt, Ahmed, 2008): (B,) in [0, 8].
+
+    Example:
+        >>> image = torch.arange(256).view(1, 1, 16, 16)  # every level once
+        >>> en(Scene([image, image], image)).item()
+        8.0
+    """
     return entropy(histogram(scene, FUSED))
 
 
 def sd(scene: Scene) -> Tensor:
-    """Population standard deviation of the levels (Rao, 1997): (B,) in [0, 127.5]."""
+    """Population standard deviation of the levels (Rao, 1997): (B,) in [0, 127.5].
+
+    Example:
+        >>> image = torch.tensor([0, 255]).repeat(4, 2)[None, None]  # (1, 1, 4, 4), half black, half white
+        >>> sd(Scene([image, image], image)).item()
+        127.5
+    """
     return scene.fused.flatten(1).std(1, correction=0)
 
 
@@ -28,10 +40,10 @@ def sf(scene: Scene, over_pixels: bool = False) -> Tensor:
 
     Args:
         scene: the images.
-        over_pixels: divide both sums by the number of pixels instead of that of differences.
+        over_pixels: divide both sums by the number of pixels instead of the number of differences.
 
     Returns:
-        (B,), 0 or more; NaN where a side has one pixel, thus no difference (0 from it if divided by pixels).
+        (B,), 0 or more; NaN where a side has one pixel and so no difference (with `over_pixels` that side adds 0).
     """
     total = scene.same(0)
     for dim in (-1, -2):
@@ -52,7 +64,7 @@ def ag(scene: Scene) -> Tensor:
     """Average gradient, the mean of sqrt((dx² + dy²) / 2) of central differences (Cui et al., 2015).
 
     Returns:
-        (B,), 0 or more; NaN where a side has one pixel, thus no derivative.
+        (B,), 0 or more; NaN where a side has one pixel and so no derivative.
     """
     return scene.once(_central) / 2**0.5
 
@@ -78,7 +90,7 @@ def ei(scene: Scene, border: Border = "replicate") -> Tensor:
 
     Args:
         scene: the images.
-        border: what lies outside of the image.
+        border: the padding.
 
     Returns:
         (B,), 0 or more.

@@ -26,12 +26,17 @@ def ssim(
     Args:
         scene: N >= 2 sources.
         weights: of the separable window.
-        border: what lies outside of the images.
+        border: the padding.
         peak: the range of values L in C1 = (0.01 L)^2 and C2 = (0.03 L)^2.
-        sample: take the sample's covariances, n / (n - 1) times the population's, of a uniform window of n pixels.
+        sample: use sample covariances, n / (n - 1) times the population's, of a uniform window of n pixels.
 
     Returns:
-        (B,) from -1 to 1; NaN where no window fits.
+        (B,) from -1 to 1; NaN where the images are smaller than the window.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> ssim(Scene([image, image], image)).item()
+        1.0
     """
     moments = window_moments(scene, weights, border)
     if not moments.fit():
@@ -47,8 +52,11 @@ def ms_ssim(scene: Scene) -> Tensor:
 
     Five scales, each with full windows only; see `scales` and `multiscale_similarity`.
 
+    Args:
+        scene: N >= 2 sources.
+
     Returns:
-        (B,) from 0 to 1; NaN where a side is below 161 pixels: no window fits at the coarsest scale.
+        (B,) from 0 to 1; NaN where a side is below 161 pixels: the coarsest scale is smaller than the window.
     """
     pyramid = list(scales(window_moments(scene)))
     if not pyramid[-1].fit():

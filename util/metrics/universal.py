@@ -1,4 +1,4 @@
-"""Cvejic's and Yang's indices: the universal image quality index with the sources, chosen window by window."""
+"""Cvejic's and Yang's indices: the universal image quality index with the sources, combined window by window."""
 
 from __future__ import annotations
 
@@ -26,12 +26,20 @@ _ALIKE = 0.75
 def qc(scene: Scene) -> Tensor:
     """Mean of q = sum_X t_X ssim(X, F), t_X = cov(X, F) / sum_Y cov(Y, F), as it is published.
 
-    Cvejic et al., Int. J. Inf. Commun. Eng. 2, 2006 clip the shares t; the published code instead takes q = 0 where the
-    share of the first source is negative, and q = 1 where that of another is. (Of two sources, one negative share
-    means that the other is above 1.) So its value depends on the order of the sources.
+    Cvejic et al., Int. J. Inf. Commun. Eng. 2, 2006 clip the shares t; the published code instead sets q = 0 where the
+    share of the first source is negative, and q = 1 where that of another is. (With two sources, if one share is
+    negative the other is above 1.) So its value depends on the order of the sources.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,) from -1 to 1; NaN where a side is below 7 pixels.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> round(qc(Scene([image, image], image)).item(), 6)
+        1.0
     """
     moments = _moments(scene)
     if not moments.fit():
@@ -44,7 +52,7 @@ def qc(scene: Scene) -> Tensor:
 
 
 def qc_clipped(scene: Scene) -> Tensor:
-    """As `qc`, but as the paper has it: negative shares become 0, and the others share what remains."""
+    """As `qc`, (B,), with the shares of the paper: negative ones become 0, the others are normalised to the sum 1."""
     moments = _moments(scene)
     if not moments.fit():
         return scene.same(torch.nan)
@@ -56,7 +64,10 @@ def qy(scene: Scene) -> Tensor:
     """Mean of the similarities of F and the sources, weighted where the sources are alike, else the best of them.
 
     The weights are v_X / sum_Y v_Y where the similarity of the sources is at least 0.75 (Yang et al., Inf. Fusion 9,
-    2008); of N sources, where that of any two is.
+    2008); with N sources, where that of any two is.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,) from -1 to 1; NaN where a side is below 7 pixels.
@@ -92,10 +103,10 @@ def _covariance_shares(scene: Scene) -> list[Tensor]:
 
 
 def _shares(values: list[Tensor]) -> list[Tensor]:
-    """Divides by the sum over all.
+    """Divides values (B, H', W') by their sum over all sources.
 
-    Shares are equal where all values are 0. Where they cancel, their sum counts as positive, but next to nothing: in
-    the published code it is a rounding error, and that is mostly positive.
+    Shares are equal where all values are 0. Where they cancel, their sum counts as positive but tiny: in the published
+    code it is a rounding error, which is mostly positive.
     """
     total = functional.hardshrink(reduce(torch.add, values), _FLOOR)
     cancelled = (total == 0).to(total.dtype) * _VANISHING

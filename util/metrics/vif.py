@@ -1,4 +1,4 @@
-"""Visual information fidelity in the pixel domain: the share of the sources' information that the fused image has."""
+"""Visual information fidelity in the pixel domain: the share of the sources' information that the fused image keeps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from util.metrics.scene import FUSED, PEAK, Scene
 from util.metrics.windows import average, gaussian
 
 _WINDOWS = tuple(gaussian(size, size / 5) for size in (17, 9, 5, 3))
-"""Of the scales, the finest first."""
+"""One for each scale, the finest first."""
 _TINY = 1e-10
 _NOISE = 2.0
 _VIFF_NOISE = 0.005 * PEAK**2
@@ -24,7 +24,7 @@ _VIFF_STABLE = 1e-7
 
 
 class _Channel(NamedTuple):
-    """The model F = gain X + noise of a window, all (B, H', W').
+    """The model F = gain X + noise of each window, all (B, H', W').
 
     Attributes:
         gain: at least 0.
@@ -37,22 +37,30 @@ class _Channel(NamedTuple):
     variance: Tensor
 
     def preserved(self, noise: float) -> Tensor:
-        """Information about X that is seen in F, in decimal digits, with the eye's noise."""
+        """Information about X that is visible in F, in decimal digits, given the variance of the eye's noise."""
         return self.gain.square().mul_(self.variance).div_(self.noise + noise).add_(1).log10_()
 
     def original(self, noise: float) -> Tensor:
-        """Information that is seen in X."""
+        """Information that is visible in X itself."""
         return (self.variance / noise).add_(1).log10_()
 
 
 def vif(scene: Scene) -> Tensor:
     """Sum over the sources X of the information fidelity of F with the reference X (Sheikh, Bovik, TIP 15, 2006).
 
-    The pixel-domain version: of four scales, those that a window fits into.
+    The pixel-domain version, over those of four scales that are at least as large as their window.
+
+    Args:
+        scene: N >= 2 sources.
 
     Returns:
         (B,) from 0, N for N sources that all equal F; above where F has more contrast; NaN where a side is below 17
         pixels or a source is constant.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 32, 32))
+        >>> round(vif(Scene([image, image], image)).item(), 6)
+        2.0
     """
     total = scene.same(0)
     for source in range(len(scene.sources)):
@@ -71,9 +79,17 @@ def viff(scene: Scene) -> Tensor:
     In each window the source with the smallest gain counts (of equal ones the last); the scales' ratios of
     information are weighted 1, 0, 0.15, 1.
 
+    Args:
+        scene: N >= 2 sources.
+
     Returns:
         (B,) from 0, 1 where all images are equal; above where F has more contrast; NaN where a side is below 41
-        pixels: a scale is empty.
+        pixels: the coarsest scale is smaller than its window.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 48, 48))
+        >>> round(viff(Scene([image, image], image)).item(), 6)
+        1.0
     """
     if len(scene.once(_scales)) < len(_VIFF_WEIGHTS):
         return scene.same(torch.nan)
@@ -88,17 +104,17 @@ def viff(scene: Scene) -> Tensor:
 
 
 def _weaker(first: _Channel, second: _Channel) -> _Channel:
-    """Window by window that of the smaller gain, the second of equal ones."""
+    """In each window the one with the smaller gain, the second of equal ones."""
     chosen = second.gain <= first.gain
     return _Channel(*(torch.where(chosen, b, a) for a, b in zip(first, second, strict=True)))
 
 
 def _scales(scene: Scene) -> list[Moments]:
-    """The moments of the images at those scales that a window fits into, the finest first."""
+    """The moments of the images at those scales that are at least as large as their window, the finest first."""
     scales: list[Moments] = []
     images = scene.images
     for window in _WINDOWS:
-        if scales:  # then a larger window has fitted into the images: this one does
+        if scales:  # the images were larger than a larger window, so this one fits
             images = [average(image, window)[..., ::2, ::2].contiguous() for image in images]
         moments = Moments(images, window)
         if not moments.fit():

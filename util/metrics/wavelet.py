@@ -1,4 +1,4 @@
-"""A metric of what the fused image keeps of the sources' wavelet details: QM."""
+"""The preservation of the sources' wavelet details: QM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _haar(image: Tensor) -> tuple[Tensor, list[Tensor]]:
     """One level of the orthonormal Haar transform; an odd last row or column is left out.
 
     Returns:
-        The coarse image and the three bands of details, (B, H // 2, W // 2) each.
+        The coarse image and the three detail bands, (B, H // 2, W // 2) each.
     """
     height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
     top, bottom = image[..., 0:height:2, :width], image[..., 1:height:2, :width]
@@ -39,6 +39,11 @@ def qm(scene: Scene) -> Tensor:
 
     Returns:
         (B,), from 0 to 3; NaN where a side is below 4 pixels, or where the sources have no details at a scale.
+
+    Example:
+        >>> image = torch.randint(256, (1, 1, 16, 16))
+        >>> round(qm(Scene([image, image], image)).item(), 9)  # 1 in each of three bands
+        3.0
     """
     images = scene.images
     product = scene.same(1)

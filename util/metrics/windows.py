@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Border = Literal["valid", "zero", "replicate", "reflect"]
-"""What lies outside: nothing (full windows only), zeros, the edge's pixel, or the mirror that leaves it out."""
+"""The padding: none (full windows only), zeros, replicate padding, or reflection padding."""
 
 
 @cache
@@ -18,8 +18,12 @@ def gaussian(size: int, sigma: float) -> tuple[float, ...]:
     """Weights of a Gaussian window, of sum 1.
 
     Args:
-        size: how many, odd.
+        size: their number, odd.
         sigma: standard deviation in pixels.
+
+    Example:
+        >>> len(gaussian(11, 1.5)), round(sum(gaussian(11, 1.5)), 12)
+        (11, 1.0)
     """
     offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     weights = torch.exp(-offsets.square() / (2 * sigma**2))
@@ -32,12 +36,15 @@ def uniform(size: int) -> tuple[float, ...]:
 
 
 def extend(image: Tensor, margin: int, border: Border) -> Tensor:
-    """Returns an image with `margin` more pixels on each of its four sides.
+    """Pads an image by `margin` pixels on each of its four sides.
 
     Args:
         image: (B, H, W).
         margin: below H and W where the border is "reflect".
-        border: what lies outside; "valid" adds nothing.
+        border: the padding; "valid" adds nothing.
+
+    Returns:
+        (B, H + 2 margin, W + 2 margin), or the image itself where the border is "valid".
     """
     if border == "valid":
         return image
@@ -51,10 +58,15 @@ def average(image: Tensor, weights: tuple[float, ...], border: Border = "valid")
     Args:
         image: (B, H, W), at least as large as the window where the border is "valid".
         weights: symmetric, an odd number of them.
-        border: what lies outside of the image.
+        border: the padding.
 
     Returns:
         (B, H, W), or where the border is "valid" smaller by `len(weights) - 1`.
+
+    Example:
+        >>> average(torch.ones(1, 4, 4), uniform(3), "zero")[0, :2].round(decimals=3)
+        tensor([[0.4440, 0.6670, 0.6670, 0.4440],
+                [0.6670, 1.0000, 1.0000, 0.6670]])
     """
     image = extend(image, len(weights) // 2, border)
     return _along(_along(image, weights, -2), weights, -1)
@@ -73,10 +85,16 @@ def sobel(image: Tensor, border: Border) -> tuple[Tensor, Tensor]:
 
     Args:
         image: (B, H, W).
-        border: what lies outside.
+        border: the padding.
 
     Returns:
-        Two of (B, H, W), from -1020 to 1020 for levels in [0, 255].
+        Two of (B, H, W), or where the border is "valid" smaller by 2; from -1020 to 1020 for levels in [0, 255].
+
+    Example:
+        >>> ramp = torch.arange(4.0).expand(1, 4, 4)  # rises by 1 from column to column
+        >>> columns, rows = sobel(ramp, "valid")
+        >>> columns.unique().item(), rows.unique().item()
+        (8.0, 0.0)
     """
     wide = extend(image, 1, border)
     columns = wide[..., :-2, :] + wide[..., 2:, :]
