@@ -73,5 +73,6 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, weigh
     between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
     # The small term keeps the root's own gradient finite where the gradient is zero.
-    length = (gradient.float().flatten(1).square().sum(1) + 1e-16).sqrt()
+    precise = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+    length = (precise.flatten(1).square().sum(1) + 1e-16).sqrt()
     return weight * (length - 1.0).square().mean()
