@@ -12,6 +12,7 @@ from options import tables
 from options.aliases import WITHOUT_EFFECT, modernise
 from options.data import AugmentationOptions, DataOptions, DatasetOptions
 from options.fields import Options, Parsed
+from options.fusing import FusingOptions
 from options.models import ModelOptions
 from options.networks import DiscriminatorOptions, GeneratorOptions, NLayersOptions
 from options.parser import parse, read_config
@@ -52,6 +53,7 @@ class TestConfig:
     data: DataOptions
     dataset: DatasetOptions
     generator: GeneratorOptions
+    fusing: FusingOptions
     testing: TestingOptions
 
 
@@ -77,6 +79,7 @@ def test_groups(selection: tables.Selection) -> dict[str, type[Options]]:
         "data": DataOptions,
         "dataset": tables.DATASETS[selection.dataset_mode],
         "generator": tables.GENERATORS[selection.netG],
+        "fusing": FusingOptions,
         "testing": TestingOptions,
     }
 

@@ -20,6 +20,7 @@ from options.data import (
     SourcesOptions,
 )
 from options.fields import Options, option
+from options.fusing import FusingOptions
 from options.models import (
     DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
@@ -100,7 +101,7 @@ class Selection(Options):
     dataset_mode: str = option("aligned", "kind of dataset", choices=tuple(DATASETS))
 
 
-TESTING_ONLY = (TestingOptions,)
+TESTING_ONLY = (TestingOptions, FusingOptions)
 TRAINING_ONLY = (TrainingOptions, WatchingOptions, AugmentationOptions, *MODELS.values(), *DISCRIMINATORS.values())
 
 
@@ -115,6 +116,6 @@ def all_groups() -> list[type[Options]]:
         AugmentationOptions,
         TrainingOptions,
         WatchingOptions,
-        TestingOptions,
+        *TESTING_ONLY,
         *(group for table in components for group in table.values()),
     ]

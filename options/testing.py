@@ -9,7 +9,7 @@ from options.fields import Options, option
 
 @dataclass(frozen=True)
 class TestingOptions(Options):
-    """Which weights fuse, what is measured, and where the results go."""
+    """What is fused and measured, and where the results go."""
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
@@ -17,7 +17,6 @@ class TestingOptions(Options):
     out: str = option("", "with --sources: the fused image to write", metavar="FILE")
     list: bool = option(False, "print what was understood of --dataroot and stop")
     results_dir: str = option("./results", "folder that holds the results of the runs")
-    epoch: str = option("latest", "which checkpoint to use: latest, best, or an epoch's number")
     batch_size: int = option(1, "images of one size that are fused together")
     num_test: int = option(0, "fuse no more than this many items; 0 means all")
     metrics: str = option(
@@ -26,12 +25,3 @@ class TestingOptions(Options):
     save_decomposition: bool = option(
         False, "also save and show what a network that decomposes takes the sources apart into: common, unique"
     )
-    eval: bool = option(True, "evaluation mode: no dropout, learned statistics in batch norm")
-    color: str = option(
-        "auto",
-        "rgb: fuse the channels; luma: fuse luma and combine chroma; auto: luma where grey and coloured sources meet",
-        choices=("auto", "rgb", "luma"),
-    )
-    exposure: bool = option(False, "finish as IFCNN did for multi-exposure: luma in 16 to 235, local contrast")
-    tile: int = option(-1, "side of the tiles that images are cut into; 0 never, -1 from 4 megapixels on (1024)")
-    tile_overlap: int = option(-1, "pixels that tiles share, at most half a tile; -1: what the network needs")

@@ -93,13 +93,6 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     _check_common(config)
     at_least("batch_size", config.testing.batch_size, 1)
     at_least("num_test", config.testing.num_test, 0)
-    tile, overlap = config.testing.tile, config.testing.tile_overlap
-    within("tile", tile, tile >= -1, "a side in pixels, 0 or -1")
-    within("tile_overlap", overlap, overlap >= -1, "a number of pixels, or -1")
-    if 0 < tile < 2 * overlap:
-        raise UserError(f"--tile {tile} --tile_overlap {overlap}: expected an overlap of at most half a tile")
-    if not re.fullmatch(r"\w+", config.testing.epoch):
-        raise UserError(f"--epoch {config.testing.epoch}: expected latest, best or an epoch's number")
     notices = list(parsed.notices)
     if config.testing.sources and "metrics" in parsed.typed and config.testing.metrics != "none":
         notices.append("--metrics has no effect with --sources: nothing is measured; scripts/evaluate.py does it")

@@ -19,7 +19,7 @@ from torch import nn
 
 from engine.assembly import make_generator, read_off_weights, told_by_weights
 from engine.checkpoint import CheckpointFolder
-from models.registry import get_generator_class
+from models.published import options_of_published
 from models.weights import load_weights, open_weights
 from options import tables
 from options.data import DataOptions
@@ -58,10 +58,11 @@ def main(argv: Sequence[str]) -> int:
     _check_folder(folder, overwrite=importing.overwrite)
 
     weights = open_weights(file)
-    cls = get_generator_class(netG)
     told = told_by_weights(netG, weights)
     options = read_off_weights(parsed.groups["generator"], parsed.given, told, file)
-    published = {name: value for name, value in cls.options_of_published(file.name).items() if name not in parsed.given}
+    published = {
+        name: value for name, value in options_of_published(netG, file.name).items() if name not in parsed.given
+    }
     options = dataclasses.replace(options, **published)
     num_sources = int(told.get("num_sources", importing.num_sources))
     network = make_generator(netG, options, num_sources)

@@ -233,7 +233,7 @@ def _check_tests(options: argparse.Namespace, config: TrainConfig, testing: Sequ
                 root, test.data.phase, num_sources=test.data.num_sources, **dataclasses.asdict(test.dataset)
             )
             print(f"{one_line(name)}: {describe(found)[-1]}")
-        tests[name] = Test(root, tuple(words), f"{test.data.phase}_{test.testing.epoch}")
+        tests[name] = Test(root, tuple(words), f"{test.data.phase}_{test.fusing.epoch}")
     return tests
 
 

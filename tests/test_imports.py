@@ -27,7 +27,10 @@ ROOMS = {
     "util.images": {"util.images", *LEAVES},
     "util.report": {"util.report", "util.statistics", *LEAVES},
     "util.loggers": {"util.loggers", "util.report", "util.images", *LEAVES},
-    "models.generators": {"models.generators.base", "models.layers", "models.weights", *LEAVES},
+    "models.generators": {
+        *("models.generators.base", "models.generators.decomposing", "models.layers", "models.weights"),
+        *("util.images.levels", *LEAVES),
+    },
     "engine.launch": {"util.errors"},
 }
 ONLY_HERE = {

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from data.scenes.inspection import check_equal
 from util.errors import UserError
-from util.images.colour import luma, to_float
+from util.images.colour import luma
 from util.images.image_io import read_image
+from util.images.levels import to_float
 
 Patches = npt.NDArray[np.float32]
 

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from engine.runtime import Runtime
 from models.generators.base import Generator, pad_to_multiple
+from models.generators.decomposing import DecomposingGenerator
 
 
 @torch.no_grad()
-def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False) -> Tensor:
+def fuse_batch(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False) -> Tensor:
     """Fuses images of any size; nothing but the fused path is computed.
 
     Args:
@@ -29,10 +30,10 @@ def fuse(runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, g
 
 
 @torch.no_grad()
-def decompose(
-    runtime: Runtime, generator: Generator, sources: Sequence[Tensor], *, grey: bool = False
+def decompose_batch(
+    runtime: Runtime, generator: DecomposingGenerator, sources: Sequence[Tensor], *, grey: bool = False
 ) -> dict[str, Tensor]:
-    """Takes images of any size apart with a generator that does so; see `fuse`.
+    """Decomposes images of any size; see `fuse_batch`.
 
     Returns:
         (B, C, H, W) in [0, 1] for each of the generator's `part_names`.
@@ -42,8 +43,8 @@ def decompose(
 
 
 @torch.no_grad()
-def rebuild(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> list[Tensor]:
-    """Rebuilds images of any size with a generator that does so; see `fuse`.
+def rebuild_batch(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]) -> list[Tensor]:
+    """Rebuilds images of any size with a generator that does so; see `fuse_batch`.
 
     Returns:
         One (B, C, H, W) in [0, 1] per source.
@@ -75,7 +76,7 @@ def saved_levels(images: Tensor, *, truncate: bool = False) -> Tensor:
 
     Args:
         images: of any shape.
-        truncate: cut off instead of rounding, see `Generator.truncates`.
+        truncate: cut off instead of rounding, see `CutsOffLevels`.
     """
     levels = images * 255
     return levels.floor() if truncate else levels.round()

@@ -12,7 +12,7 @@ from typing import Any
 from data.base_dataset import FusionDataset
 from engine.assembly import build_dataset, build_generator, build_runtime, read_off_weights, told_by_weights
 from engine.checkpoint import CheckpointFolder
-from engine.fusing.fuser import Fuser, FusingSettings
+from engine.fusing.fuser import Fuser
 from engine.fusing.results import ItemResult, write_page, write_tables
 from engine.fusing.set_fuser import SetFuser
 from engine.launch import Place
@@ -61,7 +61,7 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     metrics = parse_metrics(config.testing.metrics)
     testing = config.testing
     checkpoints = CheckpointFolder(Path(config.run.checkpoints_dir) / config.run.name)
-    label = f"{config.data.phase}_{testing.epoch}"
+    label = f"{config.data.phase}_{config.fusing.epoch}"
     folder = Path(testing.results_dir) / config.run.name / label
     if testing.sources:
         check_place("--out", Path(testing.out).parent)
@@ -70,9 +70,8 @@ def fuse_set(config: TestConfig, given: Collection[str]) -> Fused:
     generator, weights_file = _load_generator(config, given, checkpoints)
     dataset = _build_dataset(config, generator)
     runtime = build_runtime(config)
-    runtime.place(generator.train(not testing.eval))
-    options = [entry.name for entry in dataclasses.fields(FusingSettings)]
-    fuser = Fuser(runtime, generator, FusingSettings(**{name: getattr(testing, name) for name in options}))
+    runtime.place(generator.train(not config.fusing.eval))
+    fuser = Fuser(runtime, generator, config.fusing)
     if testing.sources:
         return _fuse_files(fuser, dataset, Path(testing.out))
 
@@ -137,8 +136,8 @@ def _fuse_files(fuser: Fuser, dataset: FusionDataset, out: Path) -> Fused:
     out = with_extension(out, USUAL_EXTENSION)
     sources = dataset.images(0).sources
     plan = fuser.plan(sources)
-    check_format(out, plan.dtype)
-    write_image(out, fuser.fuse([sources], plan)[0])
+    check_format(out, plan.colour.dtype)
+    write_image(out, fuser.fuse_images([sources], plan)[0])
     return Fused(out)
 
 
@@ -146,7 +145,7 @@ def _load_generator(
     config: TestConfig, given: Collection[str], checkpoints: CheckpointFolder
 ) -> tuple[Generator, Path]:
     """Builds the network that the weights belong to and loads them."""
-    content, path = checkpoints.load_network(config.testing.epoch)
+    content, path = checkpoints.load_network(config.fusing.epoch)
     weights = checked_state(content, str(path))
     told = told_by_weights(config.selection.netG, weights)
     # Decoders of its own for N sources are part of a network, whatever the number of sources to fuse now.

@@ -1,25 +1,24 @@
-"""From the images of a scene to the fused one: colour, depth, size, tiles. What test.py does with a network."""
+"""From the images of a scene to the fused one, in tiles, with one network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.fusing.batch import decompose, fuse
+from engine.fusing.batch import decompose_batch, fuse_batch
 from engine.runtime import Runtime
-from models.generators.base import Generator
+from models.generators.base import CutsOffLevels, Generator
+from models.generators.decomposing import DecomposingGenerator
+from options.fusing import FusingOptions
 from util.errors import UserError
-from util.images import exposure
-from util.images.colour import Colour, Floats, choose_colour, is_grey, luma, replace_luma, to_float, to_levels
-from util.images.image_io import Image
+from util.images.colour import Colour
+from util.images.colour_choice import choose_colour
+from util.images.levels import Floats, Image
 from util.images.tiling import Span, in_tiles, overlap_for, spans
 
 TILED_FROM = 4_000_000  # pixels; a network with 64 channels holds some gigabytes for an image of this size
@@ -27,82 +26,64 @@ USUAL_TILE = 1024
 
 
 @dataclass(frozen=True)
-class FusingSettings:
-    """How images are fused.
-
-    Attributes:
-        color: auto, rgb or luma, see `util.images.colour.choose_colour`.
-        exposure: as IFCNN tested multi-exposure fusion, see `util.images.exposure`.
-        tile: side of a tile in pixels; 0 never cuts an image, -1 does from `TILED_FROM` pixels on.
-        tile_overlap: how many pixels neighbouring tiles share; -1 as many as the network's `reach` asks for.
-    """
-
-    color: str = "auto"
-    exposure: bool = False
-    tile: int = -1
-    tile_overlap: int = -1
-
-
-@dataclass(frozen=True)
 class Plan:
     """What fusing an item takes. Items of equal plans can be fused together.
 
     Attributes:
-        colour: how the sources go through the network.
-        grey: for each source whether it is grey.
+        colour: how the sources go through the network, and what the fused image gets its colour from.
         shape: height and width.
-        dtype: of the result, the deepest of the sources'.
     """
 
     colour: Colour
-    grey: tuple[bool, ...]
     shape: tuple[int, int]
-    dtype: npt.DTypeLike
 
 
 class Fuser:
-    """Fuses images as they are on disk.
+    """Fuses images of any size, depth and colour with a network.
 
     Args:
         runtime: devices, processes and precision.
         generator: the network, already in the mode it is to be used in.
-        settings: how.
+        options: how; `color`, `exposure`, `tile` and `tile_overlap` count.
+
+    Attributes:
+        generator: the network.
 
     Raises:
         UserError: tiles too small for the network.
     """
 
-    def __init__(self, runtime: Runtime, generator: Generator, settings: FusingSettings | None = None) -> None:
-        self._runtime, self._generator = runtime, generator
-        self._settings = settings or FusingSettings()
+    def __init__(self, runtime: Runtime, generator: Generator, options: FusingOptions | None = None) -> None:
+        self._runtime, self.generator = runtime, generator
+        self._options = options or FusingOptions()
         self._grid = math.lcm(generator.size_divisor, generator.grid)
-        if 0 < self._settings.tile < self._grid:
-            raise UserError(f"--tile {self._settings.tile}: this network wants {self._grid} pixels or more")
-        if self._settings.tile > 0 and generator.whole_image:
+        tile = self._options.tile
+        if 0 < tile < self._grid:
+            raise UserError(f"--tile {tile}: this network expects {self._grid} pixels or more")
+        if tile > 0 and generator.reach is None:
             raise UserError(
-                f"--tile {self._settings.tile}: this network stretches whole images; leave --tile out, or say "
-                "--stretch none"
+                f"--tile {tile}: this network needs whole images; leave --tile out (SMFNet: or add --stretch none)"
             )
 
     def plan(self, sources: Sequence[Image]) -> Plan:
-        """Says what fusing the sources of an item takes.
+        """Chooses how the sources of an item are fused.
 
         Args:
             sources: N images (H, W, 3) of one size.
 
         Raises:
-            UserError: a depth that the settings do not allow.
+            UserError: a depth that the options do not allow.
         """
-        grey = tuple(is_grey(source) for source in sources)
-        colour = choose_colour(self._settings.color, grey, self._generator.channels)
-        dtype = max((source.dtype for source in sources), key=lambda depth: depth.itemsize)
-        if self._settings.exposure:
-            if dtype != np.uint8:
-                raise UserError("--exposure was published for images of 8 bits: leave it out for those of 16")
-            colour = Colour.LUMA if colour is Colour.RGB else colour
-        return Plan(colour, grey, sources[0].shape[:2], dtype)
+        colour = choose_colour(
+            sources,
+            color=self._options.color,
+            exposure=self._options.exposure,
+            channels=self.generator.channels,
+            truncates=isinstance(self.generator, CutsOffLevels),
+        )
+        return Plan(colour, sources[0].shape[:2])
 
-    def fuse(self, items: Sequence[Sequence[Image]], plan: Plan) -> list[Image]:
+    def fuse_images(self, items: Sequence[Sequence[Image]], plan: Plan) -> list[Image]:
         """Fuses items of one plan together.
 
         Args:
@@ -112,25 +93,18 @@ class Fuser:
         Returns:
             For each the fused image at the sources' size and depth; (H, W) where all are grey, else (H, W, 3).
         """
-        planes = plan.colour is Colour.GREY or self._settings.exposure
-        channels = () if planes else (3,)
-        results: list[Image] = [np.empty((*plan.shape, *channels), plan.dtype) for _ in items]
-        rows, columns = self._spans(plan.shape)
-        # Tile by tile, so that floats never cover a whole image.
-        for stripe, values in in_tiles(lambda *tile: self._fuse_tile(items, plan, tile), rows, columns):
-            images = values.permute(0, 2, 3, 1).cpu().numpy()
-            for result, image, sources in zip(results, images, items, strict=True):
-                if planes:
-                    result[stripe] = self._grey_levels(image, plan)
-                else:
-                    result[stripe] = self._coloured_levels(image, [source[stripe] for source in sources], plan)
-        if self._settings.exposure:
-            results = [exposure.finish(plane, sources) for plane, sources in zip(results, items, strict=True)]
-            return [image[..., 0] if plan.colour is Colour.GREY else image for image in results]
-        return results
 
-    def decompose(self, items: Sequence[Sequence[Image]], plan: Plan) -> list[dict[str, Image]]:
-        """Takes items of one plan apart together, in tiles as they are fused.
+        def fuse(batches: list[Tensor]) -> Tensor:
+            return fuse_batch(self._runtime, self.generator, batches, grey=plan.colour.sees_grey)
+
+        canvases = [_Canvas(plan.shape) for _ in items]
+        for rows, images in self._in_stripes(fuse, items, plan):
+            for canvas, fused, sources in zip(canvases, images, items, strict=True):
+                canvas.put(rows, plan.colour.finish(fused, [source[rows] for source in sources]))
+        return [plan.colour.complete(canvas.image, of) for canvas, of in zip(canvases, items, strict=True)]
+
+    def decompose_images(self, items: Sequence[Sequence[Image]], plan: Plan) -> list[dict[str, Image]]:
+        """Decomposes items of one plan together, in tiles as they are fused.
 
         Args:
             items: for each item its N sources, (H, W, 3).
@@ -138,74 +112,75 @@ class Fuser:
 
         Returns:
             For each the images of the generator's `part_names` at the sources' size and depth: (H, W, 3) where RGB
-            goes through the network, else (H, W), the sources' grey or luma taken apart.
+            goes through the network, else (H, W), of the sources' grey or luma.
+
+        Raises:
+            UserError: the network does not decompose.
         """
-        names = self._generator.part_names
-        channels = (3,) if plan.colour is Colour.RGB else ()
-        results = [{name: np.empty((*plan.shape, *channels), plan.dtype) for name in names} for _ in items]
-        rows, columns = self._spans(plan.shape)
-        for stripe, values in in_tiles(lambda *tile: self._decompose_tile(items, plan, tile), rows, columns):
-            for name, part in zip(names, values.chunk(len(names), dim=1), strict=True):
-                for result, image in zip(results, part.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-                    result[name][stripe] = self._plain_levels(image, plan)
-        return results
+        generator = self.generator
+        if not isinstance(generator, DecomposingGenerator):
+            raise UserError(f"{type(generator).__name__} does not decompose its sources")
 
-    def _spans(self, shape: tuple[int, int]) -> list[list[Span]]:
-        tile, overlap = self._settings.tile, self._settings.tile_overlap
+        def decompose(batches: list[Tensor]) -> Tensor:
+            parts = decompose_batch(self._runtime, generator, batches, grey=plan.colour.sees_grey)
+            return torch.cat([*parts.values()], dim=1)
+
+        names = generator.part_names
+        canvases = [{name: _Canvas(plan.shape) for name in names} for _ in items]
+        for rows, images in self._in_stripes(decompose, items, plan):
+            for of_item, image in zip(canvases, images, strict=True):
+                for canvas, part in zip(of_item.values(), np.split(image, len(names), axis=-1), strict=True):
+                    canvas.put(rows, plan.colour.levels(part))
+        return [{name: canvas.image for name, canvas in of_item.items()} for of_item in canvases]
+
+    def _in_stripes(
+        self, compute: Callable[[list[Tensor]], Tensor], items: Sequence[Sequence[Image]], plan: Plan
+    ) -> Iterator[tuple[slice, Floats]]:
+        """Computes something of all items tile by tile.
+
+        Args:
+            compute: takes a tile of all items, for each source (B, C, height, width) in [0, 1], to (B, C, same size).
+            items: for each item its N sources, (H, W, 3).
+            plan: theirs.
+
+        Yields:
+            The rows of a stripe, and the stripe (B, height, W, C).
+        """
+
+        def of_tile(rows: slice, columns: slice) -> Tensor:
+            prepared = [plan.colour.prepare([source[rows, columns] for source in sources]) for sources in items]
+            # The first sources of all items, the second ones, …
+            batches = [torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) for images in zip(*prepared, strict=True)]
+            return compute(batches)
+
+        for stripe, values in in_tiles(of_tile, *self._spans(plan.shape)):
+            yield stripe, values.permute(0, 2, 3, 1).cpu().numpy()
+
+    def _spans(self, shape: tuple[int, int]) -> tuple[list[Span], list[Span]]:
+        """Where the tiles of an image lie, from top to bottom and from left to right."""
+        tile, overlap, reach = self._options.tile, self._options.tile_overlap, self.generator.reach
         if tile < 0:
-            cut = shape[0] * shape[1] > TILED_FROM and not self._generator.whole_image
-            tile = USUAL_TILE if cut else 0
-        if tile == 0:
-            return [[Span(0, side, 0)] for side in shape]
-        if overlap < 0:
-            overlap = overlap_for(self._generator.reach)
-        return [spans(side, tile, overlap, self._grid) for side in shape]
+            tile = USUAL_TILE if shape[0] * shape[1] > TILED_FROM else 0
+        if tile == 0 or reach is None:
+            return [Span(0, shape[0], 0)], [Span(0, shape[1], 0)]
+        overlap = overlap_for(reach) if overlap < 0 else overlap
+        return spans(shape[0], tile, overlap, self._grid), spans(shape[1], tile, overlap, self._grid)
 
-    def _fuse_tile(self, items: Sequence[Sequence[Image]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
-        """Fuses one tile of all items; returns (B, C, height, width) in [0, 1]."""
-        batches = self._batches(items, plan, tile)
-        return fuse(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
 
-    def _decompose_tile(self, items: Sequence[Sequence[Image]], plan: Plan, tile: tuple[slice, slice]) -> Tensor:
-        """Takes one tile of all items apart; returns (B, parts * C, height, width) in [0, 1]."""
-        batches = self._batches(items, plan, tile)
-        parts = decompose(self._runtime, self._generator, batches, grey=plan.colour is not Colour.RGB)
-        return torch.cat([*parts.values()], dim=1)
+class _Canvas:
+    """An image that is put together from stripes.
 
-    def _batches(self, items: Sequence[Sequence[Image]], plan: Plan, tile: tuple[slice, slice]) -> list[Tensor]:
-        """What the network gets: for each source one tile of all items, (B, C, height, width) in [0, 1]."""
-        batches = []
-        for of_items in zip(*items, strict=True):  # the first sources of all items, the second ones, …
-            values = np.stack([self._prepare(source[tile], plan) for source in of_items])
-            batches.append(torch.from_numpy(values).permute(0, 3, 1, 2))
-        return batches
+    Args:
+        shape: height and width.
+    """
 
-    def _prepare(self, source: Image, plan: Plan) -> Floats:
-        """What the network gets of a source: (H, W, its channels) in [0, 1]."""
-        if plan.colour is Colour.RGB:
-            return to_float(source)
-        if self._settings.exposure:
-            plane = to_float(exposure.split(source)[..., 0])
-        else:
-            plane = luma(to_float(source)) if plan.colour is Colour.LUMA else to_float(source[..., 0])
-        return np.repeat(plane[..., None], self._generator.channels, axis=2)
+    image: Image
 
-    def _grey_levels(self, fused: Floats, plan: Plan) -> Image:
-        """One plane of what a network made of grey sources or luma: first whole levels, then grey, as IFCNN did."""
-        levels = to_levels(fused, plan.dtype, truncate=self._generator.truncates)
-        if levels.shape[-1] == 1:
-            return levels[..., 0]
-        grey: npt.NDArray[Any] = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
-        return grey
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape = shape
 
-    def _plain_levels(self, image: Floats, plan: Plan) -> Image:
-        """An image as the network drew it: RGB, or one plane of what it made of grey sources or luma."""
-        if plan.colour is Colour.RGB:
-            return to_levels(image, plan.dtype, truncate=self._generator.truncates)
-        return self._grey_levels(image, plan)
-
-    def _coloured_levels(self, fused: Floats, sources: Sequence[Image], plan: Plan) -> Image:
-        if plan.colour is Colour.RGB:
-            return self._plain_levels(fused, plan)
-        plane = luma(fused) if fused.shape[-1] == 3 else fused[..., 0]
-        return to_levels(replace_luma(plane, [to_float(source) for source in sources], plan.grey), plan.dtype)
+    def put(self, rows: slice, stripe: Image) -> None:
+        """Fills rows; the first stripe says what kind of image it is."""
+        if rows.start == 0:
+            self.image = np.empty((*self._shape, *stripe.shape[2:]), stripe.dtype)
+        self.image[rows] = stripe

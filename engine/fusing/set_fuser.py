@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from data.base_dataset import FusionDataset, Images
@@ -18,7 +17,8 @@ from engine.fusing.batch import plain_average, saved_levels
 from engine.fusing.fuser import Fuser, Plan
 from engine.fusing.results import ItemResult
 from util.errors import UserError
-from util.images.image_io import Image, write_image
+from util.images.image_io import write_image
+from util.images.levels import Image, to_8_bits
 from util.metrics import REFERENCE_SUFFIX, compute_metrics
 from util.metrics.measuring import as_levels, measure_image
 from util.metrics.tables import AVERAGE
@@ -149,9 +149,9 @@ class SetFuser:
     def _run_group(self, group: Sequence[Images], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()
         sources = [item.sources for item in group]
-        fused = self._fuser.fuse(sources, plan)
+        fused = self._fuser.fuse_images(sources, plan)
         self.seconds += time.perf_counter() - started
-        parts = self._fuser.decompose(sources, plan) if self._save_decomposition else [{} for _ in group]
+        parts = self._fuser.decompose_images(sources, plan) if self._save_decomposition else [{} for _ in group]
         return [self._finish(*of_item) for of_item in zip(group, fused, parts, strict=True)]
 
     def _finish(self, item: Images, fused: Image, parts: Mapping[str, Image]) -> ItemResult:
@@ -171,7 +171,7 @@ class SetFuser:
         for label, image in shown.items():
             ending = "_".join(["", *label.split(" ")[:2]])  # without the role, which may hold anything
             images[label] = f"images/{file_name(item.name, f'{ending}.png')}"
-            write_image(self._folder / images[label], _in_8_bits(image))
+            write_image(self._folder / images[label], to_8_bits(image))
         ordered = {label: images[label] for label in sorted(images, key=_reading_order)}
         return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, self._measure(item, fused))
 
@@ -207,11 +207,6 @@ def file_name(name: str, ending: str) -> str:
 
 def _is_large(item: Images) -> bool:
     return sum(source.nbytes for source in item.sources) > _LARGE_ITEM
-
-
-def _in_8_bits(image: Image) -> Image:
-    """What a page shows of an image."""
-    return image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
 
 
 def _reading_order(label: str) -> int:

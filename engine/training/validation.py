@@ -9,9 +9,9 @@ from itertools import zip_longest
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from engine.fusing.batch import fuse, plain_average, rebuild, saved_levels
+from engine.fusing.batch import fuse_batch, plain_average, rebuild_batch, saved_levels
 from engine.runtime import Runtime
-from models.generators.base import Generator
+from models.generators.base import CutsOffLevels, Generator
 from util.metrics import REFERENCE_METRICS, compute_metrics
 
 AGAINST_TARGET = ("PSNR", "SSIM")
@@ -67,8 +67,8 @@ class Validator:
             target = None
             if self._with_target:
                 target = saved_levels(self._runtime.to_device(generator.take(batch["target"])))
-            fused = fuse(self._runtime, generator, sources)
-            images = {"": saved_levels(fused, truncate=generator.truncates)}
+            fused = fuse_batch(self._runtime, generator, sources)
+            images = {"": saved_levels(fused, truncate=isinstance(generator, CutsOffLevels))}
             if not self._of_average:  # the sources do not change, so once is enough
                 images["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
             yield {
@@ -82,7 +82,7 @@ class Validator:
             if stopping():
                 return
             sources = [generator.take(source) for source in batch["sources"].unbind(1)]
-            rebuilt = rebuild(self._runtime, generator, sources)
+            rebuilt = rebuild_batch(self._runtime, generator, sources)
             pairs = [
                 (saved_levels(one), saved_levels(self._runtime.to_device(other)))
                 for one, other in zip(rebuilt, sources, strict=True)

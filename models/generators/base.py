@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from util.images.levels import LUMA
+
 
 class FusionOutput(NamedTuple):
     """What a generator returns.
@@ -67,25 +69,17 @@ class Generator(nn.Module, ABC):
         grid: tiles of large images begin at its multiples, in pixels: the stride of a network that takes all sides.
         smallest_side: both sides of an image must be at least this in `forward`; `fuse` pads and crops.
         reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
-            images overlap accordingly.
+            images overlap accordingly. None where a pixel depends on the whole image, which is then never cut.
         num_sources: how many sources it fuses, where it is for one number.
         channels: of a source; a network with one fuses luma.
-        pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
-        truncates: levels of saved images are cut off, not rounded, as the network's authors did.
-        whole_image: what it does to a pixel depends on the whole image, so that it cannot be cut into tiles.
-        part_names: of the images that `decompose` takes the sources apart into; none where a network does not.
     """
 
     size_divisor: int = 1
     grid: int = 1
     smallest_side: int = 1
-    reach: int = 64
+    reach: int | None = 64
     num_sources: int | None = None
     channels: int = 3
-    pad: int = 0
-    truncates: bool = False
-    whole_image: bool = False
-    part_names: tuple[str, ...] = ()
 
     def take(self, images: Tensor) -> Tensor:
         """Gives images (B, 1 or 3, H, W) as many channels as this network takes: luma where that is one.
@@ -95,7 +89,7 @@ class Generator(nn.Module, ABC):
         if images.shape[1] == self.channels:
             return images
         if self.channels == 1:
-            return (images * images.new_tensor((0.299, 0.587, 0.114)).view(3, 1, 1)).sum(1, keepdim=True)
+            return (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
         return images.expand(-1, self.channels, -1, -1)
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002  (a hook)
@@ -118,13 +112,9 @@ class Generator(nn.Module, ABC):
         """What `features` alone are computed with, neither the fused image nor a reconstruction."""
         return ()
 
-    def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:  # noqa: ARG002  (a hook)
-        """One image for each of `part_names`, of the size and range of the fused one."""
-        return ()
-
     @torch.no_grad()
     def fuse(self, sources: Sequence[Tensor]) -> Tensor:
-        """Fuses images of any size: pads by reflection by `pad`, to `size_divisor` and `smallest_side`, fuses, crops.
+        """Fuses images of any size: pads by reflection to `size_divisor` and `smallest_side`, fuses, crops.
 
         Args:
             sources: N tensors (B, C, H, W) in the range of `normalisation`, all of one size.
@@ -135,26 +125,13 @@ class Generator(nn.Module, ABC):
         (fused,) = self._at_any_size(lambda padded: (self._fused(padded),), sources)
         return fused
 
-    @torch.no_grad()
-    def decompose(self, sources: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Takes images of any size apart, padded and cropped as by `fuse`.
-
-        Args:
-            sources: as of `fuse`.
-
-        Returns:
-            The images of `part_names`, each like the fused one; empty for a network that takes nothing apart.
-        """
-        return dict(zip(self.part_names, self._at_any_size(self._draw_parts, sources), strict=True))
-
     def _at_any_size(
         self, draw: Callable[[Sequence[Tensor]], tuple[Tensor, ...]], sources: Sequence[Tensor]
     ) -> list[Tensor]:
+        """What `draw` makes of padded sources, cropped to their size."""
         height, width = sources[0].shape[-2:]
-        continued = [pad_all_sides(source, self.pad) for source in sources]
-        padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in continued]
-        inside = slice(self.pad, self.pad + height), slice(self.pad, self.pad + width)
-        return [image[..., *inside] for image in draw(padded)]
+        padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in sources]
+        return [image[..., :height, :width] for image in draw(padded)]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003
@@ -164,14 +141,9 @@ class Generator(nn.Module, ABC):
         """
         return {}
 
-    @classmethod
-    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """Returns the constructor's arguments that a published file was tested with, as far as no weights tell them.
 
-        Args:
-            file_name: the name of the file, such as IFCNN-MEAN.pth.
-        """
-        return {}
+class CutsOffLevels:
+    """Mix-in of a generator whose authors cut off the levels of the images they saved, instead of rounding them."""
 
 
 def pad_to_multiple(image: Tensor, divisor: int, smallest: int = 1) -> Tensor:
@@ -193,18 +165,3 @@ def pad_to_multiple(image: Tensor, divisor: int, smallest: int = 1) -> Tensor:
             image = functional.pad(image, padding, mode=mode)
             missing -= step
     return image
-
-
-def pad_all_sides(image: Tensor, margin: int) -> Tensor:
-    """Continues (B, C, H, W) by reflection, as often as a margin wider than the image needs."""
-    if margin == 0:
-        return image
-    rows, columns = (_reflected(side, margin).to(image.device) for side in image.shape[-2:])
-    return image[..., rows[:, None], columns]
-
-
-def _reflected(side: int, margin: int) -> Tensor:
-    """Which pixel of a row stands at each place from -margin to side + margin."""
-    last = side - 1
-    places = torch.arange(-margin, side + margin) % max(2 * last, 1)
-    return torch.minimum(places, 2 * last - places)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.generators.base import FusionOutput, Generator, Normalisation
+from models.generators.base import FusionOutput, Normalisation
+from models.generators.decomposing import DecomposingGenerator
 from models.layers.split_attention import SplitAttentionLayer
 from util.errors import UserError
 from util.suggest import check_choice
@@ -18,10 +19,9 @@ COMMON_BLOCKS: Mapping[str, tuple[int, int, int, int]] = {"tester": (2, 2, 2, 2)
 DEPTHS = tuple(COMMON_BLOCKS)
 UNIQUE_BLOCKS = (4, 4, 6, 6)
 COMMON_HEADS = ("own", "unique")
-PUBLISHED_PAD = 16
 
 
-class DeFusionGenerator(Generator):
+class DeFusionGenerator(DecomposingGenerator):
     """Fusion from decomposition (Liang et al., ECCV 2022).
 
     One encoder for both sources, at a half, a quarter and an eighth of their size; a common encoder on both deepest
@@ -38,10 +38,8 @@ class DeFusionGenerator(Generator):
         pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
     """
 
-    num_sources = 2
     grid = 8  # three strides of 2
     reach = 182  # of the convolutions; split attention takes its weights from the whole image
-    part_names = ("common", "unique 1", "unique 2")
 
     def __init__(self, *, depth: str = "tester", common_head: str = "own", pad: int = 0) -> None:
         super().__init__()
@@ -163,11 +161,6 @@ class DeFusionGenerator(Generator):
         if "decoder_common_layer1.layer.0.conv1.weight" not in state:
             return {}
         return {"depth": "trainer" if "decoder_common_layer1.layer.2.conv1.weight" in state else "tester"}
-
-    @classmethod
-    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """The released tester continued images by 16 pixels, and drew the common image with the unique head."""
-        return {"pad": PUBLISHED_PAD, "common_head": "unique"}
 
 
 class _Embeddings(NamedTuple):

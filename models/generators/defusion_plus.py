@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.generators.base import IMAGENET, FusionOutput, Generator, Normalisation
+from models.generators.base import IMAGENET, FusionOutput, Normalisation
+from models.generators.decomposing import DecomposingGenerator
 from models.layers.vision_transformer import (
     PATCH,
     SIDE,
@@ -22,7 +23,6 @@ from util.errors import UserError
 from util.suggest import check_choice
 
 COMMON_ORDERS = ("ab", "ba")
-PUBLISHED_PAD = 16
 DIM = 192
 DEPTH = 12
 HEADS_OF_ENCODER = 6
@@ -32,7 +32,7 @@ DROP_PATH = 0.1
 VISIBLE = 0.25
 
 
-class DeFusionPlusGenerator(Generator):
+class DeFusionPlusGenerator(DecomposingGenerator):
     """Fusion from decomposition by transformers (Liang et al., arXiv 2410.12274), first stage.
 
     One encoder, ViT-Tiny/16, for both sources gives a code, and a skip of its first tokens. Cross-attention draws from
@@ -48,10 +48,8 @@ class DeFusionPlusGenerator(Generator):
         pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
     """
 
-    num_sources = 2
     size_divisor = PATCH
     reach = SIDE * PATCH // 2  # attention looks at the whole image; the networks are trained on so much of it
-    part_names = ("common", "unique 1", "unique 2")
 
     def __init__(self, *, common_order: str = "ab", pad: int = 0) -> None:
         super().__init__()
@@ -187,11 +185,6 @@ class DeFusionPlusGenerator(Generator):
         tokens = masked.scatter(1, kept[..., None].expand_as(visible), visible)
         tokens = self.mim_decoder_blocks(tokens + resized_positions(self.decoder_pos_embed, SIDE, grid[0], grid[1]))
         return _image(self.mim_decoder_pred(self.mim_decoder_norm(tokens)), grid)
-
-    @classmethod
-    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """The released tester continued images by 16 pixels."""
-        return {"pad": PUBLISHED_PAD}
 
 
 class Tokens(NamedTuple):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.generators.base import IMAGENET, FusionOutput, Generator, Normalisation
+from models.generators.base import IMAGENET, CutsOffLevels, FusionOutput, Generator, Normalisation
 from util.errors import UserError
 from util.suggest import check_choice
 
@@ -26,7 +24,7 @@ _RULES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
 )
 
 
-class IFCNNGenerator(Generator):
+class IFCNNGenerator(CutsOffLevels, Generator):
     """Convolves every source twice, fuses the maps element by element, and convolves the result to an image.
 
     `conv1` is the first layer of a ResNet-101 for ImageNet, at full resolution (stride 1) and without norm or
@@ -44,7 +42,6 @@ class IFCNNGenerator(Generator):
     """
 
     reach = 5
-    truncates = True
 
     def __init__(
         self, *, fusion: str = "max", ifcnn_norm: str = "auto", train_conv1: bool = False, fixed_bn: bool = False
@@ -89,12 +86,6 @@ class IFCNNGenerator(Generator):
         if self.fusion == "mean":
             fused = fused / len(sources)
         return FusionOutput(self.conv4(self.conv3(fused)))
-
-    @classmethod
-    def options_of_published(cls, file_name: str) -> dict[str, object]:
-        """The three published files have one layout: the rule stands in the name, and "max" where it does not."""
-        words = re.findall("[a-z]+", Path(file_name).stem.lower())
-        return {"fusion": next((word for word in words if word in FUSIONS), "max"), "ifcnn_norm": "auto"}
 
 
 class _ConvBlock(nn.Module):

@@ -45,7 +45,7 @@ class SMFNetGenerator(Generator):
     """
 
     smallest_side = 2  # the coupling layers continue an image by reflection
-    reach = 27  # of the convolutions; attention takes its weights from the whole image
+    reach: int | None = 27  # of the convolutions; attention takes its weights from the whole image
     num_sources = 2
     channels = 1
 
@@ -53,7 +53,8 @@ class SMFNetGenerator(Generator):
         super().__init__()
         check_choice("stretch", stretch, STRETCHES)
         self.stretch = stretch
-        self.whole_image = stretch == "minmax"
+        if stretch == "minmax":
+            self.reach = None
         self.DIDF_Encoder = _Encoder()
         self.DIDF_Decoder = _Decoder()
         self.GraphModel = GraphFusion(CHANNELS)
@@ -112,11 +113,6 @@ class SMFNetGenerator(Generator):
         detail: Tensor = self.DetailFuseLayer(features.detail[0] + features.detail[1])
         fused: Tensor = self.DIDF_Decoder(base + detail + features.graph_fused)
         return fused
-
-    @classmethod
-    def options_of_published(cls, file_name: str) -> dict[str, object]:  # noqa: ARG003
-        """The published images were stretched."""
-        return {"stretch": "minmax"}
 
 
 class _Features(NamedTuple):

@@ -17,7 +17,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from engine.fusing.batch import fuse
+from engine.fusing.batch import fuse_batch
 from engine.runtime import Runtime
 from models import create_generator, list_generators
 from options.strict import StrictParser
@@ -104,7 +104,7 @@ def _fuse_once(row: _Row, width: int, height: int, threads: int) -> tuple[float,
                 torch.cuda.reset_peak_memory_stats()
                 torch.cuda.synchronize()
             started = time.perf_counter()
-            fuse(runtime, generator, sources).cpu()  # waits for the device
+            fuse_batch(runtime, generator, sources).cpu()  # waits for the device
             took = time.perf_counter() - started
         peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else 0.0
     return took, peak

@@ -15,7 +15,7 @@ import torchvision
 from torch.nn import functional
 
 from models import create_generator
-from models.generators.base import IMAGENET
+from models.generators.base import IMAGENET, CutsOffLevels
 from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
 from models.weights import load_weights, open_weights
 from options.commands import parse_train
@@ -108,10 +108,10 @@ def test_the_published_images_are_reproduced_to_one_grey_level(name):
     tensors = [torch.from_numpy(source.reshape(*source.shape[:2], -1)[..., :1]).repeat(1, 1, 3) for source in sources]
     normalisation = net.normalisation(grey=True)
     fused = net.fuse([normalisation.apply(source.permute(2, 0, 1)[None] / 255) for source in tensors])
-    levels = (normalisation.undo(fused).clamp(0, 1)[0] * 255).byte()  # cut off, as `truncates` says
+    levels = (normalisation.undo(fused).clamp(0, 1)[0] * 255).byte()  # cut off, see `CutsOffLevels`
     grey = cv2.cvtColor(levels.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY)
     published = read_image(shared("data", "published", "ifcnn", "Code_results", f"IFCNN-MAX-IV-{name}.png"))
-    assert net.truncates
+    assert isinstance(net, CutsOffLevels)
     assert np.abs(grey.astype(int) - published.reshape(*grey.shape, -1)[..., 0]).max() <= 1
 
 

@@ -31,7 +31,7 @@ def test_the_papers_commands_parse_letter_for_letter():
     assert (config.selection.netG, config.selection.netD) == ("R2GAN_generator", "pixel")
     assert (config.run.gpu_ids, config.training.batch_size, config.run.name) == ("0,1", 8, "PMF_R2GAN")
     tested, _ = parse_test(PAPER_TEST.split())
-    assert tested.testing.eval
+    assert tested.fusing.eval
     assert tested.testing.batch_size == 8
 
 

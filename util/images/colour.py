@@ -6,35 +6,125 @@ as in JPEG files (JFIF 1.02): Y = 0.299 R + 0.587 G + 0.114 B.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from enum import Enum
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from util.images.image_io import Image
+from util.images.levels import LUMA, Floats, Image, to_float, to_levels
 
 Float = TypeVar("Float", np.float32, np.float64)
-Floats = npt.NDArray[np.float32]
-
-LUMA = (0.299, 0.587, 0.114)  # of R, G and B
 _ROWS_AT_ONCE = 256
 
 
-class Colour(Enum):
-    """How the sources of an item go through a network.
+@dataclass(frozen=True)
+class Colour(ABC):
+    """How the sources of an item go through a network, and how the fused image gets its colour. Base of all policies.
+
+    An image is prepared and finished in tiles and stripes, so that floats never cover the whole of a large one.
+    `util.images.colour_choice` chooses. Equal policies can go through a network in one batch.
 
     Attributes:
-        GREY: all sources are grey, and so is the result.
-        RGB: as they are, a grey one among them with three equal channels.
-        LUMA: their luma is fused; the chroma of the coloured ones is combined and put back.
+        channels: how many the network takes.
+        dtype: of the fused image.
+        truncates: its levels are cut off instead of rounded.
+        sees_grey: what the network gets holds no colour.
     """
 
-    GREY = "grey"
-    RGB = "rgb"
-    LUMA = "luma"
+    sees_grey: ClassVar[bool] = True
+
+    channels: int
+    dtype: np.dtype[Any]
+    truncates: bool = False
+
+    @abstractmethod
+    def prepare(self, sources: Sequence[Image]) -> list[Floats]:
+        """What the network gets of a tile: for each source (H, W, 3) an array (H, W, `channels`) in [0, 1]."""
+
+    def levels(self, values: Floats) -> Image:
+        """What the network made, (H, W, `channels`) in [0, 1], in levels and without any colour of the sources."""
+        return to_levels(values, self.dtype, truncate=self.truncates)
+
+    def finish(self, fused: Floats, sources: Sequence[Image]) -> Image:  # noqa: ARG002  (colour comes from them)
+        """Makes a stripe of the fused image.
+
+        Args:
+            fused: what the network made of it, (H, W, `channels`) in [0, 1].
+            sources: the same stripe of the sources, (H, W, 3).
+
+        Returns:
+            (H, W) or (H, W, 3) of the policy's `dtype`.
+        """
+        return self.levels(fused)
+
+    def complete(self, fused: Image, sources: Sequence[Image]) -> Image:  # noqa: ARG002  (a hook)
+        """Does what needs the whole image, once all stripes are finished; nothing unless a policy says otherwise."""
+        return fused
+
+
+@dataclass(frozen=True)
+class RGB(Colour):
+    """The sources as they are, a grey one among them with three equal channels."""
+
+    sees_grey = False
+
+    def prepare(self, sources: Sequence[Image]) -> list[Floats]:
+        """See `Colour.prepare`."""
+        return [to_float(source) for source in sources]
+
+
+@dataclass(frozen=True)
+class OnePlane(Colour):
+    """Base of the policies that give the network one plane of each source, which all its channels repeat."""
+
+    @abstractmethod
+    def plane(self, source: Image) -> Floats:
+        """The plane (H, W) of a source (H, W, 3), in [0, 1]."""
+
+    def prepare(self, sources: Sequence[Image]) -> list[Floats]:
+        """See `Colour.prepare`."""
+        return [np.repeat(self.plane(source)[..., None], self.channels, axis=2) for source in sources]
+
+    def levels(self, values: Floats) -> Image:
+        """One plane (H, W) again: first whole levels, then their luma, as IFCNN did."""
+        levels = super().levels(values)
+        if levels.shape[-1] == 1:
+            return levels[..., 0]
+        grey: npt.NDArray[Any] = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
+        return grey
+
+
+@dataclass(frozen=True)
+class Grey(OnePlane):
+    """All sources are grey, and so is the result."""
+
+    def plane(self, source: Image) -> Floats:
+        """The value that R, G and B have in common."""
+        return to_float(source[..., 0])
+
+
+@dataclass(frozen=True)
+class Luma(OnePlane):
+    """The sources' luma is fused; the chroma of the coloured ones is combined and put back.
+
+    Attributes:
+        grey: for each source whether it is grey; at least one is not.
+    """
+
+    grey: tuple[bool, ...] = ()
+
+    def plane(self, source: Image) -> Floats:
+        """Its luma."""
+        return luma(to_float(source))
+
+    def finish(self, fused: Floats, sources: Sequence[Image]) -> Image:
+        """See `Colour.finish`; the result is (H, W, 3), its levels rounded whatever the network's authors did."""
+        plane = luma(fused) if fused.shape[-1] == 3 else fused[..., 0]
+        return to_levels(replace_luma(plane, [to_float(source) for source in sources], self.grey), self.dtype)
 
 
 def is_grey(image: Image) -> bool:
@@ -44,39 +134,6 @@ def is_grey(image: Image) -> bool:
         if not (np.array_equal(rows[..., 0], rows[..., 1]) and np.array_equal(rows[..., 1], rows[..., 2])):
             return False
     return True
-
-
-def choose_colour(wish: str, grey: Sequence[bool], channels: int) -> Colour:
-    """How to fuse sources.
-
-    Args:
-        wish: --color: auto, rgb or luma.
-        grey: for each source whether it is grey.
-        channels: how many the network takes; one with a single channel fuses luma in any case.
-    """
-    if all(grey):
-        return Colour.GREY
-    if channels == 1 or wish == "luma" or (wish == "auto" and any(grey)):
-        return Colour.LUMA
-    return Colour.RGB
-
-
-def to_float(image: Image) -> Floats:
-    """Turns `uint8` or `uint16` values into floats in [0, 1]."""
-    return np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
-
-
-def to_levels(values: Floats, dtype: npt.DTypeLike, *, truncate: bool = False) -> Image:
-    """Turns floats into the levels of a saved image: clamped to [0, 1], scaled, rounded or cut off.
-
-    Args:
-        values: any shape.
-        dtype: `uint8` or `uint16`.
-        truncate: cut off what is behind the point instead of rounding.
-    """
-    scaled = np.clip(values, 0, 1) * np.float32(np.iinfo(dtype).max)
-    levels: Image = (scaled if truncate else np.rint(scaled)).astype(dtype)
-    return levels
 
 
 def luma(image: npt.NDArray[Float]) -> npt.NDArray[Float]:

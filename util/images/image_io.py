@@ -17,8 +17,8 @@ from util.errors import UserError
 from util.files import list_files, with_extension, write_atomically
 from util.images.formats.header import plain_content, read_header
 from util.images.formats.types import BadImageError, Header
+from util.images.levels import Image, to_8_bits
 
-Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 USUAL_EXTENSION = ".png"  # of a name without one
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 DEEP_EXTENSIONS = (".png", ".tif", ".tiff")  # these hold 16 bits per channel
@@ -87,9 +87,7 @@ def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Image:
     plain = plain_content(content)
     del content  # of a large image it may be as large as the image
     image = _decode(path, plain, header)
-    if bits == 8 and header.bits == 16:
-        return cv2.convertScaleAbs(image, alpha=1 / 257).astype(np.uint8, copy=False)
-    return image
+    return to_8_bits(image) if bits == 8 else image
 
 
 def probe_image(path: str | Path) -> Header:

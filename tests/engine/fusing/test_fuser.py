@@ -6,12 +6,14 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from engine.fusing.fuser import Fuser, FusingSettings
+from engine.fusing.fuser import Fuser
 from engine.runtime import Runtime
-from models.generators.base import FusionOutput, Generator, Normalisation
+from models.generators.base import CutsOffLevels, FusionOutput, Generator, Normalisation
+from models.generators.decomposing import DecomposingGenerator
+from options.fusing import FusingOptions
 from tests.images import scene
 from util.errors import UserError
-from util.images.colour import Colour
+from util.images.colour import Luma
 
 
 class Mean(Generator):
@@ -19,9 +21,9 @@ class Mean(Generator):
 
     size_divisor = 4
 
-    def __init__(self, channels=3, *, truncates=False):
+    def __init__(self, channels=3):
         super().__init__()
-        self.channels, self.truncates, self.seen, self.asked_grey = channels, truncates, [], []
+        self.channels, self.seen, self.asked_grey = channels, [], []
 
     def normalisation(self, *, grey=False):
         self.asked_grey.append(grey)
@@ -30,6 +32,10 @@ class Mean(Generator):
     def forward(self, sources):
         self.seen.append([tuple(source.shape) for source in sources])
         return FusionOutput(sum(sources) / len(sources))
+
+
+class CutOffMean(CutsOffLevels, Mean):
+    """The same, with levels cut off."""
 
 
 class Blur(Generator):
@@ -69,8 +75,8 @@ def grey(seed, height=30, width=41):
 
 
 def fuse(runtime, generator, *sources, **settings):
-    fuser = Fuser(runtime, generator, FusingSettings(**settings))
-    return fuser.fuse([sources], fuser.plan(sources))[0]
+    fuser = Fuser(runtime, generator, FusingOptions(**settings))
+    return fuser.fuse_images([sources], fuser.plan(sources))[0]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -109,8 +115,8 @@ def test_a_grey_and_a_coloured_source_keep_the_chroma(runtime, channels):
 def test_rgb_by_request_and_luma_by_request(runtime):
     infrared, visible = grey(0), scene(1, 30, 41)
     assert np.abs(fuse(runtime, Mean(), infrared, visible, color="rgb") - (infrared / 2 + visible / 2)).max() <= 0.51
-    fuser = Fuser(runtime, Mean(), FusingSettings(color="luma"))
-    assert fuser.plan([visible, visible]).colour is Colour.LUMA
+    fuser = Fuser(runtime, Mean(), FusingOptions(color="luma"))
+    assert isinstance(fuser.plan([visible, visible]).colour, Luma)
     fused = fuse(runtime, Mean(), visible, visible, color="luma")
     assert np.abs(fused.astype(int) - visible).max() <= 1
 
@@ -140,7 +146,7 @@ def test_levels_are_cut_off_where_the_authors_did(runtime):
     for source in sources:
         source[..., 0] = 200
     assert fuse(runtime, Mean(), *sources)[0, 0, 1:].tolist() == [12, 12]
-    assert fuse(runtime, Mean(truncates=True), *sources)[0, 0, 1:].tolist() == [11, 11]
+    assert fuse(runtime, CutOffMean(), *sources)[0, 0, 1:].tolist() == [11, 11]
 
 
 class Reddening(Mean):
@@ -151,9 +157,13 @@ class Reddening(Mean):
         return FusionOutput(super().forward(sources).fused + shift)
 
 
+class CutOffReddening(CutsOffLevels, Reddening):
+    """The same, with levels cut off."""
+
+
 def test_grey_comes_after_the_levels_as_the_authors_had_it(runtime):
     """12.9, 11.9, 11.9 are cut off to 12, 11, 11, whose grey is 11; grey first would be 12.2."""
-    assert fuse(runtime, Reddening(truncates=True), *nearly_twelve())[0, 0] == 11
+    assert fuse(runtime, CutOffReddening(), *nearly_twelve())[0, 0] == 11
     assert fuse(runtime, Reddening(), *nearly_twelve())[0, 0] == 12
 
 
@@ -191,12 +201,12 @@ def test_large_images_are_cut_by_themselves(runtime):
 
 def test_what_needs_the_whole_image_is_never_cut(runtime):
     network = Mean()
-    network.whole_image = True
+    network.reach = None
     a = np.zeros((2100, 2001, 3), np.uint8)
     fuse(runtime, network, a, a)
     assert network.seen == [[(1, 3, 2100, 2004)] * 2]
-    with pytest.raises(UserError, match=r"--tile 512: this network stretches whole images"):
-        Fuser(runtime, network, FusingSettings(tile=512))
+    with pytest.raises(UserError, match=r"--tile 512: this network needs whole images"):
+        Fuser(runtime, network, FusingOptions(tile=512))
 
 
 def test_items_of_one_plan_are_fused_together_as_alone(runtime):
@@ -204,16 +214,14 @@ def test_items_of_one_plan_are_fused_together_as_alone(runtime):
     fuser = Fuser(runtime, Blur().eval())
     plan = fuser.plan(items[0])
     assert plan == fuser.plan(items[1])
-    together = fuser.fuse(items, plan)
+    together = fuser.fuse_images(items, plan)
     for item, image in zip(items, together, strict=True):
-        assert np.array_equal(fuser.fuse([item], plan)[0], image)
+        assert np.array_equal(fuser.fuse_images([item], plan)[0], image)
     assert fuser.plan([grey(0, 20, 30), items[0][0]]) != plan
 
 
-class Apart(Blur):
+class Apart(DecomposingGenerator, Blur):
     """Draws the darker pixels as the common image and what each source has above them, blurred alike."""
-
-    part_names = ("common", "unique 1", "unique 2")
 
     def normalisation(self, *, grey=False):
         return Normalisation((0.5,), (0.25,))
@@ -225,8 +233,8 @@ class Apart(Blur):
 
 
 def take_apart(runtime, *sources, network=None, **settings):
-    fuser = Fuser(runtime, network or Apart().eval(), FusingSettings(**settings))
-    return fuser.decompose([sources], fuser.plan(sources))[0]
+    fuser = Fuser(runtime, network or Apart().eval(), FusingOptions(**settings))
+    return fuser.decompose_images([sources], fuser.plan(sources))[0]
 
 
 @pytest.mark.parametrize("tiles", [{"tile": 0}, {"tile": 16, "tile_overlap": 8}])
@@ -272,15 +280,13 @@ def test_items_are_taken_apart_together_as_alone(runtime):
     items = [[scene(seed, 20, 30), scene(seed + 5, 20, 30)] for seed in range(3)]
     fuser = Fuser(runtime, Apart().eval())
     plan = fuser.plan(items[0])
-    for item, parts in zip(items, fuser.decompose(items, plan), strict=True):
-        (alone,) = fuser.decompose([item], plan)
+    for item, parts in zip(items, fuser.decompose_images(items, plan), strict=True):
+        (alone,) = fuser.decompose_images([item], plan)
         assert all(np.array_equal(parts[name], alone[name]) for name in Apart.part_names)
 
 
-class Brightest(Generator):
+class Brightest(CutsOffLevels, Generator):
     """The largest value, without arithmetic: levels come out as they went in."""
-
-    truncates = True
 
     def normalisation(self, *, grey=False):
         assert grey
@@ -308,7 +314,7 @@ def test_exposure_is_what_the_authors_did(runtime):
 
 
 def test_exposure_of_grey_and_of_16_bits(runtime):
-    assert fuse(runtime, Mean(truncates=True), grey(0), grey(1), exposure=True).shape == (30, 41)
+    assert fuse(runtime, CutOffMean(), grey(0), grey(1), exposure=True).shape == (30, 41)
     with pytest.raises(UserError, match="--exposure"):
         fuse(runtime, Mean(), scene(0).astype(np.uint16), scene(1), exposure=True)
 
@@ -316,4 +322,4 @@ def test_exposure_of_grey_and_of_16_bits(runtime):
 @pytest.mark.parametrize("network", [Mean, AnySide])
 def test_tiles_must_hold_the_networks_stride(runtime, network):
     with pytest.raises(UserError, match=r"--tile 3: .* 4 pixels"):
-        Fuser(runtime, network(), FusingSettings(tile=3))
+        Fuser(runtime, network(), FusingOptions(tile=3))

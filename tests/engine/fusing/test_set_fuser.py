@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from data.base_dataset import FusionDataset, Images
-from engine.fusing.batch import fuse, plain_average
+from engine.fusing.batch import fuse_batch, plain_average
 from engine.fusing.fuser import Fuser
 from engine.fusing.results import write_page, write_tables
 from engine.fusing.set_fuser import SetFuser, file_name
 from engine.runtime import Runtime
 from models.generators.base import FusionOutput, Generator
+from models.generators.decomposing import DecomposingGenerator
 from tests.images import scene
 from util.errors import UserError
 from util.images.image_io import read_image
@@ -29,7 +30,7 @@ class Mean(Generator):
         return FusionOutput(sum(sources) / len(sources))
 
 
-class Apart(Mean):
+class Apart(DecomposingGenerator, Mean):
     """Takes sources apart into their darkest pixels and themselves."""
 
     part_names = ("common", "unique 1", "unique 2", "unique 3")
@@ -66,7 +67,7 @@ def item(name, seed, height=12, width=17, target=True):
 
 def test_fusing_converts_to_the_networks_range_and_back():
     sources = [torch.rand(2, 3, 9, 11) for _ in range(3)]
-    assert torch.allclose(fuse(Runtime(gpu_ids="-1"), Mean(), sources), plain_average(sources), atol=1e-6)
+    assert torch.allclose(fuse_batch(Runtime(gpu_ids="-1"), Mean(), sources), plain_average(sources), atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])

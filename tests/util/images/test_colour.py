@@ -3,26 +3,31 @@ import numpy as np
 import pytest
 
 from tests.images import scene
-from util.images.colour import Colour, choose_colour, is_grey, luma, replace_luma, to_float, to_levels, weigh_chroma
+from util.images.colour import RGB, Grey, Luma, is_grey, luma, replace_luma, weigh_chroma
+from util.images.colour_choice import choose_colour
+from util.images.levels import to_8_bits, to_float, to_levels
 
 
 @pytest.mark.parametrize(
-    ("wish", "grey", "channels", "expected"),
+    ("color", "grey", "channels", "expected"),
     [
-        ("auto", (True, True), 3, Colour.GREY),
-        ("rgb", (True, True), 3, Colour.GREY),
-        ("auto", (False, False), 3, Colour.RGB),
-        ("auto", (True, False), 3, Colour.LUMA),
-        ("auto", (True, False, False), 3, Colour.LUMA),
-        ("rgb", (True, False), 3, Colour.RGB),
-        ("luma", (False, False), 3, Colour.LUMA),
-        ("auto", (False, False), 1, Colour.LUMA),
-        ("rgb", (False, True), 1, Colour.LUMA),
-        ("auto", (True, True), 1, Colour.GREY),
+        ("auto", (True, True), 3, Grey),
+        ("rgb", (True, True), 3, Grey),
+        ("auto", (False, False), 3, RGB),
+        ("auto", (True, False), 3, Luma),
+        ("auto", (True, False, False), 3, Luma),
+        ("rgb", (True, False), 3, RGB),
+        ("luma", (False, False), 3, Luma),
+        ("auto", (False, False), 1, Luma),
+        ("rgb", (False, True), 1, Luma),
+        ("auto", (True, True), 1, Grey),
     ],
 )
-def test_the_way_through_the_network_follows_from_the_sources(wish, grey, channels, expected):
-    assert choose_colour(wish, grey, channels) is expected
+def test_the_way_through_the_network_follows_from_the_sources(color, grey, channels, expected):
+    sources = [np.repeat(scene(0)[..., :1], 3, axis=2) if plain else scene(1) for plain in grey]
+    colour = choose_colour(sources, color=color, channels=channels)
+    assert type(colour) is expected
+    assert (colour.channels, colour.dtype) == (channels, np.uint8)
 
 
 def test_grey_is_a_matter_of_values_not_of_the_files_mode():
@@ -83,3 +88,11 @@ def test_luma_and_chroma_are_what_opencv_says_they_are(count):
     expected = (chroma * weights).sum(0) / weights.sum(0)
     assert np.allclose(back[..., 1:], expected, atol=2e-3)
     assert np.allclose(back[..., 0], 0.5, atol=2e-3)
+
+
+def test_16_bits_become_the_nearest_of_8():
+    levels = np.arange(65536, dtype=np.uint16)[None]
+    assert np.array_equal(to_8_bits(levels), np.rint(levels / 257))
+    assert to_8_bits(levels).dtype == np.uint8
+    eight = np.arange(256, dtype=np.uint8)
+    assert to_8_bits(eight) is eight

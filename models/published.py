@@ -1,0 +1,28 @@
+"""What published files of weights were tested with, as far as the weights themselves do not tell it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from models.generators.ifcnn import FUSIONS
+
+
+def options_of_published(netG: str, file_name: str) -> dict[str, object]:
+    """The constructor's arguments that the authors of a published file used.
+
+    Args:
+        netG: the generator, see `models.registry.GENERATORS`.
+        file_name: of the file, such as IFCNN-MEAN.pth.
+    """
+    if netG == "IFCNN":  # three files of one layout: the rule stands in the name, and is "max" where it does not
+        words = re.findall("[a-z]+", Path(file_name).stem.lower())
+        return {"fusion": next((word for word in words if word in FUSIONS), "max"), "ifcnn_norm": "auto"}
+    return dict(_OPTIONS.get(netG, {}))
+
+
+_OPTIONS: dict[str, dict[str, object]] = {
+    "SMFNet": {"stretch": "minmax"},  # so were the published images
+    "DeFusion": {"pad": 16, "common_head": "unique"},  # as the released tester does
+    "DeFusionPlus": {"pad": 16},
+}
