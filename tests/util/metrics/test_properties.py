@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.devices import in_every_dtype, on_every_device
 from util.metrics import METRICS, compute_metrics, definition, describe
 from util.metrics.catalogue import FAMILIES
+from util.metrics.reference import REFERENCE_METRICS
 
 ALL = [
     *METRICS,
@@ -235,13 +237,16 @@ def test_conventions_can_be_told_apart_by_their_values(name):
         assert (one != pytest.approx(other, rel=5e-6)) is (pair not in INDISTINCT), pair
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_the_same_values(images, values):
-    *sources, fused = [image.cuda() for image in images]
-    found = compute_metrics(sources, fused, ALL)
-    for name, value in found.items():
-        assert value.is_cuda
-        assert float(value) == pytest.approx(float(values[name]), rel=1e-6), name
+@on_every_device
+@in_every_dtype
+def test_the_type_of_the_levels_and_the_device_do_not_matter(images, values, device, dtype):
+    """Whole levels up to 255 are exact in each type; a GPU adds up in another order."""
+    with_reference = [f"{name}@reference" for name in REFERENCE_METRICS]
+    expected = values | compute_metrics(images[:-1], images[-1], with_reference, images[0])
+    *sources, fused = [image.to(device, dtype) for image in images]
+    for name, value in compute_metrics(sources, fused, [*ALL, *with_reference], sources[0]).items():
+        assert (value.device.type, value.dtype) == (device, torch.float64), name
+        assert float(value) == pytest.approx(float(expected[name]), rel=0 if device == "cpu" else 1e-6), name
 
 
 def test_every_name_is_explained_in_the_documentation():
