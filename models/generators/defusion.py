@@ -1,4 +1,4 @@
-"""DeFusion's generator: two sources are taken apart into what they share and what each has alone, then put together."""
+"""DeFusion's generator: decomposes two sources into a common and two unique embeddings, and fuses these."""
 
 from __future__ import annotations
 
@@ -25,17 +25,25 @@ class DeFusionGenerator(DecomposingGenerator):
     """Fusion from decomposition (Liang et al., ECCV 2022).
 
     One encoder for both sources, at a half, a quarter and an eighth of their size; a common encoder on both deepest
-    maps. From its code one decoder draws an embedding of what the sources share and another, one for both, an embedding
-    of what each has alone. A head turns each embedding into an image, and another the sum of all three into the fused
-    image. 7,874,473 parameters (depth "tester") or 8,043,817 ("trainer"); published names that stand for the second
-    source are further names of the first one's layers.
+    maps. From its code one decoder computes an embedding of what the sources share, and a second one, for both sources,
+    an embedding of what each has alone. A head maps each embedding to an image, and another one the sum of all three to
+    the fused image. 7,874,473 parameters (depth "tester") or 8,043,817 ("trainer"); the layers that published files
+    name for the second source are aliases of those of the first.
 
     Args:
         depth: blocks of the common decoder: "tester", as in the released tester and weights, or "trainer", as in the
             released trainer.
-        common_head: the head of the common image: its "own", or the "unique" one, which the released tester takes;
-            the other then rests. The fused image does not depend on it.
-        pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
+        common_head: the head of the common image: its "own", or the "unique" one, which the released tester uses; its
+            own is then frozen. The fused image does not depend on it.
+        pad: `fuse` pads images by reflection by so many pixels at each side and crops them afterwards.
+
+    Example:
+        >>> net = DeFusionGenerator().eval()
+        >>> sources = [torch.rand(1, 3, 30, 41) for _ in range(2)]
+        >>> net.fuse(sources).shape
+        torch.Size([1, 3, 30, 41])
+        >>> list(net.decompose(sources))
+        ['common', 'unique 1', 'unique 2']
     """
 
     grid = 8  # three strides of 2
@@ -71,7 +79,7 @@ class DeFusionGenerator(DecomposingGenerator):
         self._name_for_second_source()
 
     def _name_for_second_source(self) -> None:
-        """Published files hold the layers of the second source, which are those of the first."""
+        """Adds the aliases under which published files repeat the layers for the second source."""
         self.encoder_lower = self.encoder_upper
         for number in (1, 2, 3):
             setattr(self, f"lower_encoder_layer{number}", getattr(self, f"upper_encoder_layer{number}"))
@@ -79,7 +87,7 @@ class DeFusionGenerator(DecomposingGenerator):
             setattr(self, f"decoder_lower_{part}", getattr(self, f"decoder_upper_{part}"))
 
     def biases_of_heads(self) -> list[nn.Parameter]:
-        """The levels that the common, the unique and the fused image begin at, (3,) each."""
+        """The biases of the common, the unique and the fused image's head, (3,) each."""
         weights = dict(self.named_parameters())
         heads = ("decoder_common_projection_layer", "decoder_upper_projection_layer", "fusion_rule")
         return [weights[f"{head}.0.bias"] for head in heads]
@@ -89,29 +97,29 @@ class DeFusionGenerator(DecomposingGenerator):
         return self.decoder_common_projection_layer, self.decoder_upper_projection_layer
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
-        """RGB goes in and comes out in [0, 1]."""
+        """Sources and fused images are RGB in [0, 1]."""
         return Normalisation((0.0,), (1.0,))
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Takes two sources apart and fuses them.
+        """Decomposes two sources and fuses them.
 
         Args:
-            sources: the two, (B, 3, H, W) in [0, 1].
+            sources: two, (B, 3, H, W) each in [0, 1].
 
         Returns:
-            `fused` (B, 3, H, W), 0 or more, not bounded above; `features`, images of the same kind: "common", a
-            single one of what the sources share, and "unique", one of what each has alone.
+            `fused` (B, 3, H, W), 0 or more, not bounded above; `features` with images of the same shape and range:
+            "common", a single one, and "unique", one per source.
 
         Raises:
-            UserError: not two sources.
+            UserError: the number of sources is not two.
         """
         embeddings = self._decompose(sources)
         common, *unique = self._draw(embeddings)
         images = {"common": (common,), "unique": tuple(unique)}
-        return FusionOutput(self._put_together(embeddings), features=images)
+        return FusionOutput(self._fuse(embeddings), features=images)
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
-        return self._put_together(self._decompose(sources))
+        return self._fuse(self._decompose(sources))
 
     def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return self._draw(self._decompose(sources))
@@ -136,7 +144,7 @@ class DeFusionGenerator(DecomposingGenerator):
         return [self.upper_encoder_layer3(level2), level2, level1]
 
     def _decode(self, decoder: str, code: Tensor, levels: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-        """The code and the maps of each level, deepest first → an embedding (B, 16, H, W)."""
+        """Decodes the code (B, 1024, H/8, W/8) and the maps of each level, deepest first: (B, 16, H, W)."""
         layers = [getattr(self, f"decoder_{decoder}_layer{number}") for number in (1, 2, 3, 4)]
         maps = layers[0](torch.cat((code, levels[0]), dim=1))
         for layer, skip in zip(layers[1:3], levels[1:], strict=True):
@@ -151,20 +159,21 @@ class DeFusionGenerator(DecomposingGenerator):
         unique = (self.decoder_upper_projection_layer(embedding) for embedding in embeddings.unique)
         return (common_head(embeddings.common), *unique)
 
-    def _put_together(self, embeddings: _Embeddings) -> Tensor:
+    def _fuse(self, embeddings: _Embeddings) -> Tensor:
+        """The fused image (B, 3, H, W)."""
         fused: Tensor = self.fusion_rule(embeddings.common + embeddings.unique[0] + embeddings.unique[1])
         return fused
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
-        """Weights tell the depth."""
+        """Returns the depth."""
         if "decoder_common_layer1.layer.0.conv1.weight" not in state:
             return {}
         return {"depth": "trainer" if "decoder_common_layer1.layer.2.conv1.weight" in state else "tester"}
 
 
 class _Embeddings(NamedTuple):
-    """What sources are taken apart into, (B, 16, H, W) each."""
+    """The embeddings that two sources are decomposed into, (B, 16, H, W) each."""
 
     common: Tensor
     unique: tuple[Tensor, ...]
@@ -176,6 +185,6 @@ def _head() -> nn.Sequential:
 
 
 def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Twice the size, bilinearly; from there to the size wanted, where that is odd, by nearest neighbours."""
+    """Doubles the size of (B, C, h, w) bilinearly; then, where `size` is odd, resizes to it by nearest neighbours."""
     doubled = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
     return doubled if doubled.shape[-2:] == tuple(size) else functional.interpolate(doubled, size=tuple(size))

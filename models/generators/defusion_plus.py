@@ -1,4 +1,4 @@
-"""DeFusion++'s generator: the tokens of two sources are taken apart into what they share and what each has alone."""
+"""DeFusion++'s generator: decomposes the tokens of two sources into common and unique ones, and fuses these."""
 
 from __future__ import annotations
 
@@ -35,21 +35,28 @@ VISIBLE = 0.25
 class DeFusionPlusGenerator(DecomposingGenerator):
     """Fusion from decomposition by transformers (Liang et al., arXiv 2410.12274), first stage.
 
-    One encoder, ViT-Tiny/16, for both sources gives a code, and a skip of its first tokens. Cross-attention draws from
-    both codes what they share, and from each what the other has not; twins of these layers do the same with the skips.
-    Each part becomes an image, and all together, asked part by part what the common one holds of it, the fused
-    image. The same layers shall rebuild the image from a quarter of the tokens (masked feature modelling).
-    13,496,448 parameters with the fixed tables of positions and the encoder's last norm, which nothing is computed
-    with.
+    One encoder, ViT-Tiny/16, for both sources returns a code, and a skip of its first tokens. Cross-attention computes
+    the common tokens from both codes, and the unique ones of each; a second set of these layers does the same with the
+    skips. Each part is decoded to an image. The fused image is decoded from the unique tokens' cross-attention to the
+    common ones; `forward` also rebuilds it, with the same layers, from a quarter of the tokens (masked modelling).
+    13,496,448 parameters including the fixed position embeddings and the encoder's last norm, which is unused.
 
     Args:
-        common_order: in evaluation, the second source asks the first what they share ("ab"), or the reverse ("ba"). In
-            training chance decides.
-        pad: `fuse` continues images by reflection so far at each side and crops them afterwards, in pixels.
+        common_order: in evaluation, the query of the common tokens is the second source ("ab") or the first ("ba"). In
+            training it is drawn at random.
+        pad: `fuse` pads images by reflection by so many pixels at each side and crops them afterwards.
+
+    Example:
+        >>> net = DeFusionPlusGenerator().eval()
+        >>> sources = [torch.rand(1, 3, 30, 41) for _ in range(2)]
+        >>> net.fuse(sources).shape
+        torch.Size([1, 3, 30, 41])
+        >>> list(net.decompose(sources))
+        ['common', 'unique 1', 'unique 2']
     """
 
     size_divisor = PATCH
-    reach = SIDE * PATCH // 2  # attention looks at the whole image; the networks are trained on so much of it
+    reach = SIDE * PATCH // 2  # attention covers the whole image; in training, images have this half side
 
     def __init__(self, *, common_order: str = "ab", pad: int = 0) -> None:
         super().__init__()
@@ -75,67 +82,68 @@ class DeFusionPlusGenerator(DecomposingGenerator):
         self.mim_decoder_pred = _to_patches()
 
     def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
-        """What draws the common and the unique images, and masked feature modelling."""
-        drawing = self.decoder_common_blocks[1:], self.decoder_unique_blocks[1:]
-        return *drawing, self.mask_token, self.mim_decoder_blocks, self.mim_decoder_norm, self.mim_decoder_pred
+        """The decoders of the common and the unique images, and the layers of masked feature modelling."""
+        decoders = self.decoder_common_blocks[1:], self.decoder_unique_blocks[1:]
+        return *decoders, self.mask_token, self.mim_decoder_blocks, self.mim_decoder_norm, self.mim_decoder_pred
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
-        """RGB goes in and comes out in [0, 1]; the statistics of ImageNet are applied inside, to what goes in."""
+        """Sources and fused images are RGB in [0, 1]; the encoder applies the statistics of ImageNet itself."""
         return Normalisation((0.0,), (1.0,))
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Takes two sources apart, fuses them, and rebuilds the fused image from a quarter of the tokens.
+        """Decomposes two sources, fuses them, and rebuilds the fused image from a quarter of the tokens.
 
-        Which tokens, and in training the order for the common part, is drawn from torch's global generator.
+        Which tokens, and in training `common_order`, is drawn from torch's global generator.
 
         Args:
-            sources: the two, (B, 3, H, W) in [0, 1], H and W multiples of 16.
+            sources: two, (B, 3, H, W) each in [0, 1], H and W multiples of 16.
 
         Returns:
-            `fused` (B, 3, H, W), not bounded; `features`, images of the same kind: "common", a single one of what the
-            sources share, "unique", one of what each has alone, and "rebuilt", a single one.
+            `fused` (B, 3, H, W), not bounded; `features` with images of the same shape: "common", a single one,
+            "unique", one per source, and "rebuilt", a single one.
 
         Raises:
-            UserError: not two sources.
+            UserError: the number of sources is not two.
         """
         main, skip = self._decompose(sources)
-        grid = [side // PATCH for side in sources[0].shape[-2:]]
+        grid = _grid(sources)
         common, *unique = self._draw(main, skip, grid)
         images = {"common": (common,), "unique": tuple(unique), "rebuilt": (self._rebuild(main, skip, grid),)}
-        return FusionOutput(self._put_together(main, skip, grid), features=images)
+        return FusionOutput(self._fuse(main, skip, grid), features=images)
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
-        grid = [side // PATCH for side in sources[0].shape[-2:]]
-        return self._put_together(*self._decompose(sources), grid)
+        return self._fuse(*self._decompose(sources), _grid(sources))
 
     def tokens(self, sources: Sequence[Tensor]) -> Tokens:
-        """Takes two sources apart without drawing images; the order for the common part is drawn as in `forward`.
+        """Decomposes two sources without decoding images; in training `common_order` is drawn as in `forward`.
 
         Args:
-            sources: the two, (B, 3, H, W) in [0, 1], H and W multiples of 16.
+            sources: two, (B, 3, H, W) each in [0, 1], H and W multiples of 16.
+
+        Returns:
+            Common and unique tokens, (B, 1 + H / 16 · W / 16, 192) each.
 
         Raises:
-            UserError: not two sources.
+            UserError: the number of sources is not two.
         """
         codes, skips = self._encode(sources)
         swapped = self._draw_order(codes[0].device)
         main, skip = self._parts(codes, skips, swapped)
-        common, twin = self.decoder_common_blocks[0], self.decode_common_skipconn
-        reverse = _shared(codes, ~swapped, common) + _shared(skips, ~swapped, twin)
-        unique = tuple(own + own_twin for own, own_twin in zip(main.unique, skip.unique, strict=True))
+        of_codes, of_skips = self.decoder_common_blocks[0], self.decode_common_skipconn
+        reverse = _shared(codes, ~swapped, of_codes) + _shared(skips, ~swapped, of_skips)
+        unique = tuple(code + skipped for code, skipped in zip(main.unique, skip.unique, strict=True))
         return Tokens(main.common + skip.common, reverse, unique)
 
     def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        grid = [side // PATCH for side in sources[0].shape[-2:]]
-        return self._draw(*self._decompose(sources), grid)
+        return self._draw(*self._decompose(sources), _grid(sources))
 
     def _decompose(self, sources: Sequence[Tensor]) -> tuple[_Parts, _Parts]:
-        """The parts of the codes, and of the skips."""
+        """The parts of the codes, and those of the skips."""
         codes, skips = self._encode(sources)
         return self._parts(codes, skips, self._draw_order(codes[0].device))
 
     def _encode(self, sources: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """The sources' codes, and their skips."""
+        """The sources' codes and skips, (B, T, 192) each."""
         if len(sources) != 2:
             raise UserError(f"{len(sources)} sources: DeFusionPlus fuses two")
         encoded = [self.encoder(IMAGENET.apply(source)) for source in sources]
@@ -144,22 +152,23 @@ class DeFusionPlusGenerator(DecomposingGenerator):
         return codes, skips
 
     def _parts(self, codes: Sequence[Tensor], skips: Sequence[Tensor], swapped: Tensor) -> tuple[_Parts, _Parts]:
+        """Decomposes the codes and the skips, each by their own set of layers."""
         common, unique = self.decoder_common_blocks[0], self.decoder_unique_blocks[0]
-        common_twin, unique_twin = self.decode_common_skipconn, self.decoder_unique_skipconn
-        main = _take_apart(codes, swapped, common, unique, self.decoder_unique_residual)
-        return main, _take_apart(skips, swapped, common_twin, unique_twin, self.decoder_unique_residual_skipconn)
+        common_skip, unique_skip = self.decode_common_skipconn, self.decoder_unique_skipconn
+        main = _decompose(codes, swapped, common, unique, self.decoder_unique_residual)
+        return main, _decompose(skips, swapped, common_skip, unique_skip, self.decoder_unique_residual_skipconn)
 
     def _draw_order(self, device: torch.device) -> Tensor:
-        """Whether the first source asks the second, not the reverse; a tensor, so that compiled networks draw, too."""
+        """Whether the query is the first source; a 0-d tensor, so that compiled networks draw it anew each time."""
         if self.training:
             return torch.rand((), device=device) < 0.5
         return torch.full((), self.common_order == "ba", device=device)
 
     def _fuse_tokens(self, main: _Parts, skip: _Parts) -> Tensor:
-        """All parts together, (B, T, 192): z + two blocks(z), z what the unique parts find in the common one."""
+        """The fused tokens (B, T, 192): z + two blocks(z), z the sum of the unique parts' attention to the common."""
         both = (main, self.decoder_fuse_blocks[0]), (skip, self.decoder_fuse_skipconn)
-        found = [block(own, parts.common, parts.common) for parts, block in both for own in parts.unique]
-        z = torch.stack(found).sum(0)
+        attended = [block(own, parts.common, parts.common) for parts, block in both for own in parts.unique]
+        z = torch.stack(attended).sum(0)
         fused: Tensor = z + self.recon_blocks_mim_encoder(z)
         return fused
 
@@ -173,7 +182,8 @@ class DeFusionPlusGenerator(DecomposingGenerator):
             *(_image(unique_head(unique_block(own + twin)), grid) for own, twin in uniques),
         )
 
-    def _put_together(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> Tensor:
+    def _fuse(self, main: _Parts, skip: _Parts, grid: Sequence[int]) -> Tensor:
+        """The fused image (B, 3, H, W)."""
         _, block, head = self.decoder_fuse_blocks
         return _image(head(block(self._fuse_tokens(main, skip))), grid)
 
@@ -188,11 +198,11 @@ class DeFusionPlusGenerator(DecomposingGenerator):
 
 
 class Tokens(NamedTuple):
-    """What two sources are taken apart into, codes and skips added, (B, 1 + T, 192) each.
+    """The tokens that two sources are decomposed into, codes and skips added, (B, 1 + T, 192) each.
 
     Attributes:
-        common: what they share.
-        reverse: the same, with the other source asking.
+        common: what the sources share.
+        reverse: the same, with the other source as the query.
         unique: what each has alone.
     """
 
@@ -202,13 +212,13 @@ class Tokens(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """What the tokens of two sources are taken apart into, (B, T, 192) each."""
+    """The parts that the tokens of two sources are decomposed into, (B, T, 192) each."""
 
     common: Tensor
     unique: tuple[Tensor, ...]
 
     def at(self, places: Tensor) -> _Parts:
-        """The tokens at places (B, K)."""
+        """The tokens at places (B, K), (B, K, 192) each."""
         index = places[..., None].expand(-1, -1, self.common.shape[-1])
         return _Parts(self.common.gather(1, index), tuple(own.gather(1, index) for own in self.unique))
 
@@ -227,7 +237,7 @@ class _Encoder(VisionTransformer):
     def __init__(self) -> None:
         heads = [HEADS_OF_ENCODER] * (DEPTH - 1) + [HEADS_OF_LAST]
         super().__init__(DIM, heads, drop_path=DROP_PATH)
-        self.norm.requires_grad_(False)  # in published files, and nothing uses it
+        self.norm.requires_grad_(False)  # unused, but part of published files
 
     def forward(self, image: Tensor) -> _Encoded:
         embedding = self.embed(image)
@@ -237,29 +247,29 @@ class _Encoder(VisionTransformer):
         return _Encoded(embedding, first, code)
 
 
-def _take_apart(
+def _decompose(
     tokens: Sequence[Tensor],
     swapped: Tensor,
     common_cross: nn.Module,
     unique_cross: nn.Module,
     residual: nn.Module,
 ) -> _Parts:
-    """Two sources' tokens → what they share, and what each has beside the other."""
+    """Two sources' tokens (B, T, 192) → common and unique ones."""
     a, b = tokens
     unique = tuple(unique_cross(own, other, other) + residual(own) for own, other in ((a, b), (b, a)))
     return _Parts(_shared(tokens, swapped, common_cross), unique)
 
 
 def _shared(tokens: Sequence[Tensor], swapped: Tensor, cross: nn.Module) -> Tensor:
-    """What the second source, or with `swapped` the first, draws from the other of what they share."""
+    """The common tokens (B, T, 192): the query is the second source, or with `swapped` the first."""
     a, b = tokens
-    answers, asks = torch.where(swapped, b, a), torch.where(swapped, a, b)
-    shared: Tensor = cross(asks, asks, answers)
+    value, query = torch.where(swapped, b, a), torch.where(swapped, a, b)
+    shared: Tensor = cross(query, query, value)
     return shared
 
 
 def _decoder() -> nn.ModuleList:
-    """Cross-attention, a block behind it, and a linear layer to the pixels of each patch."""
+    """Cross-attention, a transformer block, and a linear layer to the pixels of each patch."""
     return nn.ModuleList((CrossAttentionBlock(DIM, HEADS), TransformerBlock(DIM, HEADS), _to_patches()))
 
 
@@ -267,13 +277,18 @@ def _to_patches() -> nn.Linear:
     return nn.Linear(DIM, 3 * PATCH**2)
 
 
+def _grid(sources: Sequence[Tensor]) -> list[int]:
+    """Rows and columns of patches."""
+    return [side // PATCH for side in sources[0].shape[-2:]]
+
+
 def _image(tokens: Tensor, grid: Sequence[int]) -> Tensor:
-    """The pixels of each patch, (B, 1 + T, 768), with RGB side by side → an image (B, 3, H, W)."""
+    """The pixels of each patch, (B, 1 + T, 768) with interleaved RGB → an image (B, 3, H, W)."""
     patches = tokens[:, 1:].unflatten(-1, (PATCH, PATCH, 3)).unflatten(1, tuple(grid))  # (B, rows, columns, 16, 16, 3)
     return patches.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
 
 
 def _draw_kept(batch: int, patches: int, device: torch.device) -> Tensor:
-    """Draws the tokens that are not masked: the class token, 0, and a quarter of the patches', (B, 1 + K)."""
+    """Draws the indices of the visible tokens: the class token, 0, and a quarter of the patches, (B, 1 + K)."""
     drawn = torch.rand(batch, patches, device=device).argsort(1)[:, : max(int(VISIBLE * patches), 1)] + 1
     return torch.cat((drawn.new_zeros(batch, 1), drawn), dim=1)

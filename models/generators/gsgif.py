@@ -1,4 +1,4 @@
-"""The generator of GSGIF-GAN: one encoder for any number of sources, their maps fused element by element."""
+"""The generator of GSGIF-GAN: one encoder for any number of sources, element-wise fusion, one decoder."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STAGES = 4  # of the encoder: full size, half, a quarter, and a quarter after th
 
 
 class GSGIFGenerator(Generator):
-    """Encodes every source with one encoder, fuses the maps with a rule over a set, and decodes them to an image.
+    """Encodes every source with one encoder, fuses the maps by a symmetric rule, and decodes them to an image.
 
-    Nothing but the abstract of GSGIF-GAN is public: generic in modality and in the number of sources, with a loss that
-    draws the fused encoded features to the target's. The layers (R2GAN's), the rules and the paths past the code are
-    ours. The result does not depend on the order of the sources.
+    Only the abstract of GSGIF-GAN is public: generic in modality and in the number of sources, with a loss that makes
+    the fused encoded features converge to the target's. The layers (those of R2GAN), the fusion rules and the skip
+    connections are our choice. The result does not depend on the order of the sources.
 
     Args:
         input_nc: channels of a source.
@@ -35,13 +35,22 @@ class GSGIFGenerator(Generator):
         dropout: dropout with probability 0.5 in the residual blocks.
         n_blocks: residual blocks.
         fusion: the rule, see `models.layers.source_fusion.RunningFusion`.
-        skips: what the decoder gets besides the code: "none", nothing, as in R2GAN; "features", the fused maps of the
-            first two stages, behind its own of the same size; "residual": it draws a correction to a blend of the
-            sources, see `models.layers.source_fusion.RunningBlend`. The logits of a source, one for each band, are the
-            sum of a 1x1 convolution of the maps of each of its stages. That image may leave [-1, 1] a little.
+        skips: the decoder's inputs besides the code: "none", as in R2GAN; "features", the fused maps of the first two
+            stages, concatenated with its own of the same size; "residual": it decodes a correction to a blend of the
+            sources, see `models.layers.source_fusion.RunningBlend`. A source's logits, one per band, are the sum over
+            the encoder's stages of a 1x1 convolution of its maps. That image may slightly exceed [-1, 1].
 
     Raises:
-        UserError: an unknown rule or path; "residual" with sources of other channels than the fused image's.
+        UserError: an unknown `fusion` or `skips`; "residual" where `input_nc` and `output_nc` differ.
+
+    Example:
+        >>> net = GSGIFGenerator(ngf=4, n_blocks=1).eval()
+        >>> a, b, c = (torch.rand(1, 3, 21, 30) * 2 - 1 for _ in range(3))
+        >>> fused = net.fuse([a, b, c])
+        >>> fused.shape
+        torch.Size([1, 3, 21, 30])
+        >>> torch.allclose(fused, net.fuse([c, a, b]), atol=1e-5)
+        True
     """
 
     size_divisor = 4
@@ -84,19 +93,19 @@ class GSGIFGenerator(Generator):
     def forward(
         self, sources: Sequence[Tensor], target: Tensor | None = None, *, encode_fused: bool = False
     ) -> FusionOutput:
-        """Fuses N sources, each (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
+        """Fuses N sources.
 
-        The target is encoded here and not by the training procedure, since several processes only see what is computed
-        in one call.
+        The target is encoded here and not by the training procedure, since distributed training needs one call of the
+        network per update.
 
         Args:
-            sources: the sources.
-            target: (B, input_nc, H, W), the image whose features the fused ones shall converge to.
+            sources: N tensors (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
+            target: (B, input_nc, H, W), the image whose features the fused ones are to converge to.
             encode_fused: with a target: encode the fused image as well.
 
         Returns:
             `fused` (B, output_nc, H, W) in [-1, 1]; with a target `features`, for each of the encoder's stages "0" to
-            "3": the fused maps, the target's, which are constants, and with `encode_fused` those of the fused image.
+            "3": the fused maps, the target's, without a gradient, and with `encode_fused` those of the fused image.
 
         Raises:
             UserError: no source.
@@ -121,15 +130,15 @@ class GSGIFGenerator(Generator):
     ) -> tuple[dict[int, Tensor], Tensor | None]:
         """Encodes the sources one after the other.
 
-        In training each is in a pass of its own for the sake of batch norm's statistics; in evaluation so that memory
-        does not grow with the number of sources.
+        Separate passes keep batch norm's statistics separate in training, and memory independent of the number of
+        sources in evaluation.
 
         Args:
-            sources: N sources.
-            stages: which stages' maps are wanted.
+            sources: N tensors (B, input_nc, H, W).
+            stages: those whose maps are fused.
 
         Returns:
-            By stage the fused maps; the sources' blend for "residual", else None.
+            Stage → fused maps; the sources' blend (B, input_nc, H, W) for "residual", else None.
         """
         if not sources:
             raise UserError("GSGIF_generator needs at least one source")
@@ -150,7 +159,7 @@ class GSGIFGenerator(Generator):
         return fused, blend.result() if self.skips == "residual" else None
 
     def _decode(self, maps: Mapping[int, Tensor], selected: Tensor | None) -> Tensor:
-        """Decodes fused maps (by stage) to an image, or to a correction of `selected`."""
+        """Decodes fused maps (by stage) to an image (B, output_nc, H, W), as a correction of `selected` if given."""
         half, full, head = self.decoder
         if self.skips == "features":
             drawn = full(torch.cat([half(maps[3]), maps[1]], dim=1))
@@ -160,10 +169,10 @@ class GSGIFGenerator(Generator):
         return image if selected is None else image + selected
 
     def _encode_still(self, image: Tensor) -> dict[int, Tensor]:
-        """The maps, by stage, of an image that is no source.
+        """The maps, by stage, of a target or fused image (B, input_nc, H, W).
 
-        Batch norm normalises by the image's own batch, as it does with each source. But its running statistics, which
-        stand in for a batch when sources are fused, do not count the image, and dropout does not blur it.
+        As for the sources, batch norm uses the statistics of the image's own batch. But its running statistics, which
+        are those of sources, are not updated, and nothing is dropped.
         """
         maps = {}
         with frozen_statistics(self.encoder), no_dropout(self.encoder):
@@ -174,7 +183,7 @@ class GSGIFGenerator(Generator):
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
-        """Returns all options but the rule, which has no weights, and a norm without any."""
+        """Returns all options but the rule, and the norm where it has weights."""
         plain = plain_state(state)
         told = describe_layers(plain, stem="encoder.0", blocks="encoder.3", head="decoder.2.1")
         if not told:

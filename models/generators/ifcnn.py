@@ -35,10 +35,18 @@ class IFCNNGenerator(CutsOffLevels, Generator):
     Args:
         fusion: the rule, "max", "sum" or "mean" over the sources. All three have the same weights' layout.
         ifcnn_norm: "auto" normalises coloured sources by ImageNet's mean and standard deviation and leaves grey ones
-            as they are, as the published images were made; "imagenet" and "none" do one of these always.
-        train_conv1: train `conv1` as well, where no weights of ResNet-101 are at hand.
-        fixed_bn: in training, too, batch norm uses its running statistics, which stay as they are. The statistics of a
-            small batch say little of the whole set, and a network that is trained with them learns their noise.
+            as they are, as for the published images; "imagenet" and "none" always do one of these.
+        train_conv1: train `conv1` as well, for use without weights of ResNet-101.
+        fixed_bn: in training, too, batch norm uses its running statistics and does not update them. Those of a small
+            batch are noisy estimates for the whole set, and a network that is trained with them learns the noise.
+
+    Example:
+        >>> net = IFCNNGenerator(fusion="max").eval()
+        >>> a, b, c = (torch.rand(1, 3, 21, 30) for _ in range(3))
+        >>> net([a, b, c]).fused.shape
+        torch.Size([1, 3, 21, 30])
+        >>> torch.allclose(net([a, a]).fused, net([a]).fused)  # the maximum of equal maps
+        True
     """
 
     reach = 5
@@ -58,7 +66,7 @@ class IFCNNGenerator(CutsOffLevels, Generator):
         self.train()
 
     def train(self, mode: bool = True) -> Self:
-        """Switches between training and evaluation; with `fixed_bn` batch norm stays in evaluation."""
+        """Switches between training and evaluation mode; with `fixed_bn` batch norm stays in evaluation mode."""
         super().train(mode)
         if self.fixed_bn:
             self.conv2.bn.eval()
@@ -66,12 +74,15 @@ class IFCNNGenerator(CutsOffLevels, Generator):
         return self
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:
-        """See `ifcnn_norm`."""
+        """By `ifcnn_norm`, the statistics of ImageNet or images as they are, in [0, 1]."""
         unchanged = self.ifcnn_norm == "none" or (self.ifcnn_norm == "auto" and grey)
         return UNCHANGED if unchanged else IMAGENET
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Fuses N sources, each (B, 3, H, W) in the range of `normalisation`, of any size.
+        """Fuses N sources of any size.
+
+        Args:
+            sources: N tensors (B, 3, H, W) in the range of `normalisation`.
 
         Returns:
             `fused` (B, 3, H, W) in the same range, not bounded.
@@ -81,7 +92,7 @@ class IFCNNGenerator(CutsOffLevels, Generator):
         """
         if not sources:
             raise UserError("IFCNN needs at least one source")
-        # One source after the other: published batch norm saw them so, and the memory does not grow with their number.
+        # One source after the other, as published (for batch norm); memory does not grow with their number.
         fused = reduce(_RULES[self.fusion], (self.conv2(self.conv1(source)) for source in sources))
         if self.fusion == "mean":
             fused = fused / len(sources)

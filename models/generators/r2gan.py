@@ -22,18 +22,28 @@ class R2GANGenerator(Generator):
 
     The public release builds its three decoders over the same layers, so they are one set of weights which a file
     names three times: `model_decoder.*`, `model1.*`, `model2.*`. That is `decoders="shared"`, and any number of
-    sources can be fused. The paper's figure draws a decoder per source: `decoders="separate"`, with `model1` to
-    `modelN`; up to N = `num_sources` sources can then be rebuilt.
+    sources can be fused. The paper's figure shows a decoder per source: `decoders="separate"`, with `model1` to
+    `modelN`; up to N = `num_sources` sources can then be rebuilt. R2GAN's training procedure is
+    `models.pix2pix_model.Pix2PixModel`.
 
     Args:
         input_nc: channels of a source.
         output_nc: channels of the fused image and the reconstructions.
-        num_sources: separate decoders: how many there are; shared: without meaning.
+        num_sources: the number of separate decoders; ignored where they are shared.
         ngf: filters of the first convolution; the code has 4 ngf channels at a quarter of the size.
         norm: "batch", "instance" or "none".
         dropout: dropout with probability 0.5 in the residual blocks.
         n_blocks: residual blocks; 6 as released, 9 as drawn in the paper.
         decoders: "shared" as released, or "separate" as drawn in the paper.
+
+    Raises:
+        UserError: an unknown `decoders`, or `num_sources` below 1.
+
+    Example:
+        >>> net = R2GANGenerator(ngf=4, n_blocks=1)
+        >>> output = net([torch.rand(1, 3, 16, 24) * 2 - 1 for _ in range(3)])
+        >>> output.fused.shape, len(output.reconstructions)
+        (torch.Size([1, 3, 16, 24]), 3)
     """
 
     size_divisor = 4
@@ -67,7 +77,10 @@ class R2GANGenerator(Generator):
             self.add_module(f"model{number}", decoder)
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Fuses and rebuilds N sources, each (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
+        """Fuses and rebuilds N sources.
+
+        Args:
+            sources: N tensors (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
 
         Returns:
             `fused` (B, output_nc, H, W) and N `reconstructions` of the same shape, all in [-1, 1].
@@ -114,14 +127,14 @@ def _mean(codes: Sequence[Tensor]) -> Tensor:
 
 
 def describe_weights(state: Mapping[str, Tensor]) -> dict[str, object]:
-    """Tells from a state dict how the network that it belongs to was built.
+    """Derives from a state dict how the network that it belongs to was built.
 
     Args:
         state: a state dict of `R2GANGenerator`, as loaded from a file.
 
     Returns:
         Arguments of the constructor: input_nc, output_nc, ngf, dropout, n_blocks and decoders; norm where it is batch
-        norm; num_sources where the decoders are separate. Empty when `state` is not of this network.
+        norm; num_sources where the decoders are separate. Empty if `state` is of another network.
     """
     plain = plain_state(state)
     described = describe_layers(plain, stem="model_encoder", blocks="model_encoder", head="model_decoder.7")

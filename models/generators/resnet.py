@@ -23,6 +23,12 @@ class ResnetGenerator(Generator):
         norm: "batch", "instance" or "none".
         dropout: dropout with probability 0.5 in the residual blocks.
         n_blocks: residual blocks.
+
+    Example:
+        >>> import torch
+        >>> net = ResnetGenerator(num_sources=2, ngf=4, n_blocks=1).eval()
+        >>> net.fuse([torch.rand(1, 3, 21, 30) * 2 - 1 for _ in range(2)]).shape
+        torch.Size([1, 3, 21, 30])
     """
 
     size_divisor = 4
@@ -48,7 +54,10 @@ class ResnetGenerator(Generator):
         )
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Fuses `num_sources` sources, each (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
+        """Fuses the sources.
+
+        Args:
+            sources: `num_sources` tensors (B, input_nc, H, W) in [-1, 1], H and W multiples of 4, at least 8.
 
         Returns:
             `fused` (B, output_nc, H, W) in [-1, 1].
@@ -60,7 +69,7 @@ class ResnetGenerator(Generator):
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
-        """Returns output_nc, ngf, norm and dropout; the number of blocks belongs to the network's name."""
+        """Returns output_nc, ngf, norm and dropout; the name of the network determines the number of blocks."""
         plain = plain_state(state)
         first = plain.get("model.1.weight")
         ends = [int(name.split(".")[1]) for name in plain if name.startswith("model.") and name.count(".") == 2]

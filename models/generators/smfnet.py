@@ -1,4 +1,4 @@
-"""SMFNet's generator: base, detail and graph features of infrared and visible luma, fused apart, decoded together."""
+"""SMFNet's generator: base, detail and graph features of infrared and visible luma, each fused by its own layers."""
 
 from __future__ import annotations
 
@@ -30,21 +30,29 @@ HEADS = 8
 
 
 class SMFNetGenerator(Generator):
-    """Takes two modalities' luma apart into three kinds of features, fuses each its own way, and decodes the sum.
+    """Decomposes two modalities' luma into three kinds of features, fuses each kind, and decodes the sum.
 
-    One encoder for both modalities gives base features (attention between channels) and detail features (a dense block
-    with gradients, cross-attention, a coupling layer); a graph on both modalities' stems gives a third. Bases are fused
-    by an attention layer and details by coupling layers, each on the sum of both modalities', the graph's by a 1x1
-    convolution. The decoder draws the fused image from the three fused features, and each source from its own three.
-    3,148,818 parameters, of which 498,720 stand in published files alone: they are kept, frozen and unused, so that a
-    file that was read can be written again.
+    One encoder for both modalities computes base features (attention between channels) and detail features (a dense
+    block with gradients, cross-attention, a coupling layer); a graph on both modalities' stems computes the third kind.
+    Base features are fused by an attention layer and detail features by coupling layers, each on the sum over both
+    modalities, graph features by a 1x1 convolution. The decoder computes the fused image from the sum of the three
+    fused features, and rebuilds each source from the sum of its own three. 3,148,818 parameters, of which 498,720 are
+    unused parts of published files: they are kept, frozen, so that a file that was read can be written again.
 
     Args:
         stretch: "minmax" stretches every fused image to [0, 1] in `fuse`, as the published images were; "none"
             leaves the sigmoid's values. `forward`, and so training, never stretches.
+
+    Example:
+        >>> net = SMFNetGenerator(stretch="minmax").eval()
+        >>> infrared, visible = torch.rand(2, 1, 1, 21, 30)
+        >>> net([infrared, visible]).features["base"][0].shape
+        torch.Size([1, 64, 21, 30])
+        >>> [level.item() for level in net.fuse([infrared, visible]).aminmax()]
+        [0.0, 1.0]
     """
 
-    smallest_side = 2  # the coupling layers continue an image by reflection
+    smallest_side = 2  # the coupling layers pad by reflection
     reach: int | None = 27  # of the convolutions; attention takes its weights from the whole image
     num_sources = 2
     channels = 1
@@ -62,22 +70,22 @@ class SMFNetGenerator(Generator):
         self.DetailFuseLayer = _DetailFusion()
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
-        """Luma goes in and comes out in [0, 1]."""
+        """Sources and fused images are luma in [0, 1]."""
         return Normalisation((0.0,), (1.0,))
 
     def forward(self, sources: Sequence[Tensor], *, trained: str = "all") -> FusionOutput:
-        """Fuses infrared and visible luma, in this order, each (B, 1, H, W) in [0, 1], and rebuilds both.
+        """Fuses infrared and visible luma and rebuilds both.
 
         Args:
-            sources: the two.
-            trained: "fused" or "rebuilt" computes the other images without a gradient.
+            sources: infrared and visible, in this order, (B, 1, H, W) each in [0, 1].
+            trained: "all", or "fused" or "rebuilt", which computes the other images without a gradient.
 
         Returns:
             `fused` and two `reconstructions` (B, 1, H, W) in (0, 1); `features` "base", "detail" and "graph", each a
             pair (B, 64, H, W), infrared first.
 
         Raises:
-            UserError: not two sources.
+            UserError: the number of sources is not two.
         """
         features = self._extract(sources)
         learns = torch.is_grad_enabled()
@@ -97,7 +105,7 @@ class SMFNetGenerator(Generator):
 
     @torch.no_grad()
     def fuse(self, sources: Sequence[Tensor]) -> Tensor:
-        """See `Generator.fuse`; `stretch` is of each whole image."""
+        """Fuses infrared and visible luma (B, 1, H, W) of any size, see `Generator.fuse`; `stretch` is per image."""
         fused = super().fuse(sources)
         return _stretched(fused) if self.stretch == "minmax" else fused
 
@@ -116,7 +124,7 @@ class SMFNetGenerator(Generator):
 
 
 class _Features(NamedTuple):
-    """What the two modalities are taken apart into, (B, 64, H, W) each; pairs are infrared and visible."""
+    """The features of the two modalities, (B, 64, H, W) each; pairs are infrared and visible."""
 
     base: tuple[Tensor, ...]
     detail: tuple[Tensor, ...]
@@ -148,7 +156,7 @@ class _BaseBranch(nn.Module):
         super().__init__()
         self.conv_first = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
         self.layers = nn.Sequential(_BaseStage(), _BaseStage())
-        # In published files, and nothing is computed with them.
+        # Unused, but part of published files.
         self.reduce_channel = nn.Conv2d(2 * CHANNELS, CHANNELS, 1, bias=False).requires_grad_(False)
         self.norm = nn.LayerNorm(CHANNELS).requires_grad_(False)
         self.conv_after_body = _narrow_convolutions().requires_grad_(False)
@@ -172,7 +180,7 @@ class _BaseStage(nn.Module):
 
 
 class _DetailBranch(nn.Module):
-    """Two halves of the channels that attend to each other and are coupled: (B, 64, H, W) → the same shape."""
+    """Cross-attention between two halves of the channels, then coupling: (B, 64, H, W) → the same shape."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,16 +194,16 @@ class _DetailBranch(nn.Module):
 
 
 class _BaseFusion(PreNormBlock):
-    """The attention layer that fuses bases: (B, 64, H, W), their sum → the same shape."""
+    """The attention layer that fuses base features: their sum (B, 64, H, W) → the same shape."""
 
     def __init__(self) -> None:
         super().__init__(CHANNELS, TransposedAttention(CHANNELS, HEADS), LocalFeedForward(CHANNELS))
-        # In published files, and nothing is computed with it.
+        # Unused, but part of published files.
         self.reduce_channel = nn.Conv2d(2 * CHANNELS, CHANNELS, 1, bias=False).requires_grad_(False)
 
 
 class _DetailFusion(nn.Module):
-    """Dense block and two coupling layers: (B, 64, H, W), the sum of details → the same shape."""
+    """Dense block and two coupling layers that fuse detail features: their sum (B, 64, H, W) → the same shape."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -226,7 +234,7 @@ class _Decoder(nn.Module):
 
 
 def _transformer_block() -> PreNormBlock:
-    """The block that stem, base branch and decoder are made of."""
+    """The attention block of stem, base branch and decoder."""
     return PreNormBlock(CHANNELS, TransposedAttention(CHANNELS, HEADS), LocalFeedForward(CHANNELS), name="ffn_leff")
 
 
@@ -236,7 +244,7 @@ def _dense_block() -> PreNormBlock:
 
 
 def _narrow_convolutions() -> nn.Sequential:
-    """3x3, 1x1, 3x3 through a quarter of the channels."""
+    """3x3, 1x1 and 3x3 convolutions with a quarter of the channels inside."""
     narrow = CHANNELS // 4
     return nn.Sequential(
         nn.Conv2d(CHANNELS, narrow, 3, padding=1),
@@ -248,6 +256,6 @@ def _narrow_convolutions() -> nn.Sequential:
 
 
 def _stretched(images: Tensor) -> Tensor:
-    """Takes the darkest pixel of each image (B, 1, H, W) to 0 and the brightest to 1; one of a single grey stays."""
+    """Maps the darkest pixel of each image (B, 1, H, W) to 0 and the brightest to 1; constant images stay unchanged."""
     low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
     return torch.where(high > low, (images - low) / (high - low), images)

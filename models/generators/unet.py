@@ -16,7 +16,7 @@ from util.errors import UserError
 
 
 class UnetGenerator(Generator):
-    """`num_downs` halvings to a bottleneck and back, every level with a skip; sources concatenated along the channels.
+    """A U-Net with `num_downs` levels and a skip connection at each; sources are concatenated along the channels.
 
     The levels are nested, each inside the next larger one, and so are their names: `model.model.1.model.3.…`.
 
@@ -28,6 +28,16 @@ class UnetGenerator(Generator):
         norm: "batch", "instance" or "none".
         dropout: dropout with probability 0.5 in the levels between the bottleneck and the first of 8 ngf channels.
         num_downs: number of halvings, at least 5; sides are multiples of 2 to this power.
+
+    Raises:
+        UserError: `num_downs` is below 5, or an unknown norm.
+
+    Example:
+        >>> net = UnetGenerator(num_sources=2, ngf=4, num_downs=5).eval()
+        >>> net.size_divisor
+        32
+        >>> net.fuse([torch.rand(1, 3, 40, 50) * 2 - 1 for _ in range(2)]).shape
+        torch.Size([1, 3, 40, 50])
     """
 
     def __init__(
@@ -57,7 +67,10 @@ class UnetGenerator(Generator):
         self.model = _Level([down, block, nn.ReLU(inplace=True), up, nn.Tanh()], skip=False)
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
-        """Fuses `num_sources` sources, each (B, input_nc, H, W) in [-1, 1], sides multiples of `size_divisor`.
+        """Fuses the sources.
+
+        Args:
+            sources: `num_sources` tensors (B, input_nc, H, W) in [-1, 1], sides multiples of `size_divisor`.
 
         Returns:
             `fused` (B, output_nc, H, W) in [-1, 1].
@@ -69,7 +82,7 @@ class UnetGenerator(Generator):
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
-        """Returns output_nc, ngf and norm. Dropout has no weights here and cannot be told, nor is it needed to test."""
+        """Returns output_nc, ngf and norm; dropout has no weights here and is not needed in evaluation."""
         plain = plain_state(state)
         first, last = plain.get("model.model.0.weight"), plain.get("model.model.3.weight")
         if first is None or last is None:
@@ -82,7 +95,7 @@ class UnetGenerator(Generator):
 
 
 class _Level(nn.Module):
-    """One level with everything inside it: (B, C, H, W) → (B, C', H, W), behind its input where it has a skip."""
+    """One level with those inside it: (B, C, H, W) → (B, C', H, W), appended to its input where it has a skip."""
 
     def __init__(self, layers: Sequence[nn.Module], skip: bool) -> None:
         super().__init__()

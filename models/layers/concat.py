@@ -1,4 +1,4 @@
-"""Sources as channels of one image, for networks that know a fixed number of them."""
+"""Concatenated sources, for networks with a fixed number of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from util.errors import UserError
 
 
 def concatenate_sources(sources: Sequence[Tensor], num_sources: int) -> Tensor:
-    """N sources (B, C, H, W) → (B, N · C, H, W).
+    """Concatenates N sources (B, C, H, W) along the channels: (B, N · C, H, W).
 
     Raises:
         UserError: N is not `num_sources`.
+
+    Example:
+        >>> concatenate_sources([torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)], num_sources=2).shape
+        torch.Size([1, 6, 4, 4])
     """
     if len(sources) != num_sources:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Coupling layers: half of the channels changes the other in a way that could be undone (Dinh et al., ICLR 2017)."""
+"""Coupling layers: half of the channels transforms the other invertibly (Dinh et al., ICLR 2017)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class InvertedBottleneck(nn.Module):
-    """1x1 to twice the channels, ReLU6, depthwise 3x3, ReLU6, 1x1 back, no bias; (B, C, H, W) as it came.
+    """1x1 to twice the channels, ReLU6, depthwise 3x3, ReLU6, 1x1 back, no bias: (B, C, H, W) → the same shape.
 
-    Its border is a reflection: both sides are at least 2.
+    It pads by reflection, so both sides must be at least 2.
     """
 
     def __init__(self, channels: int) -> None:
@@ -25,13 +25,22 @@ class InvertedBottleneck(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolves."""
+        """(B, C, H, W) → the same shape."""
         convolved: Tensor = self.bottleneckBlock(maps)
         return convolved
 
 
 class AffineCoupling(nn.Module):
-    """z2 ← z2 + φ(z1), z1 ← z1 · exp(ρ(z2)) + η(z2), after a 1x1 convolution of both."""
+    """z2 ← z2 + φ(z1), z1 ← z1 · exp(ρ(z2)) + η(z2), after a 1x1 convolution of both.
+
+    Args:
+        channels: of both together, an even number.
+
+    Example:
+        >>> z1, z2 = AffineCoupling(8)(torch.rand(1, 4, 6, 6), torch.rand(1, 4, 6, 6))
+        >>> z1.shape, z2.shape
+        (torch.Size([1, 4, 6, 6]), torch.Size([1, 4, 6, 6]))
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -42,7 +51,7 @@ class AffineCoupling(nn.Module):
         self.shffleconv = nn.Conv2d(channels, channels, 1)
 
     def forward(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
-        """Couples two tensors (B, channels / 2, H, W)."""
+        """Couples two tensors (B, channels / 2, H, W) → two of the same shape."""
         z1, z2 = self.shffleconv(torch.cat((z1, z2), dim=1)).chunk(2, dim=1)
         z2 = z2 + self.theta_phi(z1)
         z1 = z1 * torch.exp(self.theta_rho(z2)) + self.theta_eta(z2)
@@ -52,7 +61,14 @@ class AffineCoupling(nn.Module):
 class InverseAffineCoupling(nn.Module):
     """y2 = (x2 − y(x1)) / e(r(x1)), y1 = (x1 − f(y2)) / e(p(y2)), after a 1x1 convolution of both.
 
-    e(s) = exp(4 · (sigmoid(s) − ½)) keeps the divisor between e⁻² and e².
+    e(s) = exp(4 · (sigmoid(s) − ½)) keeps the denominator between e⁻² and e².
+
+    Args:
+        channels: an even number.
+
+    Example:
+        >>> InverseAffineCoupling(8)(torch.rand(1, 8, 6, 6)).shape
+        torch.Size([1, 8, 6, 6])
     """
 
     def __init__(self, channels: int) -> None:
@@ -65,7 +81,7 @@ class InverseAffineCoupling(nn.Module):
         self.shffleconv = nn.Conv2d(channels, channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Couples the halves of (B, channels, H, W)."""
+        """Couples the halves of (B, channels, H, W) → the same shape."""
         x1, x2 = self.shffleconv(maps).chunk(2, dim=1)
         y2 = (x2 - self.y(x1)) / _bounded_exp(self.r(x1))
         y1 = (x1 - self.f(y2)) / _bounded_exp(self.p(y2))

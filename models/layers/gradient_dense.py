@@ -1,4 +1,4 @@
-"""A dense block beside learned gradients, for fine structure (after Tang et al., Information Fusion 82, 2022)."""
+"""A dense block with a path of learned gradients, for fine structure (after Tang et al., Inf. Fusion 82, 2022)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
 class GradientDenseBlock(nn.Module):
-    """A 3x3 convolution, then dense convolutions + a path of gradients: (B, C, H, W) → the same shape."""
+    """A 3x3 convolution, then the sum of dense convolutions and a path of gradients: (B, C, H, W) → the same shape.
+
+    Example:
+        >>> GradientDenseBlock(4)(torch.rand(1, 4, 8, 8)).shape
+        torch.Size([1, 4, 8, 8])
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -21,7 +26,7 @@ class GradientDenseBlock(nn.Module):
         self.GRDB = _DensePlusGradient(channels)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolves."""
+        """(B, C, H, W) → the same shape."""
         convolved: Tensor = self.GRDB(self.conv(maps))
         return convolved
 
@@ -42,7 +47,7 @@ class _DensePlusGradient(nn.Module):
 
 
 class _DenseConvolutions(nn.Module):
-    """Two 3x3 convolutions, each of everything before it, which it is appended to: C → 3 C channels."""
+    """Two 3x3 convolutions, each of the concatenation of input and earlier outputs: (B, C, H, W) → (B, 3 C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -55,7 +60,7 @@ class _DenseConvolutions(nn.Module):
 
 
 class _GradientMagnitude(nn.Module):
-    """|∂x| + |∂y| of each channel, by filters that begin as Sobel's and are trained."""
+    """|∂x| + |∂y| of each channel, by trained filters that are initialised with Sobel's."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -69,7 +74,7 @@ class _GradientMagnitude(nn.Module):
 
 
 class _DepthwiseFilter(nn.Module):
-    """One 3x3 filter per channel; no `nn.Conv2d`, whose weights an initialisation of the network would draw anew."""
+    """One 3x3 filter per channel; not an `nn.Conv2d`, whose weights `init_weights` would redraw."""
 
     def __init__(self, kernel: Tensor, channels: int) -> None:
         super().__init__()
@@ -80,7 +85,7 @@ class _DepthwiseFilter(nn.Module):
 
 
 def _conv(in_channels: int, out_channels: int, size: int, *, activated: bool = False) -> nn.Sequential:
-    """A convolution that keeps the size, called `conv`, with LeakyReLU 0.2 where `activated`."""
+    """A convolution that keeps the size, named `conv`, with LeakyReLU 0.2 if `activated`."""
     layers = OrderedDict[str, nn.Module](conv=nn.Conv2d(in_channels, out_channels, size, padding=size // 2))
     if activated:
         layers["activation"] = nn.LeakyReLU(0.2, inplace=True)

@@ -1,4 +1,4 @@
-"""Two modalities as a graph: each gives nodes at three scales, which gate the other's and pass messages."""
+"""Two modalities as a graph: each has nodes at three scales, which gate the other's nodes and pass messages."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ MESSAGE_PASSES = 2
 
 
 class GraphFusion(nn.Module):
-    """Fuses the features of two modalities, a and b, and keeps what became of each.
+    """Updates the features of two modalities, a and b, by message passing, and fuses them.
 
-    Layers called `*_rgb` in a state dict are those of a, `*_dep` those of b.
+    Layers named `*_rgb` in a state dict are those of a, `*_dep` those of b.
 
     Args:
         channels: of the features, an even number.
+
+    Example:
+        >>> a, b, fused = GraphFusion(4)(torch.rand(1, 4, 8, 8), torch.rand(1, 4, 8, 8))
+        >>> fused.shape
+        torch.Size([1, 4, 8, 8])
     """
 
     def __init__(self, channels: int) -> None:
@@ -28,19 +33,19 @@ class GraphFusion(nn.Module):
         self.C_cls = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Takes two tensors (B, C, H, W) to the graph's features of a, those of b, and both fused, of that shape."""
+        """Two tensors (B, C, H, W) → the graph's features of a, those of b, and the fused ones, of the same shape."""
         a, b = self.graph(a, b)
         return a, b, self.C_cls(torch.cat((a, b), dim=1))
 
 
 class _GraphReadout(nn.Module):
-    """Each modality's nodes, side by side, through one convolution."""
+    """A convolution of each modality's concatenated nodes: two tensors (B, C, H, W) → two of the same shape."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         nodes = len(DILATIONS)
         self.graph = _NodeGraph(channels)
-        # Four more readouts and a fusion stand in published files, and nothing is computed with them.
+        # Four more readouts and a fusion are unused, but part of published files.
         self.C_cat = nn.ModuleList(_conv_norm(nodes * channels, channels) for _ in range(6))
         self.C_cat[2:].requires_grad_(False)
         self.C_cls = nn.Conv2d(2 * channels, channels, 1).requires_grad_(False)
@@ -51,7 +56,7 @@ class _GraphReadout(nn.Module):
 
 
 class _NodeGraph(nn.Module):
-    """Nodes of both modalities, gated by each other and then exchanging messages within their own."""
+    """Nodes of both modalities, which gate each other and then pass messages within their modality."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -59,7 +64,7 @@ class _NodeGraph(nn.Module):
         self.ppm_dep = _Nodes(channels)
         self.graph_rgb = _MessagePassing(channels)
         self.graph_dep = _MessagePassing(channels)
-        # In published files, and nothing is computed with it.
+        # Unused, but part of published files.
         self.C_ca = nn.ModuleList(_unused_channel_gate(channels) for _ in range(2)).requires_grad_(False)
         self.C_pa = nn.ModuleList(nn.Conv2d(channels, 1, 1, bias=False) for _ in range(2))
 
@@ -91,7 +96,7 @@ class _Nodes(nn.Module):
 
 
 class _MessagePassing(nn.Module):
-    """Every node hears the other two and takes up what they say: node ← node + γ · GRU(message, node)."""
+    """Every node receives a message from the other two: node ← node + γ · GRU(message, node), (B, C, H, W) each."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -106,10 +111,10 @@ class _MessagePassing(nn.Module):
 
     def _update(self, node: Tensor, others: Sequence[Tensor]) -> Tensor:
         weights = torch.sigmoid(self.C_wgt(torch.cat([node - other for other in others], dim=1)))
-        # A weight is made for each of the others, but the release deals them out by turns to the channels, not to the
-        # nodes: the others have the same weight in a channel, and their sum can be weighted.
-        by_turns = weights.repeat(1, node.shape[1] // len(others), 1, 1)
-        message = reduce(torch.add, others) * by_turns
+        # There is one weight map for each other node, but the release assigns them alternately to channels, not to
+        # nodes: in a channel the other nodes have the same weight, so their sum can be weighted.
+        alternating = weights.repeat(1, node.shape[1] // len(others), 1, 1)
+        message = reduce(torch.add, others) * alternating
         return node + self.gamma * self.ConvGRU(message, node)
 
 
@@ -130,7 +135,7 @@ class _ConvGRU(nn.Module):
 
 
 def _conv_norm(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
-    """3x3 convolution, batch norm, ReLU; the size stays."""
+    """3x3 convolution, batch norm, ReLU; keeps the size."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -139,7 +144,7 @@ def _conv_norm(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Seq
 
 
 def _unused_channel_gate(channels: int) -> nn.Sequential:
-    """The weights' places in a published file: 1x1 convolutions at 1 and 3."""
+    """Placeholders for the weights in published files: 1x1 convolutions at 1 and 3."""
     convolutions = (
         nn.Conv2d(2 * channels, channels // 2, 1, bias=False),
         nn.Conv2d(channels // 2, channels, 1, bias=False),

@@ -1,4 +1,4 @@
-"""Contexts in which a network computes as in training, but for one thing."""
+"""Contexts in which a network stays in training mode, except for one kind of layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @contextlib.contextmanager
 def frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Keeps batch norm's running statistics as they are; the layers normalise by the statistics of the batch."""
+    """Stops updates of batch norm's running statistics; the layers still normalise by the statistics of the batch."""
     layers = [layer for layer in network.modules() if isinstance(layer, (nn.BatchNorm2d, nn.SyncBatchNorm))]
     before = [(layer.momentum, copy.deepcopy(layer.num_batches_tracked)) for layer in layers]
     for layer in layers:
@@ -25,7 +25,7 @@ def frozen_statistics(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_dropout(network: nn.Module) -> Iterator[None]:
-    """Switches dropout off."""
+    """Disables dropout."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Dropout) and layer.training]
     for layer in layers:
         layer.eval()

@@ -12,11 +12,15 @@ NORMS = ("batch", "instance", "none")
 def make_norm(norm: str, channels: int) -> nn.Module:
     """Returns a layer (B, channels, H, W) → the same shape.
 
-    Batch norm learns a scale and a shift; instance norm does not and keeps no running statistics; none is the
+    Batch norm learns a scale and a shift; instance norm does not and keeps no running statistics; "none" is the
     identity, so that the names of the other layers in a state dict do not depend on the norm.
 
     Raises:
         UserError: `norm` is not one of `NORMS`.
+
+    Example:
+        >>> make_norm("batch", 64).affine, make_norm("instance", 64).affine
+        (True, False)
     """
     check_choice("norm", norm, NORMS)
     if norm == "batch":
@@ -29,7 +33,7 @@ def make_norm(norm: str, channels: int) -> nn.Module:
 def conv_has_bias(norm: str) -> bool:
     """Returns whether a convolution before the norm has a bias of its own.
 
-    Batch norm brings a shift, so the published networks leave the bias out. Theirs have one with instance norm, which
-    has no parameters here. Nothing was published without a norm; there the bias is the only shift and is kept as well.
+    Batch norm includes a shift, so the published networks have no bias before it; before instance norm, which has no
+    parameters here, they do. Without a norm nothing was published; the bias is then the only shift.
     """
     return norm != "batch"

@@ -11,10 +11,15 @@ from models.layers.norm import conv_has_bias, make_norm
 
 
 class ResidualBlock(nn.Module):
-    """x + convolutions(x) with two 3x3 convolutions; (B, C, H, W) → (B, C, H, W), H and W at least 2.
+    """x + convolutions(x) with two 3x3 convolutions: (B, C, H, W) → the same shape, H and W at least 2.
 
-    Dropout takes a place in `conv_block`: with it the second convolution and its norm are `conv_block.6` and `.7`,
-    without it `.5` and `.6`. Published files are named so; see `has_dropout_layout`.
+    Dropout is a layer of `conv_block`: with it the second convolution and its norm are `conv_block.6` and `.7`, without
+    it `.5` and `.6`, as in published files; see `has_dropout_layout`.
+
+    Example:
+        >>> import torch
+        >>> ResidualBlock(8, norm="batch", dropout=False)(torch.rand(2, 8, 6, 6)).shape
+        torch.Size([2, 8, 6, 6])
     """
 
     def __init__(self, channels: int, norm: str, dropout: bool) -> None:
@@ -36,7 +41,7 @@ class ResidualBlock(nn.Module):
         self.conv_block = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, C, H, W)."""
+        """(B, C, H, W) → the same shape."""
         convolved: Tensor = self.conv_block(features)
         return features + convolved
 
@@ -73,7 +78,7 @@ def decoder_stages(output_nc: int, ngf: int, norm: str, *, joins: bool = False) 
         output_nc: channels of the image.
         ngf: filters.
         norm: "batch", "instance" or "none".
-        joins: the second and the third stage take, behind the maps of the stage before, as many others of their size.
+        joins: the second and the third stage take the maps of the stage before, concatenated with as many others.
     """
     bias = conv_has_bias(norm)
     joined = 2 if joins else 1
@@ -99,17 +104,17 @@ def decoder_layers(output_nc: int, ngf: int, norm: str) -> list[nn.Module]:
 
 
 def describe_layers(state: Mapping[str, Tensor], *, stem: str, blocks: str, head: str) -> dict[str, object]:
-    """Tells from a state dict how its encoder and its decoder were built.
+    """Derives from a state dict how its encoder and its decoder were built.
 
     Args:
         state: the state dict.
-        stem: where the layers of the encoder's first stage are, such as "model_encoder".
-        blocks: where its residual blocks are.
+        stem: the prefix of the encoder's first stage, such as "model_encoder".
+        blocks: the prefix of its residual blocks.
         head: the name of the decoder's last convolution.
 
     Returns:
-        input_nc, output_nc, ngf, dropout and n_blocks; norm where `norm_in_state` tells it. Empty when there are no
-        such layers.
+        input_nc, output_nc, ngf, dropout and n_blocks; norm where `norm_in_state` finds it. Empty if there are no such
+        layers.
     """
     first, last = state.get(f"{stem}.1.weight"), state.get(f"{head}.weight")
     if first is None or last is None:
@@ -126,7 +131,7 @@ def describe_layers(state: Mapping[str, Tensor], *, stem: str, blocks: str, head
 
 
 def has_dropout_layout(state: Mapping[str, Tensor]) -> bool | None:
-    """Tells from a state dict whether its residual blocks were built with dropout; None when it has no such block."""
+    """Derives from a state dict whether its residual blocks were built with dropout; None if it has no such block."""
     for place, dropout in (("conv_block.5.weight", False), ("conv_block.6.weight", True)):
         # A convolution's weight has four dimensions; conv_block.6 is a norm (one dimension) without dropout.
         if any(name.endswith(place) and tensor.ndim == 4 for name, tensor in state.items()):
@@ -135,15 +140,15 @@ def has_dropout_layout(state: Mapping[str, Tensor]) -> bool | None:
 
 
 def norm_in_state(state: Mapping[str, Tensor], place: str) -> dict[str, object]:
-    """Tells the norm of a network from a state dict.
+    """Derives the norm of a network from a state dict.
 
     Args:
         state: the state dict.
         place: the name of one of the network's norm layers, such as "model.2".
 
     Returns:
-        {"norm": "batch"}, or {"norm": "instance"} for old files, which hold running statistics of it, or nothing:
-        today's instance norm and none have no weights and look alike.
+        {"norm": "batch"}, or {"norm": "instance"} for old files, which hold its running statistics, or nothing: in new
+        files neither instance norm nor "none" has weights, so they cannot be distinguished.
     """
     if f"{place}.weight" in state:
         return {"norm": "batch"}

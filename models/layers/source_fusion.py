@@ -1,4 +1,4 @@
-"""Rules that fuse the maps of any number of sources, in any order and one source at a time."""
+"""Rules that fuse the maps of any number of sources, one source at a time and independently of their order."""
 
 from __future__ import annotations
 
@@ -14,30 +14,37 @@ from util.suggest import check_choice
 
 FUSIONS = ("mean", "max", "saliency")
 TEMPERATURE = 0.5
-# What counts as activity where there is none, so that sources without any share equally.
+# Added to the activity, so that sources without any have equal weights.
 LEAST_ACTIVITY = 1e-6
-SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that take images apart into bands
+SPACINGS = (1, 2, 4, 8, 16)  # pixels between the taps of the filters that decompose images into bands
 BANDS = len(SPACINGS)
-LEAST_CONTRAST = 1 / 128  # a grey level of 8 bits: below it there is nothing to see, and the logits alone decide
-LARGEST_LOGIT = 1.0  # a factor of e² between two sources at most
+LEAST_CONTRAST = 1 / 128  # one 8-bit grey level; where the contrast is far below it, the logits alone decide
+LARGEST_LOGIT = 1.0  # limits the factor between the weights of two sources to e²
 
 
 class RunningFusion:
-    """Fuses maps element by element as they come, so that those of all sources need not be there at once.
+    """Fuses maps element by element, one source after the other, without holding those of all sources in memory.
 
     mean:     the arithmetic mean
     max:      the largest value
     saliency: Σ_i w_i · maps_i with w = softmax over the sources of log(activity) / `TEMPERATURE`
 
-    The activity of a source at a place is the mean absolute value of its maps over the channels, averaged over 3x3.
-    With the logarithm the weights are activity^(1 / T) / Σ activity^(1 / T): they do not depend on the maps' scale, and
-    two running sums are enough.
+    The activity of a source at a pixel is the mean absolute value of its maps over the channels and a 3x3 window. With
+    the logarithm the weights are activity^(1 / T) / Σ activity^(1 / T): they do not depend on the maps' scale, and two
+    running sums are enough.
 
     Args:
         rule: one of `FUSIONS`.
 
     Raises:
-        UserError: another rule.
+        UserError: an unknown rule.
+
+    Example:
+        >>> fusion = RunningFusion("max")
+        >>> for level in (1.0, 3.0, 2.0):
+        ...     fusion.add(torch.full((1, 1, 1, 2), level))
+        >>> fusion.result()
+        tensor([[[[3., 3.]]]])
     """
 
     def __init__(self, rule: str) -> None:
@@ -48,7 +55,7 @@ class RunningFusion:
         self._weights: Tensor | float = 0.0
 
     def add(self, maps: Tensor) -> None:
-        """Takes the maps of one more source, (B, C, H, W)."""
+        """Adds the maps of one more source, (B, C, H, W)."""
         if self._rule == "max":
             self._largest = maps if self._largest is None else torch.maximum(self._largest, maps)
             return
@@ -70,19 +77,26 @@ def _energy(maps: Tensor) -> Tensor:
 
 
 class RunningBlend:
-    """Mixes images band by band, each where it has contrast, in proportions that a network corrects.
+    """Blends images band by band, weighted by local contrast and by a network's logits.
 
-    Sources of one scene differ in what they show at a place: a warm person before foliage is a spot of some width in
-    infrared, and fine texture in visible light. One weight for both would lose the one or the other. So the sources are
-    taken apart into bands of frequencies, and in each a source counts with the square of its local contrast, as in
-    fusion by pyramids (Burt and Kolczynski, "Enhanced image capture through fusion", ICCV 1993), times e to
-    the network's logit. The coarser a band, the smoother are its weights, so that no borders show (Burt and Adelson, "A
-    multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2, 1983). What is left below
-    the coarsest band, the level, is the sources' mean. The à trous scheme stands for pyramids here, since any size and
-    shift suit it.
+    At one pixel, sources can carry information at different scales: a person before foliage is a wide spot in infrared,
+    but fine texture in visible light. A single weight would lose one of the two. So the sources are decomposed into
+    frequency bands, and the weight of a source in a band is the square of its local contrast, as in fusion by pyramids
+    (Burt and Kolczynski, "Enhanced image capture through fusion", ICCV 1993), times e to the network's logit. The
+    coarser a band, the smoother are its weights, which avoids visible seams (Burt and Adelson, "A multiresolution
+    spline with application to image mosaics", ACM Transactions on Graphics 2, 1983). The residual below the coarsest
+    band is the sources' mean. The bands come from the à trous scheme instead of pyramids, since it is invariant to
+    shifts and works for any size.
 
-    Logits are bounded by `LARGEST_LOGIT`, so that contrast has the last word. Trained on pairs whose sources are a
-    image's degraded copies, unbounded ones choose between sources, which modalities do not ask for.
+    Logits are bounded by `LARGEST_LOGIT`, so that contrast dominates: trained on sources that are degraded copies of
+    one image, unbounded logits select one source, which is wrong for sources of different modalities.
+
+    Example:
+        >>> image, blend = torch.rand(1, 3, 16, 16), RunningBlend()
+        >>> for _ in range(2):
+        ...     blend.add(image, logits=torch.randn(1, BANDS, 16, 16))
+        >>> torch.allclose(blend.result(), image, atol=1e-5)  # equal sources are unchanged, whatever the logits
+        True
     """
 
     def __init__(self) -> None:
@@ -90,7 +104,7 @@ class RunningBlend:
         self._weights: list[Tensor | float] = [0.0] * (BANDS + 1)
 
     def add(self, source: Tensor, logits: Tensor) -> None:
-        """Takes one more source.
+        """Adds one more source.
 
         Args:
             source: (B, C, H, W) in [-1, 1].
@@ -102,7 +116,7 @@ class RunningBlend:
             self._weights[number] = self._weights[number] + weight
 
     def result(self) -> Tensor:
-        """The blend, (B, C, H, W), of at least one source; of equal ones it is what they are."""
+        """The blend, (B, C, H, W), of at least one source."""
         blended = reduce(operator.add, map(operator.truediv, self._totals, self._weights))
         assert isinstance(blended, Tensor)
         return blended
@@ -122,7 +136,7 @@ def _weighted_bands(image: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Ten
 
 
 def _smooth(maps: Tensor, spacing: int) -> Tensor:
-    """Filters rows and columns of (B, C, H, W) by (1, 2, 1) / 4, taps `spacing` pixels apart; the border goes on."""
+    """Filters rows and columns of (B, C, H, W) by (1, 2, 1) / 4, taps `spacing` pixels apart; replicate padding."""
     height, width = maps.shape[-2:]
     padded = functional.pad(maps, (0, 0, spacing, spacing), mode="replicate")
     maps = maps / 2 + (padded[..., :height, :] + padded[..., 2 * spacing :, :]) / 4

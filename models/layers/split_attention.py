@@ -14,12 +14,17 @@ class SplitAttentionLayer(nn.Module):
     """A chain of bottleneck blocks: (B, in_channels, H, W) → (B, 4 · planes, H / stride, W / stride), rounded up.
 
     Args:
-        in_channels: channels that come in.
-        planes: channels inside the blocks; four times as many come out.
-        blocks: how many.
-        pool_stride: the first block averages 3x3 windows at this stride, padding included; 0 leaves that out.
-        pooled_shortcut: the first block's shortcut is an average pool of that stride, then 1x1; otherwise 1x1, or
-            nothing where as many channels come in as go out.
+        in_channels: channels of the input.
+        planes: channels inside the blocks; the output has four times as many.
+        blocks: their number.
+        pool_stride: stride of the first block's 3x3 average pool, which counts the padding; 0 for no pool.
+        pooled_shortcut: the first block's shortcut is an average pool of that stride, then a 1x1 convolution; otherwise
+            the convolution alone, or the identity where input and output have as many channels.
+
+    Example:
+        >>> import torch
+        >>> SplitAttentionLayer(8, 4, blocks=2, pool_stride=2, pooled_shortcut=True)(torch.rand(1, 8, 9, 12)).shape
+        torch.Size([1, 16, 5, 6])
     """
 
     def __init__(
@@ -31,15 +36,15 @@ class SplitAttentionLayer(nn.Module):
         self.layer = nn.Sequential(first, *(_Bottleneck(out_channels, planes) for _ in range(blocks - 1)))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Runs the chain."""
+        """(B, in_channels, H, W) → (B, 4 · planes, H / stride, W / stride)."""
         result: Tensor = self.layer(maps)
         return result
 
 
 class SplitAttention(nn.Module):
-    """A 3x3 convolution to two groups of maps, of which each channel is mixed by weights that sum to 1.
+    """A 3x3 convolution to two groups of maps, which are averaged channel by channel with weights of sum 1.
 
-    The weights come from both groups' sum, averaged over the whole image: (B, C, H, W) → the same shape.
+    The weights are computed from both groups' sum, averaged over the whole image: (B, C, H, W) → the same shape.
     """
 
     def __init__(self, channels: int) -> None:
@@ -50,7 +55,7 @@ class SplitAttention(nn.Module):
         self.fc2 = nn.Conv2d(inner, RADIX * channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolves, weighs and adds up."""
+        """(B, C, H, W) → the same shape."""
         groups = self.conv(maps).relu().unflatten(1, (RADIX, -1))  # (B, 2, C, H, W)
         summary = groups.sum(1).mean((2, 3), keepdim=True)
         weights = self.fc2(self.fc1(summary).relu()).unflatten(1, (RADIX, -1)).softmax(1)

@@ -1,7 +1,7 @@
 """Attention between channels instead of pixels, and the blocks made of it: linear in the number of pixels.
 
-Zamir et al., "Restormer", CVPR 2022, section 3.1, named it transposed attention: the C x C matrix of the channels'
-cosine similarities over the whole image weighs the channels.
+Zamir et al., "Restormer", CVPR 2022, section 3.1, named it transposed attention: its weights are the C x C matrix
+of the channels' cosine similarities over the whole image.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class ChannelNorm(nn.Module):
         self.body = nn.LayerNorm(channels, eps=1e-5)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Normalises every pixel's channels."""
+        """(B, C, H, W) → the same shape."""
         normalised: Tensor = self.body(maps.movedim(1, -1))
         return normalised.movedim(-1, 1)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor) -> Tensor:
-    """Weighs the channels of `value` by the cosine similarity of the channels of `query` and `key`, in groups (heads).
+    """Weights the channels of `value` by the cosine similarity of those of `query` and `key`, in groups (heads).
 
     Args:
         query: (B, C, H, W).
@@ -35,6 +35,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor) -> Te
 
     Returns:
         (B, C, H, W).
+
+    Example:
+        >>> maps, temperature = torch.rand(1, 8, 4, 4), torch.zeros(2, 1, 1)
+        >>> attended = attend(maps, maps, maps, temperature)  # at temperature 0 all channels of a head weigh the same
+        >>> torch.allclose(attended[:, 0], maps[:, :4].mean(1))
+        True
     """
     shape = query.shape
     by_head = (shape[0], temperature.shape[0], -1, shape[2] * shape[3])
@@ -45,7 +51,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor) -> Te
 
 
 def depthwise(channels: int, *, bias: bool) -> nn.Conv2d:
-    """A 3x3 convolution of each channel by itself, with a border of zeros."""
+    """A 3x3 convolution of each channel by itself, with zero padding: (B, C, H, W) → the same shape."""
     return nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=bias)
 
 
@@ -60,14 +66,14 @@ class TransposedAttention(nn.Module):
         self.project_out = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Attends."""
+        """(B, C, H, W) → the same shape."""
         query, key, value = self.qkv_dwconv(self.qkv(maps)).chunk(3, dim=1)
         attended: Tensor = self.project_out(attend(query, key, value, self.temperature))
         return attended
 
 
 class DenseTransposedAttention(nn.Module):
-    """The same with a full 3x3 convolution in the place of the depthwise one."""
+    """`TransposedAttention` with a full 3x3 convolution in place of the depthwise one."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -77,14 +83,14 @@ class DenseTransposedAttention(nn.Module):
         self.proj = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Attends."""
+        """(B, C, H, W) → the same shape."""
         query, key, value = self.qkv2(self.qkv1(maps)).chunk(3, dim=1)
         attended: Tensor = self.proj(attend(query, key, value, self.scale))
         return attended
 
 
 class CrossTransposedAttention(nn.Module):
-    """Query from one tensor, key and value from another, every convolution with a bias."""
+    """`TransposedAttention` with the query from one tensor, key and value from another; convolutions have biases."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -95,18 +101,18 @@ class CrossTransposedAttention(nn.Module):
         self.q_dwconv = depthwise(channels, bias=True)
         self.project_out = nn.Conv2d(channels, channels, 1)
 
-    def forward(self, asking: Tensor, answering: Tensor) -> Tensor:
-        """Attends with the query from `asking` to `answering`; all are (B, C, H, W)."""
-        key, value = self.kv_dwconv(self.kv(answering)).chunk(2, dim=1)
-        query = self.q_dwconv(self.q(asking))
+    def forward(self, queries: Tensor, values: Tensor) -> Tensor:
+        """Attention with the query from `queries` to keys and values from `values`; all are (B, C, H, W)."""
+        key, value = self.kv_dwconv(self.kv(values)).chunk(2, dim=1)
+        query = self.q_dwconv(self.q(queries))
         attended: Tensor = self.project_out(attend(query, key, value, self.temperature))
         return attended
 
 
 class LocalFeedForward(nn.Module):
-    """n + FF(n), with FF of 1x1, depthwise 3x3 and 1x1 convolutions, each followed by GELU; (B, C, H, W) as it came.
+    """n + FF(n), with FF of 1x1, depthwise 3x3 and 1x1 convolutions, each followed by GELU; it keeps (B, C, H, W).
 
-    In `PreNormBlock` the residual here is that of the *normalised* maps, beside the block's own.
+    In `PreNormBlock` the residual here is that of the *normalised* maps, in addition to the block's own.
     """
 
     def __init__(self, channels: int) -> None:
@@ -116,13 +122,13 @@ class LocalFeedForward(nn.Module):
         self.linear2 = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.GELU())
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolves and adds."""
+        """(B, C, H, W) → the same shape."""
         convolved: Tensor = self.linear2(self.dwconv(self.linear1(maps)))
         return maps + convolved
 
 
 class PointwiseFeedForward(nn.Module):
-    """1x1 convolution to twice the channels, GELU, 1x1 back, no bias; (B, C, H, W) as it came."""
+    """1x1 convolution to twice the channels, GELU, 1x1 back, no bias: (B, C, H, W) → the same shape."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -130,7 +136,7 @@ class PointwiseFeedForward(nn.Module):
         self.project_out = nn.Conv2d(2 * channels, channels, 1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolves."""
+        """(B, C, H, W) → the same shape."""
         convolved: Tensor = self.project_out(functional.gelu(self.project_in(maps)))
         return convolved
 
@@ -140,9 +146,14 @@ class PreNormBlock(nn.Module):
 
     Args:
         channels: C.
-        attention: the layer that is added first.
-        feed_forward: the layer that is added then.
-        name: what the feed-forward is called in a state dict.
+        attention: the layer of the first residual branch.
+        feed_forward: the layer of the second.
+        name: the feed-forward's name in a state dict.
+
+    Example:
+        >>> block = PreNormBlock(8, TransposedAttention(8, heads=2), LocalFeedForward(8))
+        >>> block(torch.rand(1, 8, 4, 6)).shape
+        torch.Size([1, 8, 4, 6])
     """
 
     def __init__(self, channels: int, attention: nn.Module, feed_forward: nn.Module, *, name: str = "mlp") -> None:
@@ -154,7 +165,7 @@ class PreNormBlock(nn.Module):
         self._name = name
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Adds what both layers say."""
+        """(B, C, H, W) → the same shape."""
         maps = maps + self.attn(self.norm1(maps))
         corrected: Tensor = maps + self.get_submodule(self._name)(self.norm2(maps))
         return corrected

@@ -1,7 +1,7 @@
 """Blocks of a vision transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021) and of its decoders.
 
-Tokens are (B, T, C). Attention does not hold its T x T weights where torch has a kernel that computes them a part at a
-time, as for all fusing; on a CPU it has none that drops weights, so that cross-attention holds them in training.
+Tokens are (B, T, C). Attention does not store its T x T weights where torch has a memory-efficient kernel, which is
+always so in evaluation; on a CPU there is none with dropout, so that cross-attention stores them in training.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from torch.nn import functional
 
 MLP_RATIO = 4
 PATCH = 16
-SIDE = 14  # of the grid of patches that a table of positions is for: images of 224 x 224
+SIDE = 14  # of the grid of patches that position embeddings are made for: images of 224 x 224
 
 
 class VisionTransformer(nn.Module):
-    """What encoders of patches of 16 x 16 with a class token are made of, under the usual names; norms have eps 1e-6.
+    """The layers of an encoder of 16 x 16 patches with a class token, under the usual names; norms have eps 1e-6.
 
     Args:
         dim: C.
         heads: of each block's attention.
-        drop_path: of the last block; it grows evenly from 0 at the first.
+        drop_path: of the last block; it grows linearly from 0 at the first.
+
+    Example:
+        >>> VisionTransformer(8, heads=[2]).embed(torch.rand(1, 3, 32, 48)).shape  # 1 + 2 · 3 tokens
+        torch.Size([1, 7, 8])
     """
 
     def __init__(self, dim: int, heads: Sequence[int], *, drop_path: float = 0.0) -> None:
@@ -39,7 +43,7 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Patches become tokens that know their place: (B, 3, H, W) → (B, 1 + H / 16 · W / 16, C)."""
+        """Embeds patches, with a class token and positions: (B, 3, H, W) → (B, 1 + H / 16 · W / 16, C)."""
         maps = self.patch_embed(image)
         patches = maps.flatten(2).transpose(1, 2)
         tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1)
@@ -53,7 +57,11 @@ class TransformerBlock(nn.Module):
         dim: C.
         heads: of the attention; a divisor of C.
         eps: of both layer norms.
-        drop_path: how often, in training, a sample goes around the attention, and around the MLP.
+        drop_path: the probability, in training, that a sample skips the attention, and that it skips the MLP.
+
+    Example:
+        >>> TransformerBlock(8, heads=2)(torch.rand(1, 5, 8)).shape
+        torch.Size([1, 5, 8])
     """
 
     def __init__(self, dim: int, heads: int, *, eps: float = 1e-5, drop_path: float = 0.0) -> None:
@@ -66,14 +74,14 @@ class TransformerBlock(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Attends, then computes on each token."""
+        """(B, T, C) → the same shape."""
         tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
         result: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
         return result
 
 
 class SelfAttention(nn.Module):
-    """Attention of tokens to each other: (B, T, C) → the same shape."""
+    """Multi-head self-attention: (B, T, C) → the same shape."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -82,7 +90,7 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Attends."""
+        """(B, T, C) → the same shape."""
         query, key, value = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(query, key, value)  # (B, heads, T, C / heads)
         result: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
@@ -90,7 +98,7 @@ class SelfAttention(nn.Module):
 
 
 class DropPath(nn.Dropout):
-    """Drops whole samples in training and scales up the others (Huang et al., "Stochastic Depth", ECCV 2016)."""
+    """Zeroes whole samples in training and scales up the others (Huang et al., "Stochastic Depth", ECCV 2016)."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, C) → the same shape."""
@@ -100,15 +108,21 @@ class DropPath(nn.Dropout):
 
 
 class CrossAttentionBlock(nn.Module):
-    """norm(query + attention), then norm(x + feed-forward(x)): tokens that ask others.
+    """norm(query + cross-attention), then norm(x + feed-forward(x)).
 
-    As in the decoder of Vaswani et al., "Attention Is All You Need", 2017, with a linear layer of its own before each
+    As in the decoder of Vaswani et al., "Attention Is All You Need", 2017, with an additional linear layer before each
     input of the attention.
 
     Args:
         dim: C.
         heads: of the attention; a divisor of C.
-        dropout: share of what is dropped in training: of attention's weights and behind each layer.
+        dropout: the probability, in training, of dropping an attention weight or an output of a layer.
+
+    Example:
+        >>> block = CrossAttentionBlock(8, heads=2)
+        >>> query, others = torch.rand(1, 5, 8), torch.rand(1, 7, 8)
+        >>> block(query, others, others).shape
+        torch.Size([1, 5, 8])
     """
 
     def __init__(self, dim: int, heads: int, *, dropout: float = 0.1) -> None:
@@ -121,7 +135,7 @@ class CrossAttentionBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Takes from `value` what `query` looks for among `key`; (B, T, C) each, and the result as well."""
+        """Attention of `query` (B, T, C) to `key` and `value`, (B, S, C) each → (B, T, C)."""
         drop = self.dropout
         tokens = self.norm1(query + drop(self.multi_input_self_attn(query, key, value)))
         inner = drop(self.linear1(tokens).relu())
@@ -130,7 +144,7 @@ class CrossAttentionBlock(nn.Module):
 
 
 class _ProjectedAttention(nn.Module):
-    """A linear layer for each input, then multi-head attention with its own ones."""
+    """A linear layer for each input, then multi-head attention, which has another one for each."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -144,10 +158,16 @@ class _ProjectedAttention(nn.Module):
 
 
 def sincos_positions(dim: int, rows: int, columns: int) -> Tensor:
-    """Where each token of a grid stands: (1, 1 + rows · columns, dim), with zeros for a class token before them.
+    """Position embeddings of a grid of tokens: (1, 1 + rows · columns, dim), the first of a class token all zeros.
 
-    Half of the channels tell the column, the other half the row: the sines, then the cosines, of the place times
-    10000^(-4k / dim), k from 0 to dim / 4.
+    Half of the channels encode the column, the other half the row: the sines, then the cosines, of the position times
+    10000^(-4k / dim), for k from 0 to dim / 4 - 1.
+
+    Example:
+        >>> sincos_positions(4, 1, 2)  # a class token, (0, 0) and (row 0, column 1)
+        tensor([[[0.0000, 0.0000, 0.0000, 0.0000],
+                 [0.0000, 1.0000, 0.0000, 1.0000],
+                 [0.8415, 0.5403, 0.0000, 1.0000]]])
     """
     rates = 10000.0 ** (-torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
 
@@ -162,7 +182,7 @@ def sincos_positions(dim: int, rows: int, columns: int) -> Tensor:
 
 
 def resized_positions(table: Tensor, side: int, rows: int, columns: int) -> Tensor:
-    """Stretches a square table of positions (1, 1 + side², C) to a grid: (1, 1 + rows · columns, C), bicubically."""
+    """Resizes position embeddings bicubically: a square's (1, 1 + side², C) → a grid's (1, 1 + rows · columns, C)."""
     if (rows, columns) == (side, side):
         return table
     grid = table[:, 1:].unflatten(1, (side, side)).movedim(-1, 1)

@@ -105,5 +105,5 @@ def sobel(image: Tensor, border: Border) -> tuple[Tensor, Tensor]:
 
 
 def magnitude(x: Tensor, y: Tensor) -> Tensor:
-    """The root of the exact sum of squares; `hypot` would break ties that the metrics test for."""
+    """The root of the sum of squares of two images (B, H, W), exact for whole levels: `hypot` would break ties."""
     return (x * x).addcmul_(y, y).sqrt_()
