@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from importlib import import_module
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -62,12 +62,9 @@ def test_names_are_the_same(table, registry):
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_those_that_decompose_are_known(name):
-    assert tables.GENERATORS[name].decomposes == issubclass(load(GENERATORS[name].target), DecomposingGenerator)
-
-
-def load(target):
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
+    assert tables.GENERATORS[name].decomposes == issubclass(
+        pkgutil.resolve_name(GENERATORS[name].target), DecomposingGenerator
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ def load(target):
     ],
 )
 def test_every_option_is_an_argument_and_has_its_default(options, target, from_elsewhere):
-    parameters = inspect.signature(load(target)).parameters
+    parameters = inspect.signature(pkgutil.resolve_name(target)).parameters
     for entry in dataclasses.fields(options):
         assert entry.name in parameters
         default = parameters[entry.name].default

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from data.loader import create_loader
-from data.saliency.model import _open_model
 from data.saliency_dataset import SaliencyDataset
 from data.sampler import EpochSampler
 from data.tensors import to_uint8
@@ -184,11 +183,16 @@ def test_every_process_opens_the_model_itself(root, tmp_path, name):
 
 def test_a_model_is_opened_once_in_a_process(root, tmp_path, monkeypatch):
     path = script(tmp_path / "model.pt", Brightness())
-    _open_model.cache_clear()
+    opened, load = [], torch.jit.load
+
+    def counted(file, **options):
+        opened.append(file)
+        return load(file, **options)
+
+    monkeypatch.setattr(torch.jit, "load", counted)
     dataset = SaliencyDataset(root=root, phase="train", saliency=str(path))
     [dataset[index] for index in range(4)]
-    assert _open_model.cache_info().misses == 1
+    assert opened == [path]
     monkeypatch.setattr("os.getpid", lambda: -5)
     dataset.recipe.read((root / "img1.png",))
-    assert _open_model.cache_info().misses == 2
-    _open_model.cache_clear()
+    assert opened == [path, path]

@@ -12,9 +12,9 @@ import time
 import pytest
 import torch
 
-from engine.launch import _free_port
 from tests.images import stacked, write_pairs
 from tests.integration.commands import ROOT, SMALL, Ending, children_of, curve, in_a_shell, is_alive, train
+from tests.visdom_server import free_port
 from util.images.image_io import write_image
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -134,10 +134,10 @@ def start_torchrun(root, name, *more):
 
 def test_torchrun_starts_the_processes_on_one_or_two_machines(root):
     run(*words(root, "self", "--norm", "none", "--gpu_ids", "-1,-1"))
-    one = start_torchrun(root, "one", "--nproc_per_node=2", f"--master_port={_free_port()}")
+    one = start_torchrun(root, "one", "--nproc_per_node=2", f"--master_port={free_port()}")
     _, message = one.communicate(timeout=120)
     assert one.returncode == 0, message
-    shared = ["--nproc_per_node=1", "--nnodes=2", "--master_addr=127.0.0.1", f"--master_port={_free_port()}"]
+    shared = ["--nproc_per_node=1", "--nnodes=2", "--master_addr=127.0.0.1", f"--master_port={free_port()}"]
     two = [start_torchrun(root, "two", *shared, f"--node_rank={rank}") for rank in (0, 1)]
     messages = [node.communicate(timeout=120)[1] for node in two]
     assert [node.returncode for node in two] == [0, 0], messages
@@ -261,7 +261,7 @@ def test_torchrun_with_one_process_is_one_process(root):
 
 
 def test_machines_that_were_told_different_things_are_refused(root):
-    shared = ["--nproc_per_node=1", "--nnodes=2", "--master_addr=127.0.0.1", f"--master_port={_free_port()}"]
+    shared = ["--nproc_per_node=1", "--nnodes=2", "--master_addr=127.0.0.1", f"--master_port={free_port()}"]
     two = []
     for rank in (0, 1):
         start = [*TORCHRUN, *shared, f"--node_rank={rank}", *words(root, "run", "--lr", ["0.001", "0.0002"][rank])]

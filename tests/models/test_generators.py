@@ -168,7 +168,7 @@ def test_compiles_as_one_graph(name):
     sources = images(channels=net.channels, size=size)
     compiled = torch.compile(net, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(sources).fused, net(sources).fused)
-    torch._dynamo.reset()
+    torch.compiler.reset()
 
 
 def calls_of(module):

@@ -238,7 +238,7 @@ def test_training_compiles_and_gives_the_same():
         torch.testing.assert_close(one.fused, two.fused)
         torch.testing.assert_close(dict(one.features), dict(two.features))
     torch.testing.assert_close(plain.state_dict(), compiled.state_dict())
-    torch._dynamo.reset()
+    torch.compiler.reset()
 
 
 def test_no_source_is_refused():

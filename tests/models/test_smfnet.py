@@ -15,7 +15,6 @@ from models import create_generator
 from models.generators.base import Normalisation
 from models.init import init_weights
 from models.layers import transposed_attention
-from models.layers.graph_fusion import _MessagePassing
 from models.weights import load_weights
 from scripts import import_checkpoint
 from tests.images import scene
@@ -233,7 +232,7 @@ def test_gradients_begin_as_sobels_whatever_initialises_the_network_and_are_trai
 def test_messages_are_weighted_by_turns_over_the_others_side_by_side():
     """As the release lays it out: channel k of the 2 · 64 takes weight k mod 2."""
     torch.manual_seed(0)
-    passing = _MessagePassing(64)
+    passing = create_generator("SMFNet").GraphModel.graph.graph.graph_rgb
     torch.nn.init.constant_(passing.gamma, 0.3)
     nodes = [torch.randn(2, 64, 3, 5) for _ in range(3)]
     updated = passing(nodes)
