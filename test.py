@@ -31,13 +31,14 @@ def main(argv: Sequence[str]) -> int:
 
     # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
     from engine.assembly import set_up_logging  # noqa: PLC0415
-    from engine.fusing.fuse_set import fuse_set  # noqa: PLC0415
+    from engine.fusing.begin_fusing import begin_fusing  # noqa: PLC0415
 
     set_up_logging(config.run.verbose)
-    fused = fuse_set(config, parsed.given)
-    sys.stdout.write(f"Open {one_line(str(fused.path))}\n")
-    sys.stderr.write("".join(f"skipped: {one_line(line)}\n" for line in fused.skipped))
-    return EXIT_SKIPPED if fused.skipped else EXIT_DONE
+    test = begin_fusing(config, parsed.given)
+    written = test.fuse_scene() if config.testing.sources else test.report(test.fuse_set())
+    sys.stdout.write(f"Open {one_line(str(written))}\n")
+    sys.stderr.write("".join(f"skipped: {one_line(line)}\n" for line in test.skipped))
+    return EXIT_SKIPPED if test.skipped else EXIT_DONE
 
 
 def list_sources(config: TestConfig) -> int:

@@ -5,26 +5,22 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
-from collections.abc import Collection, Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from data.registry import create_dataset
+from engine.generators import make_generator
 from engine.launch import Place
 from engine.runtime import Runtime
-from models import create_discriminator, create_generator
+from models import create_discriminator
 from models.base_model import BaseModel, OptimizerSettings
-from models.generators.base import Generator
 from models.init import init_weights
-from models.registry import get_generator_class, get_model_class
+from models.registry import get_model_class
 from options.commands import TestConfig, TrainConfig
 from options.data import SourcesOptions
-from options.networks import GeneratorOptions
-from util.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -53,81 +49,31 @@ def set_up_logging(verbose: bool, rank: int = 0) -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR if rank else logging.WARNING)
 
 
-def build_runtime(config: TrainConfig | TestConfig, place: Place | None = None) -> Runtime:
-    """The machine that the options ask for.
+def build_runtime(config: TrainConfig, place: Place | None = None) -> Runtime:
+    """The devices, processes and precision that a training asks for.
 
     Args:
         config: the options.
         place: which process of a job this is; None is the only one.
     """
-    run, trains = config.run, isinstance(config, TrainConfig)
+    run = config.run
     return Runtime(
         gpu_ids=run.gpu_ids,
         precision=run.precision,
         seed=run.seed,
         channels_last=run.channels_last,
         compile_networks=run.compile,
-        sync_bn=config.training.sync_bn if isinstance(config, TrainConfig) else True,
-        all_weights=get_model_class(config.selection.model).uses_all_weights if trains else True,
+        sync_bn=config.training.sync_bn,
+        all_weights=get_model_class(config.selection.model).uses_all_weights,
         place=place,
     )
-
-
-def build_generator(config: TrainConfig | TestConfig, num_sources: int | None = None) -> Generator:
-    """The generator with its options; weights are torch's own initial ones.
-
-    Args:
-        config: the options.
-        num_sources: build it for so many sources instead of those of the options.
-    """
-    return make_generator(config.selection.netG, config.generator, num_sources or config.data.num_sources)
-
-
-def make_generator(name: str, options: GeneratorOptions, num_sources: int) -> Generator:
-    """A generator by its name, built for so many sources where it does not take any number."""
-    arguments = dataclasses.asdict(options)
-    if "num_sources" in signature(get_generator_class(name)).parameters:
-        arguments["num_sources"] = num_sources
-    return create_generator(name, **arguments)
-
-
-def told_by_weights(name: str, weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The options of a generator that can be told from a state dict, see `Generator.options_from_state`."""
-    try:
-        return dict(get_generator_class(name).options_from_state(weights))
-    except IndexError:  # a tensor has fewer dimensions than the network's, which loading it then says
-        return {}
-
-
-def read_off_weights(
-    options: GeneratorOptions, given: Collection[str], told: Mapping[str, Any], path: Path
-) -> GeneratorOptions:
-    """The options of a generator whose weights came without: what they tell stands in for options not given.
-
-    Args:
-        options: the options as far as they are known.
-        given: names of those that the user stated.
-        told: what the weights tell, see `told_by_weights`.
-        path: the file of the weights, for the message.
-
-    Raises:
-        UserError: the weights do not tell enough, or are of a network for other images.
-    """
-    names = {entry.name for entry in dataclasses.fields(options)}
-    if told and "norm" in names - {*told} - {*given}:
-        raise UserError(f"{path} tells no norm, which has no weights: say --norm instance or --norm none")
-    for name in ("input_nc", "output_nc"):
-        if told.get(name, 3) != 3:
-            raise UserError(f"{path} is of a network with {name} {told[name]}; images are fused as RGB, expected 3")
-    changes: dict[str, Any] = {name: told[name] for name in names & set(told) if name not in given}
-    return dataclasses.replace(options, **changes)
 
 
 def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
     """The training procedure with freshly initialised networks."""
     training, model_options = config.training, dataclasses.asdict(config.model)
     model_class = get_model_class(config.selection.model)
-    netG = build_generator(config)
+    netG = make_generator(config.selection.netG, config.generator, config.data.num_sources)
     init_weights(netG, training.init_type, training.init_gain)
     netD: nn.Module | None = None
     if model_class.needs_discriminator(**model_options):

@@ -110,14 +110,15 @@ class CheckpointFolder:
         for name, weights in networks.items():
             _save(self.folder / f"{label}_net_{name}.pth", dict(weights))
 
-    def load_network(self, label: str, name: str = "G") -> tuple[dict[str, Any], Path]:
-        """Reads one state dict.
+    def network_file(self, label: str, name: str = "G") -> Path:
+        """The file of one saved network.
 
-        Returns:
-            The state dict and the file it came from.
+        Args:
+            label: latest, best or an epoch.
+            name: of the network.
 
         Raises:
-            UserError: there is no such file (the ones that are there are named), or it cannot be read.
+            UserError: there is no such file; the ones that are there are named.
         """
         path = self.folder / f"{label}_net_{name}.pth"
         if not path.is_file():
@@ -125,7 +126,7 @@ class CheckpointFolder:
             there = sorted(file.name.removesuffix(suffix) for file in self.folder.glob(f"*{suffix}"))
             hint = f"--epoch can be: {', '.join(there)}" if there else f"{self.folder} holds no trained network"
             raise UserError(f"{path}: no such file; {hint}")
-        return dict(load_file(path)), path
+        return path
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:

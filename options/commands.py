@@ -126,7 +126,7 @@ def peek_run_folder(argv: Sequence[str]) -> Path:
     for name in ("name", "checkpoints_dir"):
         peeker.add_argument(f"--{name}", default=getattr(RunOptions(), name))
     found = peeker.parse_known_args(words)[0]
-    return Path(found.checkpoints_dir) / found.name
+    return RunOptions(name=found.name, checkpoints_dir=found.checkpoints_dir).folder
 
 
 def asks_to_continue(argv: Sequence[str]) -> bool:

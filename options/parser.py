@@ -184,6 +184,15 @@ def _config_path(words: Sequence[str]) -> str | None:
     return path
 
 
+def option_words(name: str, value: Any) -> list[str]:
+    """What one would type to give an option a value of Python or YAML."""
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no_{name}"]
+    if isinstance(value, list | tuple):
+        return [f"--{name}", *map(str, value)]
+    return [f"--{name}={value}"]
+
+
 def read_config(words: Sequence[str]) -> dict[str, list[str]]:
     """The options of a --config file, name → command-line words; parsed before the typed ones, which so win."""
     path = _config_path(words)
@@ -210,12 +219,7 @@ def read_config(words: Sequence[str]) -> dict[str, list[str]]:
             raise UserError(f"--config {path}: unknown option {key!r}{suggest(str(key), [*known, *SYNONYMS])}")
         if value is None:
             raise UserError(f"--config {path}: {key} has no value")
-        if isinstance(value, bool):
-            result[name] = [f"--{name}" if value else f"--no_{name}"]
-        elif isinstance(value, list):
-            result[name] = [f"--{name}", *map(str, value)]
-        else:
-            result[name] = [f"--{name}={value}"]
+        result[name] = option_words(name, value)
     return result
 
 

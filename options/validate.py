@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -153,7 +152,7 @@ def check_run(run: RunOptions, *, named: bool) -> None:
     Raises:
         UserError: there is none of that name; those that are near it, or some that are there, are named.
     """
-    if (Path(run.checkpoints_dir) / run.name).is_dir():
+    if run.folder.is_dir():
         return
     runs = run.runs
     more = f" and {len(runs) - MOST_LISTED} more" if len(runs) > MOST_LISTED else ""
@@ -210,8 +209,3 @@ def _check_common(config: TrainConfig | TestConfig) -> None:
     at_least("max_dataset_size", config.data.max_dataset_size, 0)
     at_least("num_threads", config.data.num_threads, 0)
     check_generator(config.generator)
-    if config.run.gpu_ids and not re.fullmatch(r"-1(,-1)*|\d+(,\d+)*", config.run.gpu_ids.replace(" ", "")):
-        raise UserError(f"--gpu_ids {config.run.gpu_ids!r}: expected numbers such as 0 or 0,1, or -1 for the CPU")
-    ids = [int(part) for part in config.run.gpu_ids.split(",") if part.strip()]
-    if len(set(ids)) < len(ids) and -1 not in ids:
-        raise UserError(f"--gpu_ids {config.run.gpu_ids}: a GPU is named twice")

@@ -17,10 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from torch import nn
 
-from engine.assembly import make_generator, read_off_weights, told_by_weights
 from engine.checkpoint import CheckpointFolder
-from models.published import options_of_published
-from models.weights import load_weights, open_weights
+from engine.generators import load_generator, with_published
 from options import tables
 from options.data import DataOptions
 from options.fields import Options, Parsed, option
@@ -57,18 +55,10 @@ def main(argv: Sequence[str]) -> int:
     folder = Path(importing.checkpoints_dir) / importing.name
     _check_folder(folder, overwrite=importing.overwrite)
 
-    weights = open_weights(file)
-    told = told_by_weights(netG, weights)
-    options = read_off_weights(parsed.groups["generator"], parsed.given, told, file)
-    published = {
-        name: value for name, value in options_of_published(netG, file.name).items() if name not in parsed.given
-    }
-    options = dataclasses.replace(options, **published)
-    num_sources = int(told.get("num_sources", importing.num_sources))
-    network = make_generator(netG, options, num_sources)
-    load_weights(network, weights, str(file))
+    options, known = with_published(netG, parsed.groups["generator"], parsed.given, file)
+    network, options, num_sources = load_generator(netG, options, file, known)
 
-    _write(folder, network, _options_json(selection, options, num_sources))
+    _write(folder, network, _options_json(selection, options, num_sources or importing.num_sources))
     _report(file, folder, netG, network, options)
     return 0
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from its own floor and from those before it.
-FLOORS = (("util",), ("options",), ("data",), ("models",), ("engine",), ("scripts", "train", "test"))
+FLOORS = (("util",), ("options",), ("data",), ("models",), ("engine",), ("scripts", "train", "test", "hubconf"))
 FLOOR_OF = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 
 LEAVES = {f"util.{name}" for name in ("errors", "files", "journal", "suggest", "workers", "safe_load")}

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.fusing.arrays import AnyImage, as_images
 from engine.fusing.batch import decompose_batch, fuse_batch
 from engine.runtime import Runtime
 from models.generators.base import CutsOffLevels, Generator
@@ -64,6 +65,33 @@ class Fuser:
             raise UserError(
                 f"--tile {tile}: this network needs whole images; leave --tile out (SMFNet: or add --stretch none)"
             )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self._runtime.device
+
+    def __call__(self, sources: Sequence[AnyImage]) -> AnyImage:
+        """Fuses the images of a scene.
+
+        Args:
+            sources: numpy arrays (H, W) or (H, W, 3), or torch tensors (H, W), (1, H, W) or (3, H, W), all of one size,
+                in the order that the network expects; `uint8` and `uint16`, or floats in [0, 1].
+
+        Returns:
+            The fused image, of the same library, layout, size and device; of the deepest of the sources' dtypes; with
+            colour channels where one of the sources has them.
+
+        Raises:
+            UserError: another number of sources than the network fuses, or images that are not as above.
+        """
+        expected = self.generator.num_sources
+        if len(sources) < 2 or (expected is not None and len(sources) != expected):
+            number = f"{expected}, as many as the network fuses" if expected else "at least 2"
+            raise UserError(f"{len(sources)} source{'s' * (len(sources) != 1)}: expected {number}")
+        images, like_sources = as_images(sources)
+        (fused,) = self.fuse_images([images], self.plan(images))
+        return like_sources(fused)
 
     def plan(self, sources: Sequence[Image]) -> Plan:
         """Chooses how the sources of an item are fused.

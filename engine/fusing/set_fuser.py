@@ -34,13 +34,14 @@ class SetFuser:
 
     Args:
         fuser: fuses images.
-        folder: the results folder.
+        folder: where the results go.
         metrics: see `util.metrics.compute_metrics`; those against a reference where an item has a target.
         largest: images with more pixels are not measured, which takes 200 to 500 bytes per pixel; None for any size.
         skip_bad: leave out items that cannot be read, instead of stopping.
-        save_decomposition: also write what the network takes the sources apart into.
+        save_decomposition: also write the images that the network decomposes the sources into.
 
     Attributes:
+        folder: the results folder.
         seconds: what fusing took, without reading and writing.
         skipped: a line on each item that was left out.
         unmeasured: how many images were too large to be measured.
@@ -57,7 +58,7 @@ class SetFuser:
         save_decomposition: bool = False,
     ) -> None:
         self._fuser = fuser
-        self._folder = folder
+        self.folder = folder
         self._metrics = metrics
         self._largest = largest
         self._skip_bad = skip_bad
@@ -81,7 +82,7 @@ class SetFuser:
             UserError: an item that cannot be used, or two items with the same name.
         """
         for stale in ("index.html", "metrics.csv", "metrics.json"):  # of an earlier test: they describe other images
-            (self._folder / stale).unlink(missing_ok=True)
+            (self.folder / stale).unlink(missing_ok=True)
         results: list[ItemResult] = []
         seen: set[str] = set()
         with tqdm(total=len(dataset), unit="image", dynamic_ncols=True) as bar:
@@ -135,14 +136,14 @@ class SetFuser:
         replaced = 0
         for sub_folder in ("fused", "images", "decomposition"):
             for pattern in ("*.png", ".*.tmp"):  # the latter of a test that was killed
-                for path in (self._folder / sub_folder).glob(pattern):
+                for path in (self.folder / sub_folder).glob(pattern):
                     if f"{sub_folder}/{path.name}" not in written:
                         path.unlink()
                         replaced += (sub_folder, pattern) == ("fused", "*.png")
         if replaced:
             log.warning(
                 "%s: %d fused images of an earlier test of other items are gone; --results_dir keeps sets apart.",
-                self._folder,
+                self.folder,
                 replaced,
             )
 
@@ -152,15 +153,20 @@ class SetFuser:
         fused = self._fuser.fuse_images(sources, plan)
         self.seconds += time.perf_counter() - started
         parts = self._fuser.decompose_images(sources, plan) if self._save_decomposition else [{} for _ in group]
-        return [self._finish(*of_item) for of_item in zip(group, fused, parts, strict=True)]
+        results = []
+        for item, image, of_item in zip(group, fused, parts, strict=True):
+            images, values = self._write(item, image, of_item), self._measure(item, image)
+            results.append(ItemResult(item.name, (image.shape[1], image.shape[0]), images, values))
+        return results
 
-    def _finish(self, item: Images, fused: Image, parts: Mapping[str, Image]) -> ItemResult:
+    def _write(self, item: Images, fused: Image, parts: Mapping[str, Image]) -> dict[str, str]:
+        """Writes the images of an item; returns label → path relative to the folder, as a reader wants them."""
         images = {"fused": f"fused/{file_name(item.name, '.png')}"}
-        write_image(self._folder / images["fused"], fused)
+        write_image(self.folder / images["fused"], fused)
         for label, part in parts.items():
             ending = "_".join(["", *label.split(" ")])
             images[label] = f"decomposition/{file_name(item.name, f'{ending}.png')}"
-            write_image(self._folder / images[label], part)
+            write_image(self.folder / images[label], part)
         roles = item.roles if len(item.roles) == len(item.sources) else ("",) * len(item.sources)
         shown = {
             f"source {i} {role}".strip(): source
@@ -171,9 +177,8 @@ class SetFuser:
         for label, image in shown.items():
             ending = "_".join(["", *label.split(" ")[:2]])  # without the role, which may hold anything
             images[label] = f"images/{file_name(item.name, f'{ending}.png')}"
-            write_image(self._folder / images[label], to_8_bits(image))
-        ordered = {label: images[label] for label in sorted(images, key=_reading_order)}
-        return ItemResult(item.name, (fused.shape[1], fused.shape[0]), ordered, self._measure(item, fused))
+            write_image(self.folder / images[label], to_8_bits(image))
+        return {label: images[label] for label in sorted(images, key=_reading_order)}
 
     def _measure(self, item: Images, fused: Image) -> dict[str, float]:
         """The values of a fused image and, against a target, those of plain averaging."""
@@ -210,5 +215,5 @@ def _is_large(item: Images) -> bool:
 
 
 def _reading_order(label: str) -> int:
-    """Sources first, in their order, then fused and target, then what the sources were taken apart into."""
+    """Sources first, in their order, then fused and target, then the decomposition."""
     return {"s": 0, "f": 1, "t": 2}.get(label[0], 3)

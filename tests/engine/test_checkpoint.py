@@ -14,7 +14,8 @@ def test_networks_come_back_as_they_were_saved(tmp_path):
     folder = CheckpointFolder(tmp_path / "run")
     weights = torch.nn.Linear(3, 2).state_dict()
     folder.save_networks("latest", {"G": weights})
-    loaded, path = folder.load_network("latest")
+    path = folder.network_file("latest")
+    loaded = load_file(path)
     assert path.name == "latest_net_G.pth"
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
     assert not folder.has_state()
@@ -23,10 +24,10 @@ def test_networks_come_back_as_they_were_saved(tmp_path):
 def test_a_missing_checkpoint_names_the_ones_that_are_there(tmp_path):
     folder = CheckpointFolder(tmp_path)
     with pytest.raises(UserError, match="holds no trained network"):
-        folder.load_network("latest")
+        folder.network_file("latest")
     folder.save_networks("5", {"G": {"a": torch.zeros(1)}})
     with pytest.raises(UserError, match="--epoch can be: 5"):
-        folder.load_network("latest")
+        folder.network_file("latest")
     with pytest.raises(UserError, match="--continue_train"):
         folder.load_state()
 

@@ -161,7 +161,7 @@ def test_damage_that_only_decoding_shows_is_skipped_too(test, tmp_path, monkeypa
     """An image that goes bad between the look at its header and the reading of it."""
     write_pairs(tmp_path / "data", 3, with_target=False)
     spoilt = tmp_path / "data" / "p01.png"
-    monkeypatch.setattr("engine.fusing.fuse_set.SetFuser", _spoiling(spoilt))
+    monkeypatch.setattr("engine.fusing.begin_fusing.SetFuser", _spoiling(spoilt))
     assert test("--dataroot", tmp_path / "data", "--on_bad_sample", "skip")[0] == 3
     assert test("--dataroot", tmp_path / "data")[0] == 2
 
