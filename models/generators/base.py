@@ -52,6 +52,8 @@ class Normalisation(NamedTuple):
         return torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1)
 
 
+# Images as they are, in [0, 1].
+UNCHANGED = Normalisation((0.0,), (1.0,))
 # Images in [-1, 1], as the networks of the pix2pix family take them.
 SYMMETRIC = Normalisation((0.5,), (0.5,))
 # The statistics of ImageNet's photographs, as the networks trained on it take them.

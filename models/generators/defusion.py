@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.generators.base import FusionOutput, Normalisation
+from models.generators.base import UNCHANGED, FusionOutput, Normalisation
 from models.generators.decomposing import DecomposingGenerator
 from models.layers.split_attention import SplitAttentionLayer
 from util.errors import UserError
@@ -98,7 +98,7 @@ class DeFusionGenerator(DecomposingGenerator):
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
         """Sources and fused images are RGB in [0, 1]."""
-        return Normalisation((0.0,), (1.0,))
+        return UNCHANGED
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
         """Decomposes two sources and fuses them.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.generators.base import IMAGENET, FusionOutput, Normalisation
+from models.generators.base import IMAGENET, UNCHANGED, FusionOutput, Normalisation
 from models.generators.decomposing import DecomposingGenerator
 from models.layers.vision_transformer import (
     PATCH,
@@ -88,7 +88,7 @@ class DeFusionPlusGenerator(DecomposingGenerator):
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
         """Sources and fused images are RGB in [0, 1]; the encoder applies the statistics of ImageNet itself."""
-        return Normalisation((0.0,), (1.0,))
+        return UNCHANGED
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
         """Decomposes two sources, fuses them, and rebuilds the fused image from a quarter of the tokens.

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.generators.base import IMAGENET, CutsOffLevels, FusionOutput, Generator, Normalisation
+from models.generators.base import IMAGENET, UNCHANGED, CutsOffLevels, FusionOutput, Generator, Normalisation
 from util.errors import UserError
 from util.suggest import check_choice
 
 FUSIONS = ("max", "sum", "mean")
 IFCNN_NORMS = ("auto", "imagenet", "none")
-UNCHANGED = Normalisation((0.0,), (1.0,))
 
 _RULES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
     {"max": torch.maximum, "sum": torch.add, "mean": torch.add}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.generators.base import FusionOutput, Generator, Normalisation
+from models.generators.base import UNCHANGED, FusionOutput, Generator, Normalisation
 from models.layers.coupling import AffineCoupling, InverseAffineCoupling
 from models.layers.gradient_dense import GradientDenseBlock
 from models.layers.graph_fusion import GraphFusion
@@ -71,7 +71,7 @@ class SMFNetGenerator(Generator):
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002
         """Sources and fused images are luma in [0, 1]."""
-        return Normalisation((0.0,), (1.0,))
+        return UNCHANGED
 
     def forward(self, sources: Sequence[Tensor], *, trained: str = "all") -> FusionOutput:
         """Fuses infrared and visible luma and rebuilds both.
