@@ -1,4 +1,4 @@
-"""What a training procedure is: it takes a batch, computes its losses and updates its networks."""
+"""The base of training procedures: they take a batch, compute losses and update networks."""
 
 from __future__ import annotations
 
@@ -116,17 +116,17 @@ class BaseModel(ABC):
                 layer.requires_grad_(False)
 
     def set_initial_weights(self) -> None:  # noqa: B027  (a hook)
-        """Called once where a training begins, not where it goes on: for weights that come from files.
+        """Called once at the start of a training, not when it is resumed: for weights that come from files.
 
         Raises:
-            UserError: they cannot be had.
+            UserError: they cannot be read or downloaded.
         """
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027  (a hook)
-        """Called before the first batch of every epoch (from 1), also when a training goes on in the middle of one."""
+        """Called before the first batch of every epoch (from 1), also of one that is resumed in the middle."""
 
     def train_on(self, batch: Mapping[str, Any]) -> None:
-        """Takes a batch and updates the networks once."""
+        """Updates the networks once, by a batch."""
         if self.settings.accumulate > 1:
             self._parts = split_batch(batch, self.settings.accumulate)
         else:
@@ -153,10 +153,10 @@ class BaseModel(ABC):
         return False
 
     def add_network(self, name: str, network: nn.Module) -> Any:
-        """Makes Adam and its schedule for a network and hands both to the engine.
+        """Creates Adam and its schedule for a network and prepares both for the devices.
 
         Args:
-            name: the network's letter in file names: G for the generator, with what is trained around it.
+            name: the network's letter in file names: G for the generator and what is trained with it.
             network: the network.
 
         Returns:
@@ -167,7 +167,7 @@ class BaseModel(ABC):
         optimizer: Optimizer = torch.optim.Adam(trained, lr=settings.lr, betas=(settings.beta1, 0.999))
         self._networks[name] = network
         self._schedulers[name] = self._new_scheduler(optimizer)
-        # A gradient penalty differentiates through the others twice, which compiled networks do not allow.
+        # A gradient penalty differentiates through the discriminator twice, which compiled networks do not support.
         may_compile = name == "G"
         self._wrapped[name], self._optimizers[name] = self.engine.prepare(network, optimizer, may_compile=may_compile)
         return self._wrapped[name]
@@ -186,11 +186,11 @@ class BaseModel(ABC):
         )
 
     def update(self, name: str, loss: Callable[[], Tensor]) -> None:
-        """Updates one network once, down the gradient of a loss.
+        """Updates one network once by the gradient of a loss.
 
         Args:
             name: the letter it was added under.
-            loss: computes it, a scalar and a mean over the samples of the input, and notes its terms in `losses`. With
+            loss: computes a scalar, a mean over the samples of the input, and records its terms in `losses`. With
                 --accumulate it is called for each part of the batch, after `set_input` and `forward` of the part.
         """
         optimizer = self._optimizers[name]
@@ -205,17 +205,17 @@ class BaseModel(ABC):
         optimizer.step()
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:
-        """The parts of a network whose gradient's norm is limited by itself: the network itself, in most procedures."""
+        """The parts of a network whose gradients are clipped separately: in most procedures the whole network."""
         return [self._networks[name]]
 
     def _backward_in_parts(self, name: str, loss: Callable[[], Tensor]) -> None:
-        """Adds up the gradients and the noted terms of all parts, which are computed one after the other."""
+        """Adds up the gradients and the recorded terms of all parts, which are computed one after the other."""
         before, terms = self.losses, dict[str, Tensor]()
         for number, part in enumerate(self._parts, start=1):
             last = number == len(self._parts)
             with contextlib.nullcontext() if last else self.engine.accumulating(self._wrapped[name]):
                 self.set_input(part)
-                # A part that is computed for both networks counts once in batch norm's running statistics.
+                # Each part is computed for both networks, but updates batch norm's running statistics once.
                 with contextlib.nullcontext() if name == "G" else frozen_statistics(self.generator):
                     self.forward()
                 self.losses = {}
@@ -225,9 +225,12 @@ class BaseModel(ABC):
         self.losses = before | terms
 
     def take_images(self, batch: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
-        """Takes the sources and the target of a batch to the device, in the generator's range and at sides it can take.
+        """Moves the sources and the target of a batch to the device, in the generator's range and at sides it accepts.
 
-        Images that were not cropped may have any size: they are continued by reflection.
+        Images that were not cropped may have any size: they are padded by reflection.
+
+        Args:
+            batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1].
 
         Returns:
             N sources and the target, each (B, C, H, W).
@@ -235,7 +238,7 @@ class BaseModel(ABC):
         return self.take_sources(batch), self._take(batch["target"])
 
     def take_sources(self, batch: Mapping[str, Any]) -> list[Tensor]:
-        """Takes the sources of a batch alone, as `take_images` does: N of (B, C, H, W)."""
+        """As `take_images`, for the sources alone: N of (B, C, H, W)."""
         return [self._take(source) for source in batch["sources"].unbind(1)]
 
     def _take(self, images: Tensor) -> Tensor:
@@ -244,11 +247,11 @@ class BaseModel(ABC):
         return self.to_range(self.engine.to_device(padded))
 
     def to_range(self, images: Tensor) -> Tensor:
-        """Takes images from [0, 1] into the generator's range."""
+        """Converts images (B, C, H, W) from [0, 1] to the generator's range."""
         return self.generator.normalisation().apply(images)
 
     def from_range(self, images: Tensor) -> Tensor:
-        """Takes images from the generator's range into [0, 1], clamped."""
+        """Converts images (B, C, H, W) from the generator's range to [0, 1], clamped."""
         return self.generator.normalisation().undo(images).clamp(0, 1)
 
     def learning_rate(self) -> float:
@@ -259,10 +262,10 @@ class BaseModel(ABC):
         """Steps the schedules at the end of an epoch.
 
         Args:
-            quality: what the policy "plateau" watches, higher being better; None where it was not measured.
+            quality: monitored by the policy "plateau", higher is better; None if it was not measured.
         """
         with warnings.catch_warnings():
-            # A training that goes on at the end of an epoch steps its schedule before its optimiser, rightly.
+            # A training that is resumed at the end of an epoch correctly steps its schedule before its optimiser.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             for scheduler in self._schedulers.values():
                 if self.settings.lr_policy != "plateau":
@@ -283,17 +286,17 @@ class BaseModel(ABC):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes back to a state from `state_dict`."""
+        """Restores a state from `state_dict`."""
         for name, network in self._networks.items():
             network.load_state_dict(state["networks"][name])
             self._optimizers[name].load_state_dict(state["optimizers"][name])
             restore_scheduler(self._schedulers[name], state["schedulers"][name])
 
     def restart_schedules(self, finished_epochs: int) -> None:
-        """Takes rates, momenta and schedules from the settings, not from the state that was loaded.
+        """Resets rates, momenta and schedules to the settings, after a state was loaded.
 
         Args:
-            finished_epochs: where the schedules stand; "plateau" begins to watch anew.
+            finished_epochs: the epoch of the new schedules; "plateau" starts monitoring anew.
         """
         for name, scheduler in self._schedulers.items():
             optimizer = scheduler.optimizer
@@ -311,17 +314,21 @@ class BaseModel(ABC):
 
 
 def split_batch(batch: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
-    """Cuts a batch into equal parts.
+    """Splits a batch into equal parts.
 
     Args:
         batch: tensors (B, …) and lists of B.
-        parts: how many, a divisor of B.
+        parts: their number, a divisor of B.
+
+    Example:
+        >>> [part["target"].shape for part in split_batch({"target": torch.zeros(4, 3, 8, 8)}, parts=2)]
+        [torch.Size([2, 3, 8, 8]), torch.Size([2, 3, 8, 8])]
     """
     size = len(next(iter(batch.values()))) // parts
     return [{key: value[i * size : (i + 1) * size] for key, value in batch.items()} for i in range(parts)]
 
 
 def set_requires_grad(networks: Sequence[nn.Module], required: bool) -> None:
-    """Switches gradients of whole networks on or off, so that a step spends nothing on those it does not update."""
+    """Enables or disables gradients of whole networks, so that none are computed for networks that are not updated."""
     for network in networks:
         network.requires_grad_(required)

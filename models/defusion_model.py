@@ -1,4 +1,4 @@
-"""DeFusion's training: to find in two masked copies of a photograph what both hold, what each does, and all of it."""
+"""DeFusion's training: to decompose two masked copies of a photograph, and to fuse them to the whole photograph."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DeFusionModel(BaseModel):
 
     @torch.no_grad()
     def set_initial_weights(self) -> None:
-        """Lets the heads begin at mid grey: a channel that a ReLU holds at 0 in every pixel would never learn."""
+        """Initialises the heads to mid grey: a channel whose ReLU is 0 in every pixel would never learn."""
         for bias in self.generator.biases_of_heads():
             nn.init.constant_(bias, MID_GREY)
 
@@ -62,14 +62,14 @@ class DeFusionModel(BaseModel):
         """Takes a batch.
 
         Args:
-            batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), where each
-                source is the target, 0 or 1.
+            batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), 1 where a
+                source equals the target, else 0.
         """
         self.sources, self.target = self.take_images(batch)
         self.masks = [self.engine.to_device(mask) for mask in batch["masks"].unbind(1)]
 
     def forward(self) -> None:
-        """Takes the sources apart and fuses them."""
+        """Decomposes the sources and fuses them."""
         self.output: FusionOutput = self.netG(self.sources)
 
     def optimize_parameters(self) -> None:
@@ -97,7 +97,7 @@ class DeFusionModel(BaseModel):
         return sum(terms.values(), start=self.target.new_zeros(()))
 
     def state_dict(self) -> dict[str, Any]:
-        """See `BaseModel.state_dict`; with the steps done."""
+        """See `BaseModel.state_dict`; with the number of finished steps."""
         return super().state_dict() | {"steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""DeFusion++'s training: to take masked copies of photographs apart, then infrared-visible pairs as well."""
+"""DeFusion++'s training: to decompose masked copies of photographs, then infrared-visible pairs as well."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DeFusionPlusModel(BaseModel):
     Stage 2: the same, and beside each photograph an infrared-visible pair, see `teaching_terms` there
 
     The teachers of the second stage are frozen: they are in no optimiser and not part of the state. The layers that
-    foretell their latents are trained with the generator, and saved in the state alone.
+    predict their latents are trained with the generator, and saved in the state alone.
 
     Args:
         engine: the machine.
@@ -68,7 +68,7 @@ class DeFusionPlusModel(BaseModel):
             each.to(netG.mask_token)  # its device and precision
 
     def set_initial_weights(self) -> None:
-        """Takes the generator of the first stage, where one is named."""
+        """Loads the generator of the first stage, if one is given."""
         if self._first_stage_weights:
             weights = open_weights(Path(self._first_stage_weights))
             load_weights(self.generator, weights, f"--first_stage_weights {self._first_stage_weights}")
@@ -77,21 +77,21 @@ class DeFusionPlusModel(BaseModel):
         """Takes a batch.
 
         Args:
-            batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), where each
-                source is the target, 0 or 1; in stage 2 "pair" (B, 2, 3, H, W) in [0, 1], infrared and visible.
+            batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), 1 where a
+                source equals the target, else 0; in stage 2 "pair" (B, 2, 3, H, W) in [0, 1], infrared and visible.
         """
         self.sources, self.target = self.take_images(batch)
-        # Continued as the images are, so that each source stays the target where its mask is 1.
+        # Padded as the images are, so that each source equals the target where its mask is 1.
         masks = [pad_to_multiple(mask, self.generator.size_divisor) for mask in batch["masks"].unbind(1)]
         self.masks = [self.engine.to_device(mask) for mask in masks]
         if self.has_teachers:
             self.pair = self.take_sources({"sources": batch["pair"]})
 
     def forward(self) -> None:
-        """Takes the sources apart and fuses them, and the pair apart."""
+        """Decomposes the sources and fuses them, and decomposes the pair."""
         self.output: FusionOutput
         if self.has_teachers:
-            self.output, self.tokens, self.foretold = self.netG(self.sources, self.pair)
+            self.output, self.tokens, self.predicted = self.netG(self.sources, self.pair)
         else:
             self.output = self.netG(self.sources)
 
@@ -121,32 +121,32 @@ class DeFusionPlusModel(BaseModel):
                 both = zip(self.teachers, self.pair, strict=True)
                 latents = [each(image.to(each.cls_token.dtype)) for each, image in both]
             latents = [own.to(self.target.dtype) for own in latents]
-            terms |= teaching_terms(self.foretold, latents, (self.tokens.common, self.tokens.reverse))
+            terms |= teaching_terms(self.predicted, latents, (self.tokens.common, self.tokens.reverse))
         self.losses = {name: term.detach() for name, term in terms.items()}
         return sum(terms.values(), start=self.target.new_zeros(()))
 
 
 class _Student(nn.Module):
-    """The generator, and behind it for each teacher the layers that foretell its latents: one pass, one gradient."""
+    """The generator and a latent predictor for each teacher, as one network: distributed training needs one call."""
 
     def __init__(self, generator: DeFusionPlusGenerator) -> None:
         super().__init__()
         self.generator = generator
-        self.foretelling = nn.ModuleList(_Foretelling() for _ in range(2))
+        self.foretelling = nn.ModuleList(_LatentPredictor() for _ in range(2))  # the name in the state of runs
 
     def forward(
         self, sources: Sequence[Tensor], pair: Sequence[Tensor]
     ) -> tuple[FusionOutput, Tokens, tuple[Tensor, ...]]:
         output: FusionOutput = self.generator(sources)
         tokens = self.generator.tokens(pair)
-        foretold = tuple(
-            layers(own, tokens.common) for layers, own in zip(self.foretelling, tokens.unique, strict=True)
+        predicted = tuple(
+            predictor(own, tokens.common) for predictor, own in zip(self.foretelling, tokens.unique, strict=True)
         )
-        return output, tokens, foretold
+        return output, tokens, predicted
 
 
-class _Foretelling(nn.Module):
-    """A linear layer behind LN(unique) + LN(common): tokens (B, T, 192) of both → latents (B, T, 768)."""
+class _LatentPredictor(nn.Module):
+    """A linear layer after LN(unique) + LN(common): tokens (B, T, 192) of both → latents (B, T, 768)."""
 
     def __init__(self) -> None:
         super().__init__()

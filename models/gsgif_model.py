@@ -1,4 +1,4 @@
-"""GSGIF-GAN's training: a GAN whose fused features are drawn to those of the target."""
+"""GSGIF-GAN's training: a GAN whose fused features converge to those of the target."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class GSGIFModel(Pix2PixModel):
     loss_G = lambda_GAN · GAN(fused) + lambda_L1 · |fused − B|
            + lambda_feat · Σ_l |r(fuse_l(E(sources))) − r(E_l(B))| + lambda_feat_fused · Σ_l |r(E_l(fused)) − r(E_l(B))|
 
-    |·| is the mean over all elements, l the stages of the encoder E, and E_l(B) is a constant. r divides the maps of a
-    image by their mean absolute value: sources are softer than the target, so that their features are weaker, and as
-    one encoder makes both, a plain difference would have it grow without end, the constant always ahead.
+    |·| is the mean over all elements, l the stages of the encoder E, and E_l(B) has no gradient. r divides the maps of
+    an image by their mean absolute value: sources are blurrier than the target, so their features are weaker, and since
+    one encoder computes both, a plain difference would make all features grow without bound.
 
-    That there is a loss on encoded features by which the fused ones converge to the target's is the paper's (its
-    abstract); the form of the loss, the stages, the weights and the last term are ours.
+    The paper (its abstract) has a loss by which the fused features converge to the target's; the form of the loss, the
+    stages, the weights and the last term are our choice.
 
     Args:
         engine: the machine.

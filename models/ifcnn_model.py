@@ -1,4 +1,4 @@
-"""IFCNN's training: a pixel loss first, then with a perceptual loss beside it."""
+"""IFCNN's training: first a pixel loss, then a perceptual loss in addition."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class IFCNNModel(BaseModel):
 
     @torch.no_grad()
     def set_initial_weights(self) -> None:
-        """Fills conv1; a training that goes on has it in its state and needs no file for it."""
+        """Loads conv1; a resumed training has it in its state and needs no file for it."""
         conv1 = self.generator.conv1
         if self._conv1_weights:
             conv1.weight.copy_(read_conv1(open_weights(Path(self._conv1_weights)), self._conv1_weights))
@@ -81,7 +81,7 @@ class IFCNNModel(BaseModel):
             conv1.weight.copy_(read_conv1(*self._read_backbone()))
 
     def begin_epoch(self, epoch: int) -> None:
-        """Decides the stage."""
+        """Sets the stage."""
         self._in_second_stage = 0 < self.perceptual_from <= epoch
 
     def set_input(self, batch: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What published files of weights were tested with, as far as the weights themselves do not tell it."""
+"""The options that published weights were tested with, where the weights themselves do not determine them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ def options_of_published(netG: str, file_name: str) -> dict[str, object]:
     Args:
         netG: the generator, see `models.registry.GENERATORS`.
         file_name: of the file, such as IFCNN-MEAN.pth.
+
+    Example:
+        >>> options_of_published("IFCNN", "IFCNN-MEAN.pth")
+        {'fusion': 'mean', 'ifcnn_norm': 'auto'}
     """
-    if netG == "IFCNN":  # three files of one layout: the rule stands in the name, and is "max" where it does not
+    if netG == "IFCNN":  # three files of one layout: the file name contains the rule; without one it is "max"
         words = re.findall("[a-z]+", Path(file_name).stem.lower())
         return {"fusion": next((word for word in words if word in FUSIONS), "max"), "ifcnn_norm": "auto"}
     return dict(_OPTIONS.get(netG, {}))

@@ -1,4 +1,4 @@
-"""Which names stand for which classes. A class is imported when it is first asked for, not before."""
+"""The names of generators, discriminators and training procedures; their classes are imported when first used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 
     Attributes:
         target: "module:Class".
-        fixed: constructor arguments that belong to the name, so that one class can serve several names.
+        fixed: constructor arguments that the name implies, so that one class can have several names.
     """
 
     target: str
@@ -117,7 +117,7 @@ def create_discriminator(name: str, **options: Any) -> Discriminator:
 
 
 def get_generator_class(name: str) -> type[Generator]:
-    """Returns the class behind a generator's name, for its `size_divisor` or `options_from_state`.
+    """Returns the class of a generator, for its `size_divisor` or `options_from_state`.
 
     Raises:
         UserError: an unknown name.

@@ -1,4 +1,4 @@
-"""SMFNet's training: first to rebuild the sources, then to fuse them."""
+"""SMFNet's training: first to rebuild its sources, then to fuse them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SMFNetModel(BaseModel):
         self.netG = self.add_network("G", netG)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Decides the phase."""
+        """Sets the phase."""
         self.fuses = epoch >= self.fusion_from
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
@@ -101,5 +101,5 @@ class SMFNetModel(BaseModel):
         return sum(terms.values(), start=self.sources[0].new_zeros(()))
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:
-        """The five parts, each with its own limit of the gradient's norm."""
+        """The five parts, whose gradients are clipped separately, as in the release."""
         return list(self.networks[name].children())

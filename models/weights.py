@@ -1,4 +1,4 @@
-"""Loads a state dict into a network, and says what does not fit where it does not."""
+"""Loads state dicts into networks and reports what does not fit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARALLEL = re.compile(r"^(\w+\.)??module\.")
 
 
 def open_weights(path: Path) -> dict[str, Tensor]:
-    """Opens a file with a state dict safely, tensors and plain values only, and returns it plain and on the CPU.
+    """Opens a file with a state dict safely, tensors and plain values only, and returns it unwrapped and on the CPU.
 
     Raises:
         UserError: the file cannot be read, is broken, holds code, or holds no state dict.
@@ -34,10 +34,14 @@ def open_weights(path: Path) -> dict[str, Tensor]:
 
 
 def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Takes a state dict out of what people wrap it in.
+    """Unwraps a state dict.
 
-    That is a wrapper {"state_dict": …}; one state dict for each part of a network, {"part": {…}, …}, whose names become
-    `part.name`; and the prefix `module.` of data parallelism, of the whole network or of every part.
+    Removes a wrapper {"state_dict": …}; merges one state dict for each part of a network, {"part": {…}, …}, to names
+    `part.name`; and removes the prefix `module.` of data parallelism, of the whole network or of every part.
+
+    Example:
+        >>> plain_state({"state_dict": {"module.conv.bias": 1}})
+        {'conv.bias': 1}
     """
     inner = state.get("state_dict")
     plain = dict(inner) if isinstance(inner, Mapping) else dict(state)
@@ -49,11 +53,11 @@ def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_state(state: Mapping[str, Any], source: str) -> dict[str, Tensor]:
-    """Returns the plain state dict of a file's content.
+    """Returns the unwrapped state dict of a file's content.
 
     Raises:
-        UserError: it is none, or a tensor is not simply real numbers (complex, quantised, sparse, without content);
-            `source` and the tensor are named.
+        UserError: it is no state dict, or a tensor is not of plain real numbers (complex, quantised, sparse, without
+            content); the message names `source` and the tensor.
     """
     plain = plain_state(state)
     if not plain or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in plain.items()):
@@ -66,11 +70,11 @@ def checked_state(state: Mapping[str, Any], source: str) -> dict[str, Tensor]:
 
 
 def load_weights(net: nn.Module, state: Mapping[str, Any], source: str) -> None:
-    """Loads a state dict into `net`; every weight of the network gets its value, or none does.
+    """Loads a state dict into `net`, all weights or, if it does not fit, none.
 
-    Accepted beside an exact fit: what `plain_state` undoes; running statistics of instance norm, which the family's
-    old files hold and nobody uses; files from before batch norm counted its batches; and missing aliases of a tensor
-    that the network has under several names.
+    Besides an exact fit it accepts: wrappers that `plain_state` removes; the unused running statistics of instance norm
+    in the family's old files; files from before batch norm counted its batches; and missing aliases of a tensor that
+    the network has under several names.
 
     Args:
         net: the network, changed in place.
@@ -78,8 +82,8 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], source: str) -> None:
         source: where it comes from, for the message.
 
     Raises:
-        UserError: the weights do not fit; one line with the names that are missing or unexpected and the shapes that
-            differ. Or they are not finite; one line with their names.
+        UserError: the weights do not fit, in one line with missing and unexpected names and differing shapes; or they
+            are not finite, in one line with their names.
     """
     given = checked_state(state, source)
     own = net.state_dict(keep_vars=True)
@@ -92,7 +96,7 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], source: str) -> None:
     misfit = _describe_misfit(own, given)
     if misfit:
         raise UserError(f"{source} does not fit {type(net).__name__}: {misfit}")
-    # Not before the shapes are known: a small file can hold tensors that are expanded to any size.
+    # Only after the shapes were compared: a small file can hold tensors that are expanded to any size.
     broken = [name for name, tensor in own.items() if not _is_finite(given[name].to(tensor.dtype))]
     if broken:
         raise UserError(f"{source} holds NaN or infinite values in {_few(broken)}")
@@ -123,7 +127,7 @@ def _complete_aliases(aliases: Sequence[Sequence[str]], given: dict[str, Tensor]
 
 
 def _check_aliases(aliases: Sequence[Sequence[str]], given: Mapping[str, Tensor], source: str) -> None:
-    """All names of a tensor have the same value; torch would take the last one without a word."""
+    """Checks that all names of a tensor have the same value; torch would silently use the last one."""
     for first, *others in aliases:
         for name in others:
             if not torch.equal(given[name], given[first]):
@@ -134,7 +138,7 @@ def _check_aliases(aliases: Sequence[Sequence[str]], given: Mapping[str, Tensor]
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all values are; without a copy, and NaN is its own least and largest."""
+    """Whether all values are finite, without a copy; with a NaN, both extremes are NaN."""
     return not tensor.is_floating_point() or not tensor.numel() or all(map(torch.isfinite, tensor.aminmax()))
 
 
