@@ -15,7 +15,7 @@ class GeneratorOptions(Options):
     """Base of the options of all generators.
 
     Attributes:
-        decomposes: the network takes sources apart into images, which `--save_decomposition` saves.
+        decomposes: the network decomposes sources into images, which `--save_decomposition` saves.
     """
 
     decomposes: ClassVar[bool] = False
@@ -135,9 +135,9 @@ class SMFNetOptions(GeneratorOptions):
 
 @dataclass(frozen=True)
 class PaddedOptions(GeneratorOptions):
-    """What networks share that may continue images when they fuse them."""
+    """What networks share that may pad images when they fuse them."""
 
-    pad: int = option(0, "continue images by so many pixels at each side when they are fused; published: 16")
+    pad: int = option(0, "pad images by so many pixels at each side when they are fused; published: 16")
 
 
 @dataclass(frozen=True)

@@ -23,5 +23,5 @@ class TestingOptions(Options):
         "quick", "metrics to compute: names separated by commas, all, none, or a quick few", metavar="NAMES"
     )
     save_decomposition: bool = option(
-        False, "also save and show what a network that decomposes takes the sources apart into: common, unique"
+        False, "also save and show the images that a network decomposes the sources into: common, unique"
     )

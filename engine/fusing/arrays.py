@@ -31,7 +31,9 @@ def as_images(sources: Sequence[AnyImage]) -> tuple[list[Any], Callable[[Any], A
     Raises:
         UserError: not images, of several sizes or kinds, or values out of the range.
     """
-    kinds = {Tensor if isinstance(source, Tensor) else type(source) for source in sources}
+    if isinstance(sources, np.ndarray | Tensor):
+        raise UserError("sources are one array: expected a list with an array for each source")
+    kinds = {next((kind for kind in (np.ndarray, Tensor) if isinstance(one, kind)), type(one)) for one in sources}
     if kinds not in ({np.ndarray}, {Tensor}):
         names = ", ".join(sorted(f"{kind.__module__}.{kind.__name__}" for kind in kinds))
         raise UserError(f"sources are of type {names}: expected numpy arrays, or torch tensors, all alike")

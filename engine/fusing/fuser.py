@@ -84,6 +84,14 @@ class Fuser:
 
         Raises:
             UserError: another number of sources than the network fuses, or images that are not as above.
+
+        Example:
+            >>> from models import create_generator
+            >>> fuser = Fuser(Runtime(gpu_ids="-1"), create_generator("IFCNN").eval())
+            >>> infrared, visible = np.zeros((37, 53), np.uint8), np.full((37, 53, 3), 255, np.uint8)
+            >>> fused = fuser([infrared, visible])
+            >>> fused.shape, fused.dtype
+            ((37, 53, 3), dtype('uint8'))
         """
         expected = self.generator.num_sources
         if len(sources) < 2 or (expected is not None and len(sources) != expected):

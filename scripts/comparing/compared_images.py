@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from data.scenes.fused_items import FusedItem
 from util.errors import UserError
-from util.images.image_io import Image, read_image, write_image
+from util.images.image_io import read_image, write_image
+from util.images.levels import to_8_bits
 from util.report.comparison_page import ComparedImages
 
 FOLDER = "images"
@@ -124,11 +123,6 @@ def _write_shared(folder: Path, place: str, file: str, item: FusedItem) -> tuple
         shared["reference"] = read_image(item.reference)
     paths = {label: f"{place}/{name}/{file}.png" for label, name in zip(shared, file_names(shared), strict=True)}
     for label, image in shared.items():
-        write_image(folder / paths[label], _to_8_bits(image))
+        write_image(folder / paths[label], to_8_bits(image))
     height, width = images[0].shape[:2]
     return paths, f"{width} × {height}"
-
-
-def _to_8_bits(image: Image) -> npt.NDArray[np.uint8]:
-    scaled = image if image.dtype == np.uint8 else np.rint(image / 257)
-    return scaled.astype(np.uint8, copy=False)

@@ -108,6 +108,14 @@ def test_layouts_of_tensors_come_back(runs):
     assert fuser([scene(0, 37, 53)[::-1, ::-1], scene(1, 37, 53)[:, ::-1]]).shape == (37, 53, 3), "views"
 
 
+def test_an_array_in_a_file_is_an_array(runs, tmp_path):
+    fuser = load_fuser("run", checkpoints_dir=runs, gpu_ids="-1")
+    for number, source in enumerate(KINDS["colour"]):
+        np.save(tmp_path / f"{number}.npy", source)
+    mapped = [np.load(tmp_path / f"{number}.npy", mmap_mode="r") for number in range(2)]
+    assert np.array_equal(fuser(mapped), fuser(KINDS["colour"]))
+
+
 def test_a_run_a_folder_and_a_file_give_one_network(runs, tmp_path, monkeypatch):
     monkeypatch.chdir(runs)
     (runs / "checkpoints").mkdir(exist_ok=True)
@@ -182,6 +190,8 @@ def a(*shape, dtype=np.uint8):
         ([a(8, 8, dtype=np.float32), a(8, 8, dtype=np.float32) + 9], "source 2 holds values from 9 to 9: expected"),
         ([np.full((8, 8), np.nan)] * 2, "source 1 holds values from nan to nan: expected floats in [0, 1]"),
         ([a(8, 8), torch.zeros(8, 8)], "sources are of type numpy.ndarray, torch.Tensor: expected numpy arrays, or"),
+        (a(2, 8, 8), "sources are one array: expected a list with an array for each source"),
+        (torch.zeros(2, 8, 8), "sources are one array"),
         (["a.png", "b.png"], "sources are of type builtins.str: expected numpy arrays"),
     ],
 )
