@@ -1,4 +1,4 @@
-"""What every generator is: a module that takes N sources and returns at least a fused image."""
+"""The base of generators: modules that take N sources and return at least a fused image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class FusionOutput(NamedTuple):
     Attributes:
         fused: the fused image, (B, C, H, W), in the range of the generator's `normalisation`.
         reconstructions: one (B, C, H, W) per source where the network rebuilds its sources, else empty.
-        features: by their kind, maps that training compares; one tensor per source unless the network says otherwise.
+        features: kind → maps that the loss compares; one tensor (B, C', H', W') per source unless the network documents
+            otherwise.
     """
 
     fused: Tensor
@@ -29,22 +30,26 @@ class FusionOutput(NamedTuple):
 
 
 class Normalisation(NamedTuple):
-    """How an image in [0, 1] becomes the input of a network, (x − mean) / std, and its output an image again.
+    """The conversion of images in [0, 1] to the input range of a network, (x − mean) / std, and back.
 
     Attributes:
         mean: one value per channel, or one for all.
-        std: the same.
+        std: one value per channel, or one for all.
+
+    Example:
+        >>> SYMMETRIC.apply(torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3))
+        tensor([[[[-1.,  0.,  1.]]]])
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def apply(self, images: Tensor) -> Tensor:
-        """Takes images (B, C, H, W) in [0, 1] into the network's range."""
+        """Converts images (B, C, H, W) from [0, 1] to the network's range."""
         return (images - self._per_channel(self.mean, images)) / self._per_channel(self.std, images)
 
     def undo(self, images: Tensor) -> Tensor:
-        """Takes images (B, C, H, W) from the network's range back, not clamped."""
+        """Converts images (B, C, H, W) from the network's range to [0, 1], not clamped."""
         return images * self._per_channel(self.std, images) + self._per_channel(self.mean, images)
 
     @staticmethod
@@ -54,26 +59,26 @@ class Normalisation(NamedTuple):
 
 # Images as they are, in [0, 1].
 UNCHANGED = Normalisation((0.0,), (1.0,))
-# Images in [-1, 1], as the networks of the pix2pix family take them.
+# Images in [-1, 1], as in the pix2pix family.
 SYMMETRIC = Normalisation((0.5,), (0.5,))
-# The statistics of ImageNet's photographs, as the networks trained on it take them.
+# The statistics of ImageNet, for networks that were trained on it.
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Generator(nn.Module, ABC):
     """Base of all generators.
 
-    A generator lists in its constructor exactly the options it understands; `forward` computes everything that
-    training needs, `fuse` only what a user wants: the fused image at the size of its sources.
+    The keyword arguments of a generator's constructor are its options. `forward` computes everything that training
+    needs, `fuse` only the fused image, at the size of its sources.
 
     Attributes:
         size_divisor: both sides of an image must be multiples of it in `forward`; `fuse` pads and crops.
-        grid: tiles of large images begin at its multiples, in pixels: the stride of a network that takes all sides.
+        grid: tiles of large images begin at its multiples, in pixels: the stride of a network without `size_divisor`.
         smallest_side: both sides of an image must be at least this in `forward`; `fuse` pads and crops.
-        reach: how far from a pixel the network looks in evaluation, in pixels: half its receptive field. Tiles of large
-            images overlap accordingly. None where a pixel depends on the whole image, which is then never cut.
-        num_sources: how many sources it fuses, where it is for one number.
-        channels: of a source; a network with one fuses luma.
+        reach: half the receptive field in evaluation mode, in pixels; the overlap of tiles follows from it. None where
+            a pixel depends on the whole image, which is then never divided into tiles.
+        num_sources: the number of sources, where it is fixed.
+        channels: of a source; a network with one channel fuses luma.
     """
 
     size_divisor: int = 1
@@ -84,9 +89,9 @@ class Generator(nn.Module, ABC):
     channels: int = 3
 
     def take(self, images: Tensor) -> Tensor:
-        """Gives images (B, 1 or 3, H, W) as many channels as this network takes: luma where that is one.
+        """Converts images (B, 1 or 3, H, W) to the network's number of channels: (B, channels, H, W).
 
-        Luma is 0.299 R + 0.587 G + 0.114 B; a single channel is repeated.
+        One channel is luma, 0.299 R + 0.587 G + 0.114 B; a single channel is repeated to three.
         """
         if images.shape[1] == self.channels:
             return images
@@ -95,10 +100,10 @@ class Generator(nn.Module, ABC):
         return images.expand(-1, self.channels, -1, -1)
 
     def normalisation(self, *, grey: bool = False) -> Normalisation:  # noqa: ARG002  (a hook)
-        """How images in [0, 1], as they are outside the networks, become the network's input and its output images.
+        """The conversion from images in [0, 1], as used outside the networks, to the network's range and back.
 
         Args:
-            grey: all sources are grey (R = G = B): some networks were used differently on those.
+            grey: all sources are grey (R = G = B); some published networks treat those differently.
         """
         return SYMMETRIC
 
@@ -107,11 +112,11 @@ class Generator(nn.Module, ABC):
         """Fuses N sources, each (B, C, H, W) in the range of `normalisation`."""
 
     def _fused(self, sources: Sequence[Tensor]) -> Tensor:
-        """The fused image alone; overridden where `forward` computes more than that."""
+        """The fused image alone (B, C, H, W); overridden where `forward` computes more than that."""
         return self.forward(sources).fused
 
     def feature_layers(self) -> Sequence[nn.Module | nn.Parameter]:
-        """What `features` alone are computed with, neither the fused image nor a reconstruction."""
+        """The layers that only `features` depend on, neither the fused image nor a reconstruction."""
         return ()
 
     @torch.no_grad()
@@ -130,31 +135,39 @@ class Generator(nn.Module, ABC):
     def _at_any_size(
         self, draw: Callable[[Sequence[Tensor]], tuple[Tensor, ...]], sources: Sequence[Tensor]
     ) -> list[Tensor]:
-        """What `draw` makes of padded sources, cropped to their size."""
+        """The images that `draw` computes from the padded sources, cropped to their size."""
         height, width = sources[0].shape[-2:]
         padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in sources]
         return [image[..., :height, :width] for image in draw(padded)]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003
-        """Returns the constructor's arguments that can be told from a state dict, for files without options.
+        """Returns those constructor arguments that a state dict determines, for files without options; none by default.
 
-        Nothing can be told by default; a network whose layout depends on its options says here which they were.
+        Args:
+            state: the state dict, as loaded from a file.
         """
         return {}
 
 
 class CutsOffLevels:
-    """Mix-in of a generator whose authors cut off the levels of the images they saved, instead of rounding them."""
+    """Mix-in of generators whose fused images are truncated to whole levels, as their authors did, not rounded."""
 
 
 def pad_to_multiple(image: Tensor, divisor: int, smallest: int = 1) -> Tensor:
-    """Pads (B, C, H, W) at the right and the bottom by reflection until both sides are multiples of `divisor`.
+    """Pads (B, C, H, W) at the right and the bottom by reflection, until both sides are multiples of `divisor`.
 
-    They also become at least as long as `smallest`, which is a multiple of `divisor` or 1.
+    A reflection can add at most side − 1 pixels; where more are needed it is repeated. A side of one pixel is padded by
+    replication.
 
-    A reflection can add at most side − 1 pixels; where more are needed it is repeated, and a side of one pixel is
-    repeated as it is.
+    Args:
+        image: (B, C, H, W).
+        divisor: of both sides.
+        smallest: both sides become at least this long; a multiple of `divisor`, or 1.
+
+    Example:
+        >>> pad_to_multiple(torch.arange(3.0).view(1, 1, 1, 3), divisor=4)[0, 0, 0]
+        tensor([0., 1., 2., 1.])
     """
     for dimension in (-1, -2):
         side = image.shape[dimension]

@@ -1,4 +1,4 @@
-"""What the generators have in common that decompose their sources: into what these share and what each has alone."""
+"""The base of generators that decompose two sources into a common and two unique images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.generators.base import Generator
 
 
 class DecomposingGenerator(Generator):
-    """A generator that also draws the images which it decomposes two sources into.
+    """A generator that also computes images of what its two sources share and of what each has alone.
 
     Attributes:
         part_names: of these images.
@@ -25,7 +25,7 @@ class DecomposingGenerator(Generator):
 
     @abstractmethod
     def _draw_parts(self, sources: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """One image for each of `part_names`, of the size and range of the fused one."""
+        """One image (B, C, H, W) for each of `part_names`, in the range of the fused one."""
 
     @torch.no_grad()
     def decompose(self, sources: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -49,7 +49,12 @@ class DecomposingGenerator(Generator):
 
 
 def pad_all_sides(image: Tensor, margin: int) -> Tensor:
-    """Pads (B, C, H, W) by reflection, which is repeated where the margin is wider than the image."""
+    """Pads (B, C, H, W) by reflection at each side; the reflection is repeated where the margin exceeds the image.
+
+    Example:
+        >>> pad_all_sides(torch.arange(3.0).view(1, 1, 1, 3), margin=3)[0, 0, 0]
+        tensor([1., 2., 1., 0., 1., 2., 1., 0., 1.])
+    """
     if margin == 0:
         return image
     rows, columns = (_reflected(side, margin).to(image.device) for side in image.shape[-2:])
@@ -57,7 +62,7 @@ def pad_all_sides(image: Tensor, margin: int) -> Tensor:
 
 
 def _reflected(side: int, margin: int) -> Tensor:
-    """Which pixel of a row stands at each place from -margin to side + margin."""
+    """The indices of the pixels from -margin to side + margin, reflected into the range of a row."""
     last = side - 1
     places = torch.arange(-margin, side + margin) % max(2 * last, 1)
     return torch.minimum(places, 2 * last - places)
