@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from options.commands import TestConfig, parse_test, peek_run_folder
 from options.files import travelling_options
-from options.validate import check_run, validate_test
+from options.validate import validate_test
 from util.errors import EXIT_DONE, EXIT_SKIPPED, one_line, run_command
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{notice}\n")
     if config.testing.list:
         return list_sources(config)
-    check_run(config.run, named="name" in parsed.given)
+    config.run.check_exists(named="name" in parsed.given)
 
     # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
     from engine.assembly import set_up_logging  # noqa: PLC0415

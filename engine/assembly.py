@@ -20,7 +20,6 @@ from models.base_model import BaseModel, OptimizerSettings
 from models.init import init_weights
 from models.registry import get_model_class
 from options.commands import TestConfig, TrainConfig
-from options.data import SourcesOptions
 
 log = logging.getLogger(__name__)
 
@@ -101,15 +100,17 @@ def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> Any:
         config: the options.
         changes: constructor arguments to set differently.
     """
-    data = config.data
+    data, options = config.data, config.dataset
+    if isinstance(config, TrainConfig):
+        options = options.for_training(needs_target=config.model.needs_target)
     arguments: dict[str, Any] = {
         "root": Path(data.dataroot) if data.dataroot else None,
         "phase": data.phase,
         "num_sources": data.num_sources,
         "max_size": data.max_dataset_size or None,
         "seed": config.run.seed,
-        **dataclasses.asdict(config.dataset),
+        **dataclasses.asdict(options),
     }
-    if isinstance(config, TrainConfig) and isinstance(config.dataset, SourcesOptions):
-        arguments |= {"training": True, "with_target": config.dataset.with_target or config.model.needs_target}
+    if isinstance(config, TrainConfig) and config.selection.dataset_mode == "sources":
+        arguments["training"] = True
     return create_dataset(config.selection.dataset_mode, **(arguments | changes))

@@ -17,6 +17,7 @@ PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one 
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 LAYOUTS = ("auto", "roles", "scenes", "suffix", "stacked")
 ON_BAD_SAMPLE = ("stop", "skip")
+LARGEST_SIDE = 16384  # of an image, in pixels
 MOST_PAIRS = 10_000  # of one photograph
 SALIENCY_OPERATORS = ("spectral", "fine", "gradient")  # any other --saliency is a path
 
@@ -29,9 +30,16 @@ class DataOptions(Options):
         "", "folder of the data (patches: or the file); <dataroot>/<phase> is looked for first", metavar="DIR"
     )
     phase: str = option("train", "sub-folder of --dataroot to use: train, val, test, …")
-    num_sources: int = option(2, "number of sources per item")
-    max_dataset_size: int = option(0, "use no more than this many items; 0 means all")
-    num_threads: int = option(4, "worker processes that load data, for each training process; 0 loads there")
+    num_sources: int = option(2, "number of sources per item", at_least=1)
+    max_dataset_size: int = option(0, "use no more than this many items; 0 means all", at_least=0)
+    num_threads: int = option(
+        4, "worker processes that load data, for each training process; 0 loads there", at_least=0
+    )
+
+    def check(self, config: Any) -> None:  # noqa: ARG002
+        """See `Options.check`: the phase leads nowhere else."""
+        if Path(self.phase).name != self.phase or self.phase == "..":
+            raise UserError(f"--phase {self.phase!r}: expected the name of a sub-folder of --dataroot, such as test")
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,20 @@ class AugmentationOptions(Options):
         "resize and crop steps; those with resize_ and scale_ change the images' size, crop does not",
         choices=PREPROCESS,
     )
-    load_size: int = option(256, "size that images are resized to where --preprocess resizes, in pixels")
-    crop_size: int = option(256, "side of the square cut out at random where --preprocess crops, in pixels")
+    load_size: int = option(
+        256,
+        "size that images are resized to where --preprocess resizes, in pixels",
+        at_least=1,
+        at_most=LARGEST_SIDE,
+        expected=f"1 to {LARGEST_SIDE} pixels",
+    )
+    crop_size: int = option(
+        256,
+        "side of the square cut out at random where --preprocess crops, in pixels",
+        at_least=1,
+        at_most=LARGEST_SIDE,
+        expected=f"1 to {LARGEST_SIDE} pixels",
+    )
     flip: bool = option(True, "mirror samples at random")
     serial_batches: bool = option(False, "take the items in order instead of shuffled")
 
@@ -224,7 +244,8 @@ class SaliencyOptions(DatasetOptions):
         """See `Options.check`: --num_sources_max is for networks that fuse any number of sources."""
         super().check(config)
         if self.num_sources_max and _trains(config) and not config.generator.fuses_any_number:
-            hint = "add --decoders shared" if hasattr(config.generator, "decoders") else "leave it out"
+            option_for_it = config.generator.any_number_with
+            hint = f"add {option_for_it}" if option_for_it else "leave it out"
             raise UserError(f"--num_sources_max: --netG {config.selection.netG} fuses one number of sources; {hint}")
 
 

@@ -1,15 +1,34 @@
-"""Options of the training procedures (--model), one dataclass per procedure; fields are constructor arguments."""
+"""Options of the training procedures (--model), one dataclass per procedure, which its constructor receives."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
-from options.fields import Options, option
+from options.fields import Options, Parsed, option, without_effect
+from util.errors import UserError
+
+SSIM_WINDOW = 11  # of SMFNet's loss, in pixels
 
 
 @dataclass(frozen=True)
 class ModelOptions(Options):
-    """Base of the options of all training procedures."""
+    """Base of the options of all training procedures.
+
+    Attributes:
+        generator: the one generator that it was made for; "" trains any.
+        may_have_discriminator: there are options under which it trains one.
+    """
+
+    generator: ClassVar[str] = ""
+    may_have_discriminator: ClassVar[bool] = False
+
+    @property
+    def trains_discriminator(self) -> bool:
+        """Whether it trains a discriminator under these options."""
+        return False
 
     @property
     def penalises_gradient(self) -> bool:
@@ -17,56 +36,107 @@ class ModelOptions(Options):
         return False
 
     @property
-    def may_have_discriminator(self) -> bool:
-        """Whether there are options under which it trains one."""
-        return False
-
-    @property
     def needs_target(self) -> bool:
         """Whether the fused image is compared with a known one in training, not with its sources."""
         return True
 
+    def check(self, config: Any) -> None:
+        """See `Options.check`: it has the generator that it was made for."""
+        model, netG = config.selection.model, self.generator
+        if netG and config.selection.netG != netG:
+            raise UserError(f"--model {model} trains {netG} only: add --netG {netG}")
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """A discriminator is of no use to some."""
+        if "netD" not in parsed.given or self.may_have_discriminator:
+            return []
+        return [f"--netD has no effect with --model {config.selection.model}, which trains no discriminator"]
+
 
 @dataclass(frozen=True)
 class Pix2PixOptions(ModelOptions):
-    """`--model pix2pix`: a GAN around any generator."""
+    """`--model pix2pix`: a GAN around any generator; with R2GAN's generator it is R2GAN's training."""
+
+    may_have_discriminator = True
 
     gan_mode: str = option("vanilla", "form of the GAN loss", choices=("vanilla", "lsgan", "wgangp"))
-    lambda_L1: float = option(100.0, "weight of the L1 terms: fused image and, where there are any, reconstructions")
-    lambda_GAN: float = option(1.0, "weight of the GAN term; 0 trains without a discriminator")
-    lambda_gp: float = option(10.0, "weight of the gradient penalty of --gan_mode wgangp")
+    lambda_L1: float = option(
+        100.0,
+        "weight of the L1 terms: fused image and, where there are any, reconstructions",
+        at_least=0,
+        expected="a weight of 0 or more",
+    )
+    lambda_GAN: float = option(
+        1.0, "weight of the GAN term; 0 trains without a discriminator", at_least=0, expected="a weight of 0 or more"
+    )
+    lambda_gp: float = option(
+        10.0, "weight of the gradient penalty of --gan_mode wgangp", at_least=0, expected="a weight of 0 or more"
+    )
 
     @property
-    def may_have_discriminator(self) -> bool:
+    def trains_discriminator(self) -> bool:
         """Unless its term has no weight."""
-        return True
+        return self.lambda_GAN > 0
 
     @property
     def penalises_gradient(self) -> bool:
         """So does the form wgangp."""
         return self.gan_mode == "wgangp"
 
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """Batch norm mixes the images whose gradients wgangp penalises."""
+        notices = super().notices(config, parsed)
+        if self.penalises_gradient and config.generator.norm_of_discriminator == "batch":
+            notices.append("--gan_mode wgangp with --norm batch: the penalty means single images; better another norm")
+        return notices
+
 
 @dataclass(frozen=True)
 class GSGIFTrainingOptions(Pix2PixOptions):
     """`--model gsgif`: a GAN whose fused features are drawn to those of the target."""
 
-    lambda_L1: float = option(100.0, "weight of the L1 term of the fused image")
-    lambda_feat: float = option(1.0, "weight of the L1 terms between the sources' fused features and the target's")
+    generator = "GSGIF_generator"
+
+    lambda_L1: float = option(
+        100.0, "weight of the L1 term of the fused image", at_least=0, expected="a weight of 0 or more"
+    )
+    lambda_feat: float = option(
+        1.0,
+        "weight of the L1 terms between the sources' fused features and the target's",
+        at_least=0,
+        expected="a weight of 0 or more",
+    )
     lambda_feat_fused: float = option(
-        0.0, "weight of the L1 terms between the features of the fused image and the target's; 0 leaves them out"
+        0.0,
+        "weight of the L1 terms between the features of the fused image and the target's; 0 leaves them out",
+        at_least=0,
+        expected="a weight of 0 or more",
     )
     feature_stages: tuple[int, ...] = option(
         (0, 1, 2, 3), "stages of the encoder whose features are compared: 0, full size, to 3, the code", metavar="STAGE"
     )
+
+    def check(self, config: Any) -> None:
+        """The stages exist, and something trains the decoder."""
+        super().check(config)
+        stages = self.feature_stages
+        if not stages or len(set(stages)) < len(stages) or not set(stages) <= set(range(4)):
+            given = " ".join(map(str, stages))
+            raise UserError(f"--feature_stages {given}: expected different stages of 0 to 3, such as 0 1 2 3")
+        if not (self.lambda_L1 or self.lambda_GAN or self.lambda_feat_fused):
+            raise UserError("--lambda_L1 0 --lambda_GAN 0: nothing trains the decoder; expected one of them above 0")
 
 
 @dataclass(frozen=True)
 class IFCNNTrainingOptions(ModelOptions):
     """`--model ifcnn`: pixel loss (stage I), then with a perceptual loss beside it (stage II)."""
 
-    perceptual_from: int = option(101, "first epoch of stage II; 0 trains without it")
-    lambda_perceptual: float = option(1.0, "weight of the perceptual loss of stage II")
+    generator = "IFCNN"
+
+    perceptual_from: int = option(101, "first epoch of stage II; 0 trains without it", at_least=0)
+    lambda_perceptual: float = option(
+        1.0, "weight of the perceptual loss of stage II", at_least=0, expected="a weight of 0 or more"
+    )
     backbone: str = option(
         "resnet101",
         "network for ImageNet that gives conv1 and the features of the perceptual loss",
@@ -77,14 +147,46 @@ class IFCNNTrainingOptions(ModelOptions):
     )
     conv1_weights: str = option("", "take conv1 from this file instead, such as IFCNN-MAX.pth", metavar="FILE")
 
+    def has_second_stage(self, last_epoch: int) -> bool:
+        """Whether stage II begins in a training of so many epochs."""
+        return 0 < self.perceptual_from <= last_epoch
+
+    def check(self, config: Any) -> None:
+        """The files are there."""
+        super().check(config)
+        if not config.training.continue_train:  # then what was taken from them is part of the run
+            _check_files(self, ("backbone_weights", "conv1_weights"))
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """Stage II may never begin, and grey images are fused otherwise than coloured ones."""
+        notices, generator, last = super().notices(config, parsed), config.generator, config.training.last_epoch
+        if self.perceptual_from > last:
+            notices.append(f"--perceptual_from {self.perceptual_from}: stage II begins after the last epoch, {last}")
+        if generator.ifcnn_norm == "auto":
+            notices.append(
+                "--ifcnn_norm auto: trained with ImageNet's statistics, but grey images are fused without, as "
+                "published; --ifcnn_norm imagenet fuses them as trained"
+            )
+        if not self.has_second_stage(last) and (generator.train_conv1 or self.conv1_weights):
+            useless = sorted(parsed.given & {"backbone", "backbone_weights", "lambda_perceptual"})
+            notices += [f"--{name} has no effect: without stage II nothing needs the backbone" for name in useless]
+        return notices
+
 
 @dataclass(frozen=True)
 class SMFNetTrainingOptions(ModelOptions):
     """`--model smfnet`: to rebuild the sources (phase I), then to fuse them (phase II)."""
 
-    fusion_from: int = option(41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt")
+    generator = "SMFNet"
+
+    fusion_from: int = option(
+        41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt", at_least=1
+    )
     lambda_ssim: float = option(
-        0.0, "weight of a term of phase II that the release has not: of the structure of both sources, such as 20"
+        0.0,
+        "weight of a term of phase II that the release has not: of the structure of both sources, such as 20",
+        at_least=0,
+        expected="a weight of 0 or more",
     )
     smf_losses: str = option(
         "corrected",
@@ -97,23 +199,67 @@ class SMFNetTrainingOptions(ModelOptions):
         """The sources are all there is."""
         return False
 
+    def check(self, config: Any) -> None:
+        """There are two sources, at least as large as the loss's window."""
+        super().check(config)
+        if config.data.num_sources != 2:
+            raise UserError(f"--num_sources {config.data.num_sources}: SMFNet fuses two, infrared and visible")
+        side = config.augmentation.crop_size
+        if "crop" in config.augmentation.preprocess and side < SSIM_WINDOW:
+            raise UserError(f"--crop_size {side}: expected {SSIM_WINDOW} or more")
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """Phase II may never begin."""
+        notices, last = super().notices(config, parsed), config.training.last_epoch
+        if self.fusion_from > last:
+            first = self.fusion_from
+            notices.append(
+                f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}"
+            )
+        return notices + _notices_of_start(config)
+
 
 @dataclass(frozen=True)
 class DeFusionTrainingOptions(ModelOptions):
     """`--model defusion`: to find what masked copies of a photograph share and have alone, then to fuse them."""
 
+    generator = "DeFusion"
+
     annealing: float = option(
         1.0,
         "length of the loss's annealing, as a factor of the published one: the fused image is trained from step "
         "17000 times this on",
+        above=0,
+        expected="a factor above 0, such as 0.1",
     )
+
+    def check(self, config: Any) -> None:
+        """The data has masks."""
+        super().check(config)
+        if config.selection.dataset_mode != "decomposition":
+            raise UserError(
+                f"--dataset_mode {config.selection.dataset_mode}: --model defusion needs masks; add --dataset_mode "
+                "decomposition"
+            )
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """Some initial weights lead nowhere."""
+        return super().notices(config, parsed) + _notices_of_start(config)
 
 
 @dataclass(frozen=True)
 class DeFusionPlusTrainingOptions(ModelOptions):
     """`--model defusion_plus`: masked copies of photographs (stage 1), then also infrared-visible pairs (stage 2)."""
 
-    stage: int = option(1, "1: photographs alone; 2: infrared-visible pairs beside them, with two teachers")
+    generator = "DeFusionPlus"
+
+    stage: int = option(
+        1,
+        "1: photographs alone; 2: infrared-visible pairs beside them, with two teachers",
+        at_least=1,
+        at_most=2,
+        expected="1 or 2",
+    )
     teacher_ir: str = option(
         "", "stage 2: weights of a masked autoencoder of infrared images, ViT-B/16", metavar="FILE"
     )
@@ -131,3 +277,45 @@ class DeFusionPlusTrainingOptions(ModelOptions):
     def needs_target(self) -> bool:
         """Of infrared-visible pairs, with which stage 2 is validated, none is known."""
         return self.stage == 1
+
+    def check(self, config: Any) -> None:
+        """Each stage has its data, and the second its files."""
+        super().check(config)
+        mode = "decomposition" if self.stage == 1 else "pairs_and_photos"
+        if config.selection.dataset_mode != mode:
+            raise UserError(
+                f"--dataset_mode {config.selection.dataset_mode}: stage {self.stage} of --model defusion_plus needs "
+                f"--dataset_mode {mode}"
+            )
+        if self.stage == 1:
+            return
+        for name in ("teacher_ir", "teacher_vis"):
+            if not getattr(self, name):
+                raise UserError(f"--{name} is missing: name a file of a masked autoencoder's weights, ViT-B/16")
+        _check_files(self, ("teacher_ir", "teacher_vis"))
+        if not config.training.continue_train:  # then what was taken from it is part of the run; teachers are not
+            _check_files(self, ("first_stage_weights",))
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:
+        """All files belong to the second stage."""
+        files = dict.fromkeys(("first_stage_weights", "teacher_ir", "teacher_vis"), "2")
+        return super().notices(config, parsed) + without_effect(parsed, "stage", str(self.stage), files)
+
+
+def _check_files(options: ModelOptions, names: Sequence[str]) -> None:
+    """Raises `UserError` unless the files that these options name, if any, are there."""
+    for name in names:
+        file = getattr(options, name)
+        if file and not Path(file).is_file():
+            raise UserError(f"--{name} {file}: no such file")
+
+
+def _notices_of_start(config: Any) -> list[str]:
+    """Of networks without norms, through which what they are given vanishes or explodes."""
+    training, selection = config.training, config.selection
+    if training.init_type not in ("normal", "kaiming"):
+        return []
+    return [
+        f"--init_type {training.init_type}: {selection.netG} hardly learns from this start; better --init_type xavier "
+        f"--init_gain 1, as in options/recipes/{selection.model}.yaml"
+    ]

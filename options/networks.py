@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from options.fields import Options, option
+from options.fields import Options, Parsed, option
+from util.errors import UserError
 
+MOST_FILTERS = 1024
+LARGEST_PAD = 1024
+MOST_BLOCKS = 100
 NORMS = ("batch", "instance", "none")
 
 
@@ -16,9 +20,11 @@ class GeneratorOptions(Options):
 
     Attributes:
         decomposes: the network decomposes sources into images, which `--save_decomposition` saves.
+        any_number_with: the option with which it would fuse any number of sources, where there is one.
     """
 
     decomposes: ClassVar[bool] = False
+    any_number_with: ClassVar[str] = ""
 
     @property
     def fused_channels(self) -> int:
@@ -35,14 +41,17 @@ class GeneratorOptions(Options):
         """The norm of a discriminator beside this generator."""
         return "batch"
 
+    def check_images(self) -> None:
+        """Raises `UserError` where the network is not for images in RGB, as which the programs fuse."""
+
 
 @dataclass(frozen=True)
 class FamilyOptions(GeneratorOptions):
     """What all convolutional generators of the pix2pix family share (resnet_*, unet_*)."""
 
-    input_nc: int = option(3, "channels of a source; images are fused as RGB, so 3")
-    output_nc: int = option(3, "channels of the fused image")
-    ngf: int = option(64, "generator filters in the first layer")
+    input_nc: int = option(3, "channels of a source; images are fused as RGB, so 3", at_least=1)
+    output_nc: int = option(3, "channels of the fused image", at_least=1)
+    ngf: int = option(64, "generator filters in the first layer", at_least=1, at_most=MOST_FILTERS)
     norm: str = option("batch", "normalisation in the networks", choices=NORMS)
     dropout: bool = option(True, "dropout in the generator while training")
 
@@ -56,12 +65,26 @@ class FamilyOptions(GeneratorOptions):
         """One --norm for both networks, as in the family."""
         return self.norm
 
+    def check_images(self) -> None:
+        """Sources and fused images have three channels."""
+        for name in ("input_nc", "output_nc"):
+            if getattr(self, name) != 3:
+                raise UserError(f"--{name} {getattr(self, name)}: images are fused as RGB, expected 3")
+
+    def check(self, config: Any) -> None:  # noqa: ARG002
+        """Images are fused as RGB."""
+        self.check_images()
+
 
 @dataclass(frozen=True)
 class R2GANOptions(FamilyOptions):
-    """`--netG R2GAN_generator`."""
+    """`--netG R2GAN_generator`, which `--model pix2pix` trains as R2GAN."""
 
-    n_blocks: int = option(6, "residual blocks of the encoder: 6 as released, 9 as drawn in the paper")
+    any_number_with = "--decoders shared"
+
+    n_blocks: int = option(
+        6, "residual blocks of the encoder: 6 as released, 9 as drawn in the paper", at_least=1, at_most=MOST_BLOCKS
+    )
     decoders: str = option(
         "shared",
         "decoders of the reconstructions: shared with the fused one as released, or separate as drawn in the paper",
@@ -78,7 +101,7 @@ class R2GANOptions(FamilyOptions):
 class GSGIFOptions(FamilyOptions):
     """`--netG GSGIF_generator`."""
 
-    n_blocks: int = option(6, "residual blocks of the encoder")
+    n_blocks: int = option(6, "residual blocks of the encoder", at_least=1, at_most=MOST_BLOCKS)
     fusion: str = option(
         "saliency",
         "rule that fuses the sources' maps; saliency weighs each by how active it is there",
@@ -111,6 +134,15 @@ class IFCNNOptions(GeneratorOptions):
     train_conv1: bool = option(False, "train the first layer, too, which is ResNet-101's and frozen as published")
     fixed_bn: bool = option(False, "train with batch norm's running statistics as they are; better for small batches")
 
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
+        """Only --model ifcnn fills conv1."""
+        if config.model.generator == "IFCNN" or self.train_conv1:
+            return []
+        return [
+            f"--netG IFCNN --model {config.selection.model}: conv1 stays at its random start; add --train_conv1, or "
+            "take --model ifcnn"
+        ]
+
     @property
     def fuses_any_number(self) -> bool:
         """By its element-wise rule."""
@@ -137,7 +169,13 @@ class SMFNetOptions(GeneratorOptions):
 class PaddedOptions(GeneratorOptions):
     """What networks share that may pad images when they fuse them."""
 
-    pad: int = option(0, "pad images by so many pixels at each side when they are fused; published: 16")
+    pad: int = option(
+        0,
+        "pad images by so many pixels at each side when they are fused; published: 16",
+        at_least=0,
+        at_most=LARGEST_PAD,
+        expected=f"0 to {LARGEST_PAD} pixels",
+    )
 
 
 @dataclass(frozen=True)
@@ -177,11 +215,11 @@ class DeFusionPlusOptions(PaddedOptions):
 class DiscriminatorOptions(Options):
     """What all discriminators share (pixel, basic)."""
 
-    ndf: int = option(64, "discriminator filters in the first layer")
+    ndf: int = option(64, "discriminator filters in the first layer", at_least=1, at_most=MOST_FILTERS)
 
 
 @dataclass(frozen=True)
 class NLayersOptions(DiscriminatorOptions):
     """`--netD n_layers`."""
 
-    n_layers: int = option(3, "strided layers of the PatchGAN discriminator")
+    n_layers: int = option(3, "strided layers of the PatchGAN discriminator", at_least=1, at_most=10)

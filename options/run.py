@@ -10,6 +10,9 @@ from typing import Any
 from options.fields import Options, option
 from util.errors import UserError
 from util.files import natural_key
+from util.suggest import suggest
+
+MOST_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,13 @@ class RunOptions(Options):
         "GPUs to use, such as 0 or 0,1 to train in a process on each; -1 is the CPU, -1,-1 two processes on it; by "
         "default GPU 0 where there is one",
     )
-    seed: int = option(0, "seed of everything random: initial weights, dropout, data order, augmentation")
+    seed: int = option(
+        0,
+        "seed of everything random: initial weights, dropout, data order, augmentation",
+        at_least=0,
+        at_most=2**32 - 1,
+        expected="a number from 0 to 4294967295",
+    )
     precision: str = option("32", "arithmetic: 32 bit floats, or bfloat16 where it is safe", choices=("32", "bf16"))
     channels_last: bool = option(True, "keep tensors channels-last in memory, which is faster on CPUs and new GPUs")
     compile: bool = option(False, "compile the generator with torch.compile")
@@ -45,9 +54,37 @@ class RunOptions(Options):
         return sorted({path.parent.name for path in Path(self.checkpoints_dir).glob("*/*_net_*.pth")}, key=natural_key)
 
     def check(self, config: Any) -> None:  # noqa: ARG002
-        """Raises `UserError` for what names no devices."""
+        """The name is that of a folder, the GPUs are numbers, each named once."""
+        check_run_name(self.name)
         if self.gpu_ids and not re.fullmatch(r"-1(,-1)*|\d+(,\d+)*", self.gpu_ids.replace(" ", "")):
             raise UserError(f"--gpu_ids {self.gpu_ids!r}: expected numbers such as 0 or 0,1, or -1 for the CPU")
         ids = [int(part) for part in self.gpu_ids.split(",") if part.strip()]
         if len(set(ids)) < len(ids) and -1 not in ids:
             raise UserError(f"--gpu_ids {self.gpu_ids}: a GPU is named twice")
+
+    def check_exists(self, *, named: bool) -> None:
+        """Checks that there is a run to fuse with.
+
+        Args:
+            named: whether the user gave the name.
+
+        Raises:
+            UserError: there is none of that name; those that are near it, or some that are there, are named.
+        """
+        if self.folder.is_dir():
+            return
+        runs = self.runs
+        more = f" and {len(runs) - MOST_LISTED} more" if len(runs) > MOST_LISTED else ""
+        listed = f"; there are: {', '.join(runs[:MOST_LISTED])}{more}"
+        if not runs:
+            listed = ", which holds none; --checkpoints_dir DIR names another folder"
+        if not named:
+            raise UserError(f"--name is missing: name a run of {self.checkpoints_dir}{listed}")
+        near = suggest(self.name, runs) or listed
+        raise UserError(f"--name {self.name}: there is no such run in {self.checkpoints_dir}{near}")
+
+
+def check_run_name(name: str) -> None:
+    """Raises `UserError` unless `name` is that of a folder, which leads nowhere else."""
+    if not name or name in (".", "..") or any(mark in name for mark in "/\\\0"):
+        raise UserError(f"--name {name!r}: expected the name of a folder, without slashes")

@@ -3,40 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from options.fields import Options, option
+from options.fields import Options, Parsed, option, without_effect
+from util.errors import UserError
 
 
 @dataclass(frozen=True)
 class TrainingOptions(Options):
     """Length, rate, rhythm and validation of a training. Every frequency counts samples or epochs, never steps."""
 
-    batch_size: int = option(8, "samples per step, of all processes together")
+    batch_size: int = option(8, "samples per step, of all processes together", at_least=1)
     accumulate: int = option(
-        1, "compute each batch in this many parts and add their gradients, which needs less memory"
+        1, "compute each batch in this many parts and add their gradients, which needs less memory", at_least=1
     )
     sync_bn: bool = option(True, "with several GPUs, compute batch norm's statistics over all of them")
-    n_epochs: int = option(100, "epochs at the full learning rate")
-    n_epochs_decay: int = option(100, "epochs over which the learning rate then goes linearly to zero")
-    lr: float = option(0.0002, "learning rate of Adam")
-    beta1: float = option(0.5, "first momentum of Adam")
+    n_epochs: int = option(100, "epochs at the full learning rate", at_least=0)
+    n_epochs_decay: int = option(100, "epochs over which the learning rate then goes linearly to zero", at_least=0)
+    lr: float = option(0.0002, "learning rate of Adam", above=0, expected="a rate above 0, such as 0.0002")
+    beta1: float = option(
+        0.5, "first momentum of Adam", at_least=0, below=1, expected="a momentum in [0, 1), such as 0.5"
+    )
     clip_grad: float = option(
-        0.0, "largest norm of a network's gradient (--model smfnet: of each part's), such as 100; 0 does not limit it"
+        0.0,
+        "largest norm of a network's gradient (--model smfnet: of each part's), such as 100; 0 does not limit it",
+        at_least=0,
+        expected="a norm above 0, or 0 for no limit",
     )
     lr_policy: str = option(
         "linear", "learning rate over the epochs", choices=("linear", "step", "multistep", "plateau", "cosine")
     )
-    lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step")
+    lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", at_least=1)
     lr_milestones: tuple[int, ...] = option(
         (), "after how many epochs --lr_policy multistep makes its steps, such as 20 40 45 47", metavar="EPOCHS"
     )
     lr_decay_factor: float = option(
-        0.1, "what the learning rate is multiplied by at a step of --lr_policy step and multistep"
+        0.1,
+        "what the learning rate is multiplied by at a step of --lr_policy step and multistep",
+        above=0,
+        at_most=1,
+        expected="a factor above 0 and up to 1, such as 0.5",
     )
-    lr_min: float = option(0.0, "learning rate that no --lr_policy goes below")
+    lr_min: float = option(
+        0.0, "learning rate that no --lr_policy goes below", at_least=0, expected="a rate from 0 to that of --lr"
+    )
     init_type: str = option("normal", "initial weights", choices=("normal", "xavier", "kaiming", "orthogonal"))
-    init_gain: float = option(0.02, "scale of the initial weights of --init_type normal, xavier and orthogonal")
-    ema: float = option(0.0, "decay of an exponential moving average of the generator, such as 0.999; 0 is off")
+    init_gain: float = option(
+        0.02,
+        "scale of the initial weights of --init_type normal, xavier and orthogonal",
+        above=0,
+        expected="a scale above 0, such as 0.02",
+    )
+    ema: float = option(
+        0.0,
+        "decay of an exponential moving average of the generator, such as 0.999; 0 is off",
+        at_least=0,
+        below=1,
+        expected="a decay in [0, 1), such as 0.999; 0 switches it off",
+    )
     continue_train: bool = option(False, "go on from the last saved state of --name, with its options")
     accept_changes: bool = option(False, "with --continue_train: go on with the options given, though they differ")
     overwrite: bool = option(False, "start anew although --name already holds a training, which is lost")
@@ -46,8 +71,49 @@ class TrainingOptions(Options):
     val_roles: str = option(
         "", "which folders of --val_dataroot are the sources, in this order, such as ir,vi; default: as --roles says"
     )
-    val_freq: int = option(1, "epochs between two validations")
-    save_epoch_freq: int = option(5, "epochs between two numbered checkpoints")
-    save_latest_freq: int = option(5000, "samples between two savings of the latest state")
-    print_freq: int = option(100, "samples between two records of the losses")
-    update_html_freq: int = option(1000, "samples between two rows of images, on the page and the dashboards")
+    val_freq: int = option(1, "epochs between two validations", at_least=1)
+    save_epoch_freq: int = option(5, "epochs between two numbered checkpoints", at_least=1)
+    save_latest_freq: int = option(5000, "samples between two savings of the latest state", at_least=1)
+    print_freq: int = option(100, "samples between two records of the losses", at_least=1)
+    update_html_freq: int = option(
+        1000, "samples between two rows of images, on the page and the dashboards", at_least=1
+    )
+
+    @property
+    def last_epoch(self) -> int:
+        """How many epochs the training has."""
+        return self.n_epochs + self.n_epochs_decay
+
+    def check(self, config: Any) -> None:  # noqa: ARG002
+        """There is something to train, its rate has a course, and what is asked of a run does not contradict itself."""
+        if self.last_epoch < 1:
+            raise UserError("--n_epochs 0 --n_epochs_decay 0: expected at least one epoch in all")
+        if self.lr_min > self.lr:
+            raise UserError(f"--lr_min {self.lr_min}: expected a rate from 0 to that of --lr, {self.lr}")
+        milestones = self.lr_milestones
+        if self.lr_policy == "multistep" and not milestones:
+            raise UserError(
+                "--lr_policy multistep: add --lr_milestones, after how many epochs the rate falls: 20 40 45 47"
+            )
+        if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+            given = " ".join(map(str, milestones))
+            raise UserError(
+                f"--lr_milestones {given}: expected rising numbers of epochs from 1 on, such as 20 40 45 47"
+            )
+        if self.continue_train and self.overwrite:
+            raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
+        if self.lr_policy == "plateau" and not self.val_dataroot:
+            raise UserError("--lr_policy plateau watches the validation: add --val_dataroot DIR")
+        if self.val_dataroot and not Path(self.val_dataroot).is_dir():
+            missing = "expected a folder of images" if Path(self.val_dataroot).is_file() else "no such folder"
+            raise UserError(f"--val_dataroot {self.val_dataroot}: {missing}")
+
+    def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
+        """Some options belong to one --lr_policy, and a milestone may lie after the end."""
+        owner_of_factor = "multistep" if self.lr_policy == "multistep" else "step"
+        owners = {"lr_decay_iters": "step", "lr_milestones": "multistep", "lr_decay_factor": owner_of_factor}
+        notices = without_effect(parsed, "lr_policy", self.lr_policy, owners)
+        if self.lr_policy == "multistep" and self.lr_milestones[-1] >= self.last_epoch:
+            last = self.last_epoch
+            notices.append(f"--lr_milestones {self.lr_milestones[-1]}: no epoch comes after it, the last one is {last}")
+        return notices

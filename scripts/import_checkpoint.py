@@ -24,8 +24,7 @@ from options.data import DataOptions
 from options.fields import Options, Parsed, option
 from options.networks import GeneratorOptions
 from options.parser import parse
-from options.run import RunOptions
-from options.validate import check_generator, check_run_name
+from options.run import RunOptions, check_run_name
 from util.errors import UserError, one_line, run_command
 from util.files import write_text
 
@@ -41,7 +40,7 @@ class ImportOptions(Options):
     weights: str = option("", "the published file", metavar="FILE")
     name: str = option("", "name of the run to make")
     checkpoints_dir: str = option(RunOptions().checkpoints_dir, "folder that holds the folders of the runs")
-    num_sources: int = option(DataOptions().num_sources, "sources, for a network that is built for so many")
+    num_sources: int = option(DataOptions().num_sources, "sources, for a network that is built for so many", at_least=1)
     overwrite: bool = option(False, "replace the run --name, which is lost")
 
 
@@ -74,9 +73,9 @@ def _check(importing: ImportOptions, parsed: Parsed) -> None:
     for name in ("model", "netD", "dataset_mode"):
         if name in parsed.given:
             raise UserError(f"--{name} has no effect on weights: leave it out")
-    if importing.num_sources < 1:
-        raise UserError(f"--num_sources {importing.num_sources}: expected 1 or more")
-    check_generator(parsed.groups["generator"])
+    importing.check_values()
+    parsed.groups["generator"].check_values()
+    parsed.groups["generator"].check_images()
     check_run_name(importing.name)
     if not Path(importing.weights).is_file():
         raise UserError(f"--weights {importing.weights}: no such file")

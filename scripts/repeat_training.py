@@ -19,7 +19,6 @@ from data.scenes.fused_items import parse_methods
 from data.scenes.inspection import describe, look_at
 from engine.tasks import Task, run_all
 from options.commands import TrainConfig, parse_test, parse_train
-from options.data import SourcesOptions
 from options.files import MAY_CHANGE, differences, read_options, take_travelling, to_dict
 from options.strict import StrictParser
 from options.validate import validate_test, validate_train
@@ -228,7 +227,7 @@ def _check_tests(options: argparse.Namespace, config: TrainConfig, testing: Sequ
         words += ["--checkpoints_dir", config.run.checkpoints_dir, "--results_dir", str(options.out / name)]
         test, parsed = parse_test(words, take_travelling(to_dict(config)))
         validate_test(test, parsed)
-        if isinstance(test.dataset, SourcesOptions):
+        if test.selection.dataset_mode == "sources":
             found = look_at(
                 root, test.data.phase, num_sources=test.data.num_sources, **dataclasses.asdict(test.dataset)
             )

@@ -26,10 +26,10 @@ from models.layers import source_fusion
 from models.layers.norm import NORMS
 from models.losses.gan import GAN_MODES
 from models.losses.perceptual import BACKBONES
-from models.losses.smfnet import FORMS, SSIM_WINDOW
+from models.losses.smfnet import FORMS
 from models.registry import DISCRIMINATORS, GENERATORS, MODELS
 from models.schedules import POLICIES
-from options import procedures, tables
+from options import tables
 from options.commands import parse_train
 from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
@@ -98,7 +98,6 @@ def test_choices_are_the_same():
     assert (choices(IFCNNOptions, "fusion"), choices(IFCNNOptions, "ifcnn_norm")) == (FUSIONS, IFCNN_NORMS)
     assert choices(IFCNNTrainingOptions, "backbone") == BACKBONES
     assert choices(SMFNetTrainingOptions, "smf_losses") == FORMS
-    assert procedures.SSIM_WINDOW == SSIM_WINDOW
     assert choices(R2GANOptions, "decoders") == DECODERS
     assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES

@@ -18,7 +18,6 @@ from engine.generators import load_generator
 from engine.launch import Place
 from models.generators.base import Generator
 from options.commands import TestConfig
-from options.data import SourcesOptions
 from util.errors import UserError, one_line
 from util.files import check_place, with_extension
 from util.images.image_io import USUAL_EXTENSION, check_format, write_image
@@ -57,13 +56,12 @@ def begin_fusing(config: TestConfig, given: Collection[str]) -> Test:
     network = load_generator(config.selection.netG, config.generator, weights, known).network
     dataset = _find_sources(config, network)
     fuser = make_fuser(network, config.run, config.fusing)
-    skips = isinstance(config.dataset, SourcesOptions) and config.dataset.on_bad_sample == "skip"
     set_fuser = SetFuser(
         fuser,
         folder,
         metrics,
         largest=None if "metrics" in given else _LARGEST_MEASURED,
-        skip_bad=skips,
+        skip_bad=config.dataset.skips_bad_samples,
         save_decomposition=config.testing.save_decomposition,
     )
     return Test(config, weights, dataset, fuser, set_fuser)
@@ -165,7 +163,7 @@ def _find_sources(config: TestConfig, generator: Generator) -> FusionDataset:
     changes: dict[str, Any] = {"max_size": min(limits, default=None)}
     if config.testing.sources:
         changes["files"] = tuple(map(Path, config.testing.sources))
-    if isinstance(config.dataset, SourcesOptions):
+    if config.selection.dataset_mode == "sources":
         changes["fused_together"] = generator.num_sources
     dataset: FusionDataset = build_dataset(config, **changes)
     for line in dataset.description():

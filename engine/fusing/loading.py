@@ -22,7 +22,6 @@ from options.fusing import FusingOptions
 from options.networks import GeneratorOptions
 from options.parser import option_words, parse
 from options.run import RunOptions
-from options.validate import check_generator, check_run
 from util.errors import UserError
 
 # Options of a run that mean nothing to a network which is loaded into a program.
@@ -44,7 +43,6 @@ class FuserConfig:
         for group in groups:
             group.check_values()
             group.check(self)
-        check_generator(self.generator)
 
 
 def open_fuser(name: str | Path, options: Mapping[str, Any]) -> Fuser:
@@ -88,7 +86,7 @@ def find_weights(name: str | Path, checkpoints_dir: str) -> Path:
     if may_be_run and run.folder.is_dir():
         return run.folder
     if not path.exists() and may_be_run:
-        check_run(run, named=True)
+        run.check_exists(named=True)
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     return path

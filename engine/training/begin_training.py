@@ -6,7 +6,6 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -23,7 +22,6 @@ from engine.training.validation import Validator
 from engine.training.watching import build_loggers, check_loggers
 from models.base_model import BaseModel
 from options.commands import TrainConfig
-from options.data import PairsAndPhotosOptions, PatchesOptions, SourcesOptions
 from options.files import are_paths, describe, differences, read_options, to_dict, to_json
 from util.errors import UserError
 from util.files import write_text
@@ -240,20 +238,13 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
 
 def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
     """Whatever a training from source folders, patches or pairs of such understands; stacked panels for the others."""
-    common: dict[str, Any] = {"root": root, "phase": "val", "num_sources": config.data.num_sources}
-    needs_target, roles = config.model.needs_target, config.training.val_roles
-    if isinstance(config.dataset, SourcesOptions):
-        common |= dataclasses.asdict(config.dataset)
-        common["with_target"] |= needs_target
-        common["roles"] = roles or config.dataset.roles
-        return create_dataset("sources", **common, training=True)
-    if isinstance(config.dataset, PairsAndPhotosOptions):
-        roles = roles or config.dataset.roles
-        common["layout"] = config.dataset.layout
-    if isinstance(config.dataset, PatchesOptions | PairsAndPhotosOptions):
-        return create_dataset("sources", **common, roles=roles, training=True)
-    with_target = needs_target or getattr(config.dataset, "with_target", True)
-    return create_dataset("aligned", **common, with_target=with_target)
+    mode, options = config.dataset.for_validation(
+        needs_target=config.model.needs_target, roles=config.training.val_roles
+    )
+    arguments = dataclasses.asdict(options)
+    if mode == "sources":
+        arguments["training"] = True
+    return create_dataset(mode, root=root, phase="val", num_sources=config.data.num_sources, **arguments)
 
 
 def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:

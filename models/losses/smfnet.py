@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.losses.structure import (
-    SSIM_WINDOW,
     correlation,
     gradient_l1,
     gram_mse,
@@ -17,6 +16,7 @@ from models.losses.structure import (
     sobel_magnitude,
     ssim_distance,
 )
+from options.models import SSIM_WINDOW
 from util.errors import UserError
 
 FORMS = ("corrected", "published")

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.layers.gradient_dense import SOBEL
-
-SSIM_WINDOW = 11
+from options.models import SSIM_WINDOW
 
 
 def ssim_distance(one: Tensor, other: Tensor) -> Tensor:
