@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from options.commands import TestConfig, parse_test, peek_run_folder
-from options.files import travelling_options
+from options.saved import travelling_options
 from options.validate import validate_test
 from util.errors import EXIT_DONE, EXIT_SKIPPED, one_line, run_command
 

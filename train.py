@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.launch import Place, launch, leave, one_of_several
 from options.commands import parse_train
-from options.files import options_to_continue
+from options.saved import options_to_continue
 from options.validate import validate_train
 from util.errors import run_command
 

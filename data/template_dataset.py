@@ -2,9 +2,9 @@
 
 1. Copy it to data/my_dataset.py and rename the class.
 2. Change `__init__` (find the files) and `make_images` (read one sample).
-3. Add `"my": "data.my_dataset:MyDataset"` to the table in data/registry.py.
-4. Write a frozen dataclass in options/data.py, whose fields are your options, arguments of `__init__` by the same
-   names; without any its body is a docstring. Add `"my": MyOptions` to `DATASETS` in options/tables.py: now it is
+3. Write a frozen dataclass in options/data.py, whose fields are your options, arguments of `__init__` by the same
+   names; without any its body is a docstring.
+4. Add `"my": Entry(MyOptions, "data.my_dataset:MyDataset")` to `DATASETS` in options/registry.py: now it is
    `--dataset_mode my`.
 """
 

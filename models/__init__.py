@@ -1,5 +1,5 @@
 """Networks, losses and training procedures. Importing this package imports no network (see `models.registry`)."""
 
-from models.registry import create_discriminator, create_generator, list_discriminators, list_generators
+from models.registry import create_discriminator, create_generator, list_discriminators, list_generators, list_models
 
-__all__ = ["create_discriminator", "create_generator", "list_discriminators", "list_generators"]
+__all__ = ["create_discriminator", "create_generator", "list_discriminators", "list_generators", "list_models"]

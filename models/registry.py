@@ -1,66 +1,19 @@
-"""The names of generators, discriminators and training procedures; their classes are imported when first used."""
+"""Creates networks by their names, which `options.registry` holds. A class is imported when it is first asked for."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from importlib import import_module
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import asdict, fields
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
+from options.registry import DISCRIMINATORS, GENERATORS, MODELS, Entry
 from util.errors import UserError
 from util.suggest import check_choice
 
 if TYPE_CHECKING:
     from models.discriminators.base import Discriminator
     from models.generators.base import Generator
-
-
-class Entry(NamedTuple):
-    """One line of a table.
-
-    Attributes:
-        target: "module:Class".
-        fixed: constructor arguments that the name implies, so that one class can have several names.
-    """
-
-    target: str
-    fixed: Mapping[str, Any] = MappingProxyType({})
-
-
-GENERATORS: Mapping[str, Entry] = MappingProxyType(
-    {
-        "R2GAN_generator": Entry("models.generators.r2gan:R2GANGenerator"),
-        "GSGIF_generator": Entry("models.generators.gsgif:GSGIFGenerator"),
-        "IFCNN": Entry("models.generators.ifcnn:IFCNNGenerator"),
-        "SMFNet": Entry("models.generators.smfnet:SMFNetGenerator"),
-        "DeFusion": Entry("models.generators.defusion:DeFusionGenerator"),
-        "DeFusionPlus": Entry("models.generators.defusion_plus:DeFusionPlusGenerator"),
-        "resnet_9blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 9})),
-        "resnet_6blocks": Entry("models.generators.resnet:ResnetGenerator", MappingProxyType({"n_blocks": 6})),
-        "unet_256": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 8})),
-        "unet_128": Entry("models.generators.unet:UnetGenerator", MappingProxyType({"num_downs": 7})),
-    }
-)
-
-DISCRIMINATORS: Mapping[str, Entry] = MappingProxyType(
-    {
-        "pixel": Entry("models.discriminators.pixel:PixelDiscriminator"),
-        "basic": Entry("models.discriminators.patch:PatchDiscriminator", MappingProxyType({"n_layers": 3})),
-        "n_layers": Entry("models.discriminators.patch:PatchDiscriminator"),
-    }
-)
-
-MODELS: Mapping[str, Entry] = MappingProxyType(
-    {
-        "pix2pix": Entry("models.pix2pix_model:Pix2PixModel"),
-        "ifcnn": Entry("models.ifcnn_model:IFCNNModel"),
-        "smfnet": Entry("models.smfnet_model:SMFNetModel"),
-        "gsgif": Entry("models.gsgif_model:GSGIFModel"),
-        "defusion": Entry("models.defusion_model:DeFusionModel"),
-        "defusion_plus": Entry("models.defusion_plus_model:DeFusionPlusModel"),
-    }
-)
 
 
 def list_generators() -> list[str]:
@@ -74,7 +27,7 @@ def list_discriminators() -> list[str]:
 
 
 def list_models() -> list[str]:
-    """Returns the names of the training procedures."""
+    """Returns the names of the training procedures, which `get_model_class` knows; "pix2pix" is R2GAN's."""
     return list(MODELS)
 
 
@@ -83,7 +36,8 @@ def create_generator(name: str, **options: Any) -> Generator:
 
     Args:
         name: one of `list_generators()`.
-        options: arguments of that generator's constructor.
+        options: those of its class in `options.networks`, where defaults, choices and ranges are; for some names also
+            `num_sources`.
 
     Raises:
         UserError: an unknown name, option or value of an option.
@@ -107,7 +61,7 @@ def create_discriminator(name: str, **options: Any) -> Discriminator:
 
     Args:
         name: one of `list_discriminators()`.
-        options: arguments of that discriminator's constructor.
+        options: those of its class in `options.networks`; and `input_nc`, `norm`.
 
     Raises:
         UserError: an unknown name, option or value of an option.
@@ -117,13 +71,13 @@ def create_discriminator(name: str, **options: Any) -> Discriminator:
 
 
 def get_generator_class(name: str) -> type[Generator]:
-    """Returns the class of a generator, for its `size_divisor` or `options_from_state`.
+    """Returns the class of a generator's name, for its `size_divisor` or `options_from_state`.
 
     Raises:
         UserError: an unknown name.
     """
-    cls: type[Generator] = _load("generator", GENERATORS, name)
-    return cls
+    check_choice("generator", name, GENERATORS)
+    return GENERATORS[name].load()
 
 
 def get_model_class(name: str) -> type[Any]:
@@ -132,22 +86,21 @@ def get_model_class(name: str) -> type[Any]:
     Raises:
         UserError: an unknown name.
     """
-    return _load("model", MODELS, name)
+    check_choice("model", name, MODELS)
+    return MODELS[name].load()
 
 
-def _load(kind: str, table: Mapping[str, Entry], name: str) -> type[Any]:
+def _create(kind: str, table: Mapping[str, Entry[Any]], name: str, arguments: Mapping[str, Any]) -> Any:
+    """Builds a network of its options, and of what its constructor takes besides, such as `num_sources`."""
     check_choice(kind, name, table)
-    module, _, attribute = table[name].target.partition(":")
-    cls: type[Any] = getattr(import_module(module), attribute)
-    return cls
-
-
-def _create(kind: str, table: Mapping[str, Entry], name: str, options: Mapping[str, Any]) -> Any:
-    cls = _load(kind, table, name)
-    fixed = table[name].fixed
-    accepted = [option for option in inspect.signature(cls).parameters if option not in fixed]
-    for option in options:
-        if option in fixed:
-            raise UserError(f"{name} is built with {option}={fixed[option]}, which is no option of it")
-        check_choice(f"option of {name}", option, accepted)
-    return cls(**options, **fixed)
+    entry = table[name]
+    cls, known = entry.load(), [field.name for field in fields(entry.options)]
+    accepted = known + [argument for argument in signature(cls).parameters if argument not in {*known, *entry.fixed}]
+    for argument in arguments:
+        if argument in entry.fixed:
+            raise UserError(f"{name} is built with {argument}={entry.fixed[argument]}, which is no option of it")
+        check_choice(f"option of {name}", argument, accepted)
+    options = entry.options(**{argument: value for argument, value in arguments.items() if argument in known})
+    options.check_values(dashes="")
+    others = {argument: value for argument, value in arguments.items() if argument not in known}
+    return cls(**asdict(options), **others, **entry.fixed)

@@ -1,7 +1,7 @@
 """A training procedure to start from: copy this file, rename the class, change the loss.
 
-Then add it in three places, each one line: `models/registry.py` (name → this class), `options/models.py` (a frozen
-dataclass with its options) and `options/tables.py` (name → that dataclass). `docs/adding_a_model.md` walks through it.
+Then add its options to `options/models.py`, a frozen dataclass, and a line to `options/registry.py`: its name, that
+dataclass and this class. `docs/adding_a_model.md` walks through it.
 """
 
 from __future__ import annotations

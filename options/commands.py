@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from options import tables
+from options import registry
 from options.aliases import WITHOUT_EFFECT, modernise
 from options.data import AugmentationOptions, DataOptions, DatasetOptions
 from options.fields import Options, Parsed
@@ -30,7 +30,7 @@ TEST_DEFAULTS = {"phase": "test", "with_target": False, "dataset_mode": "sources
 class TrainConfig:
     """Everything that train.py was told."""
 
-    selection: tables.Selection
+    selection: registry.Selection
     run: RunOptions
     data: DataOptions
     augmentation: AugmentationOptions
@@ -48,7 +48,7 @@ class TestConfig:
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
-    selection: tables.Selection
+    selection: registry.Selection
     run: RunOptions
     data: DataOptions
     dataset: DatasetOptions
@@ -57,28 +57,28 @@ class TestConfig:
     testing: TestingOptions
 
 
-def train_groups(selection: tables.Selection) -> dict[str, type[Options]]:
+def train_groups(selection: registry.Selection) -> dict[str, type[Options]]:
     """The option groups of a training with these components."""
     return {
         "run": RunOptions,
         "data": DataOptions,
         "augmentation": AugmentationOptions,
-        "dataset": tables.DATASETS[selection.dataset_mode],
-        "model": tables.MODELS[selection.model],
-        "generator": tables.GENERATORS[selection.netG],
-        "discriminator": tables.DISCRIMINATORS[selection.netD],
+        "dataset": registry.DATASETS[selection.dataset_mode].options,
+        "model": registry.MODELS[selection.model].options,
+        "generator": registry.GENERATORS[selection.netG].options,
+        "discriminator": registry.DISCRIMINATORS[selection.netD].options,
         "training": TrainingOptions,
         "watching": WatchingOptions,
     }
 
 
-def test_groups(selection: tables.Selection) -> dict[str, type[Options]]:
+def test_groups(selection: registry.Selection) -> dict[str, type[Options]]:
     """The option groups of a test with these components."""
     return {
         "run": RunOptions,
         "data": DataOptions,
-        "dataset": tables.DATASETS[selection.dataset_mode],
-        "generator": tables.GENERATORS[selection.netG],
+        "dataset": registry.DATASETS[selection.dataset_mode].options,
+        "generator": registry.GENERATORS[selection.netG].options,
         "fusing": FusingOptions,
         "testing": TestingOptions,
     }
@@ -89,7 +89,7 @@ def parse_train(argv: Sequence[str], recorded: Mapping[str, Any] | None = None) 
 
     Args:
         argv: the arguments as typed.
-        recorded: option → value of the run that goes on, see `options.files.options_to_continue`.
+        recorded: option → value of the run that goes on, see `options.saved.options_to_continue`.
 
     Raises:
         UserError: an unknown or ill-formed option.
@@ -103,7 +103,7 @@ def parse_test(argv: Sequence[str], travelling: Mapping[str, Any] | None = None)
 
     Args:
         argv: the arguments as typed.
-        travelling: option → value that came with the checkpoint, see `options.files.travelling_options`.
+        travelling: option → value that came with the checkpoint, see `options.saved.travelling_options`.
 
     Raises:
         UserError: an unknown or ill-formed option.

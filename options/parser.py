@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from options import tables
+from options import registry
 from options.aliases import SYNONYMS, WITHOUT_EFFECT, modernise
 from options.fields import Options, Parsed
 from options.strict import StrictParser, choice
@@ -44,7 +44,7 @@ class _Switch(argparse.Action):
 
 def parse(
     argv: Sequence[str],
-    select_groups: Callable[[tables.Selection], Groups],
+    select_groups: Callable[[registry.Selection], Groups],
     *,
     description: str,
     travelling: Mapping[str, Any] | None = None,
@@ -70,10 +70,10 @@ def parse(
     from_file = read_config(typed)
     travelling = dict(travelling or {})
     words = [*chain(*from_file.values()), *typed]
-    if generator := tables.GENERATOR_OF.get(_peek(words, travelling).model):
+    if generator := registry.MODELS[_peek(words, travelling).model].options.generator:
         travelling.setdefault("netG", generator)
     selection = _peek(words, travelling)
-    groups: dict[str, type[Options]] = {"selection": tables.Selection, **select_groups(selection)}
+    groups: dict[str, type[Options]] = {"selection": registry.Selection, **select_groups(selection)}
     travelling = _fitting(travelling, groups)
     # A recipe's defaults for components that the command line replaced have nothing to set.
     used = {entry.name for group in groups.values() for entry in fields(group)}
@@ -108,13 +108,13 @@ def default_of(entry: Field[Any]) -> Any:
     return None if entry.default is MISSING else entry.default
 
 
-def _peek(words: Sequence[str], travelling: Mapping[str, Any]) -> tables.Selection:
+def _peek(words: Sequence[str], travelling: Mapping[str, Any]) -> registry.Selection:
     peeker = StrictParser(add_help=False)
-    known = {entry.name: entry.metadata["choices"] for entry in fields(tables.Selection)}
+    known = {entry.name: entry.metadata["choices"] for entry in fields(registry.Selection)}
     for name, choices in known.items():
         peeker.add_argument(f"--{name}", type=choice(f"--{name}", choices), default=argparse.SUPPRESS)
     found = vars(peeker.parse_known_args(list(words))[0])
-    return tables.Selection(**({k: v for k, v in travelling.items() if k in known} | found))
+    return registry.Selection(**({k: v for k, v in travelling.items() if k in known} | found))
 
 
 def _build_parser(groups: Groups, description: str, travelling: Mapping[str, Any]) -> StrictParser:
@@ -137,13 +137,17 @@ def _build_parser(groups: Groups, description: str, travelling: Mapping[str, Any
 def _other_places(mine: Collection[str]) -> dict[str, str]:
     """Options that exist, but not here: --option → what has it."""
     components: dict[str, list[str]] = {}
-    tables_of = (("model", tables.MODELS), ("netG", tables.GENERATORS), ("dataset_mode", tables.DATASETS))
-    for option, table in tables_of:
-        for component, group in table.items():
-            for entry in fields(group):
-                components.setdefault(f"--{entry.name}", []).append(f"--{option} {component}")
+    tables: dict[str, Mapping[str, registry.Entry[Any]]] = {
+        "model": registry.MODELS,
+        "netG": registry.GENERATORS,
+        "dataset_mode": registry.DATASETS,
+    }
+    for option, table in tables.items():
+        for name, component in table.items():
+            for entry in fields(component.options):
+                components.setdefault(f"--{entry.name}", []).append(f"--{option} {name}")
     found = {flag: f"belongs to {' or '.join(names)}, which is not selected" for flag, names in components.items()}
-    for groups, place in ((tables.TRAINING_ONLY, "train.py"), (tables.TESTING_ONLY, "test.py")):
+    for groups, place in ((registry.TRAINING_ONLY, "train.py"), (registry.TESTING_ONLY, "test.py")):
         if not {entry.name for entry in fields(groups[0])} <= set(mine):  # else this is that command
             found |= {
                 f"--{entry.name}": f"is an option of {place} alone" for group in groups for entry in fields(group)
@@ -224,4 +228,4 @@ def read_config(words: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _all_option_names() -> set[str]:
-    return {entry.name for group in tables.all_groups() for entry in fields(group)}
+    return {entry.name for group in registry.all_groups() for entry in fields(group)}

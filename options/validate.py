@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from options import tables
+from options import registry
 from options.commands import TestConfig, TrainConfig
 from options.fields import Options, Parsed
 from util.errors import UserError
@@ -43,7 +43,7 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
         raise UserError("--dataroot beside --sources: choose the test set of a folder or the images of one scene")
     _checked_groups(config)
     if config.testing.save_decomposition and not config.generator.decomposes:
-        able = " or ".join(f"--netG {name}" for name, options in tables.GENERATORS.items() if options.decomposes)
+        able = " or ".join(f"--netG {name}" for name, entry in registry.GENERATORS.items() if entry.options.decomposes)
         raise UserError(f"--save_decomposition: --netG {config.selection.netG} takes no source apart; expected {able}")
     notices = list(parsed.notices)
     if sources and "metrics" in parsed.typed and config.testing.metrics != "none":

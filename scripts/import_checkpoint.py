@@ -19,7 +19,7 @@ from torch import nn
 
 from engine.checkpoint import CheckpointFolder
 from engine.generators import load_generator, with_published
-from options import tables
+from options import registry
 from options.data import DataOptions
 from options.fields import Options, Parsed, option
 from options.networks import GeneratorOptions
@@ -47,7 +47,7 @@ class ImportOptions(Options):
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     parsed = parse(argv, _groups, description=_DESCRIPTION)
-    selection: tables.Selection = parsed.groups["selection"]
+    selection: registry.Selection = parsed.groups["selection"]
     importing: ImportOptions = parsed.groups["importing"]
     _check(importing, parsed)
     netG, file = selection.netG, Path(importing.weights)
@@ -62,8 +62,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _groups(selection: tables.Selection) -> dict[str, type[Options]]:
-    return {"importing": ImportOptions, "generator": tables.GENERATORS[selection.netG]}
+def _groups(selection: registry.Selection) -> dict[str, type[Options]]:
+    return {"importing": ImportOptions, "generator": registry.GENERATORS[selection.netG].options}
 
 
 def _check(importing: ImportOptions, parsed: Parsed) -> None:
@@ -94,8 +94,8 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
     checkpoints.unlock()
 
 
-def _options_json(selection: tables.Selection, options: GeneratorOptions, num_sources: int) -> str:
-    """What `options.files.travelling_options` reads."""
+def _options_json(selection: registry.Selection, options: GeneratorOptions, num_sources: int) -> str:
+    """What `options.saved.travelling_options` reads."""
     content: Mapping[str, Any] = {
         "selection": {"netG": selection.netG},
         "generator": dataclasses.asdict(options),

@@ -19,7 +19,7 @@ from data.scenes.fused_items import parse_methods
 from data.scenes.inspection import describe, look_at
 from engine.tasks import Task, run_all
 from options.commands import TrainConfig, parse_test, parse_train
-from options.files import MAY_CHANGE, differences, read_options, take_travelling, to_dict
+from options.saved import MAY_CHANGE, differences, read_options, take_travelling, to_dict
 from options.strict import StrictParser
 from options.validate import validate_test, validate_train
 from scripts.comparing.repeated import read_tested, read_validated, table_text, write_repeated

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine.training.watching import check_address
-from options.files import read_options
+from options.saved import read_options
 from options.strict import StrictParser
 from options.watching import WatchingOptions
 from util.errors import EXIT_DONE, UserError, run_command

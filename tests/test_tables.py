@@ -1,8 +1,7 @@
-"""The plain tables that the options know agree with the registries of the code."""
+"""What stands in the options agrees with the code that it is for."""
 
 import dataclasses
 import inspect
-import pkgutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import yaml
 
 from data.pmf.recipe import RECIPES
 from data.pmf.synthesis import KERNELS
-from data.registry import _DATASETS
 from data.saliency.operators import OPERATORS
 from data.transforms import PREPROCESS
 from models.base_model import OptimizerSettings
@@ -27,9 +25,7 @@ from models.layers.norm import NORMS
 from models.losses.gan import GAN_MODES
 from models.losses.perceptual import BACKBONES
 from models.losses.smfnet import FORMS
-from models.registry import DISCRIMINATORS, GENERATORS, MODELS
 from models.schedules import POLICIES
-from options import tables
 from options.commands import parse_train
 from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
 from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
@@ -42,49 +38,34 @@ from options.networks import (
     R2GANOptions,
     SMFNetOptions,
 )
+from options.registry import DATASETS, DISCRIMINATORS, GENERATORS, MODELS
 from options.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize(
-    ("table", "registry"),
-    [
-        (tables.GENERATORS, GENERATORS),
-        (tables.DISCRIMINATORS, DISCRIMINATORS),
-        (tables.MODELS, MODELS),
-        (tables.DATASETS, _DATASETS),
-    ],
-)
-def test_names_are_the_same(table, registry):
-    assert set(table) == set(registry)
-
-
 @pytest.mark.parametrize("name", GENERATORS)
 def test_those_that_decompose_are_known(name):
-    assert tables.GENERATORS[name].decomposes == issubclass(
-        pkgutil.resolve_name(GENERATORS[name].target), DecomposingGenerator
-    )
+    assert GENERATORS[name].options.decomposes == issubclass(GENERATORS[name].load(), DecomposingGenerator)
 
 
 @pytest.mark.parametrize(
-    ("options", "target", "from_elsewhere"),
+    ("entry", "from_elsewhere"),
     [
-        *((tables.GENERATORS[name], entry.target, {"num_sources"}) for name, entry in GENERATORS.items()),
-        *((tables.DISCRIMINATORS[name], entry.target, {"input_nc", "norm"}) for name, entry in DISCRIMINATORS.items()),
-        *((tables.MODELS[name], e.target, {"engine", "netG", "netD", "settings"}) for name, e in MODELS.items()),
-        *((tables.DATASETS[name], target, set()) for name, target in _DATASETS.items()),
+        *((entry, {"num_sources"}) for entry in GENERATORS.values()),
+        *((entry, {"input_nc", "norm"}) for entry in DISCRIMINATORS.values()),
+        *((entry, {"engine", "netG", "netD", "settings"}) for entry in MODELS.values()),
+        *((entry, {"root", "phase"}) for entry in DATASETS.values()),
     ],
+    ids=[*GENERATORS, *DISCRIMINATORS, *MODELS, *DATASETS],
 )
-def test_every_option_is_an_argument_and_has_its_default(options, target, from_elsewhere):
-    parameters = inspect.signature(pkgutil.resolve_name(target)).parameters
-    for entry in dataclasses.fields(options):
-        assert entry.name in parameters
-        default = parameters[entry.name].default
-        assert entry.default == default or not (entry.default or default)  # "" and None both mean: not given
+def test_every_option_is_an_argument_and_has_its_default(entry, from_elsewhere):
+    parameters = inspect.signature(entry.load()).parameters
+    for option in dataclasses.fields(entry.options):
+        default = parameters[option.name].default
+        assert option.default == default or not (option.default or default)  # "" and None both mean: not given
     required = {name for name, parameter in parameters.items() if parameter.default is inspect.Parameter.empty}
-    given = from_elsewhere | {entry.name for entry in dataclasses.fields(options)}
-    assert required <= given | {"root", "phase", "n_layers"}
+    assert required <= from_elsewhere | {*entry.fixed} | {option.name for option in dataclasses.fields(entry.options)}
 
 
 def test_choices_are_the_same():

@@ -15,13 +15,13 @@ from engine.fusing.fuser import Fuser
 from engine.generators import load_generator, with_published
 from engine.runtime import Runtime
 from models.generators.base import Generator
-from options import tables
+from options import registry
 from options.fields import Options
-from options.files import travelling_options
 from options.fusing import FusingOptions
 from options.networks import GeneratorOptions
 from options.parser import option_words, parse
 from options.run import RunOptions
+from options.saved import travelling_options
 from util.errors import UserError
 
 # Options of a run that mean nothing to a network which is loaded into a program.
@@ -32,7 +32,7 @@ WITHOUT_EFFECT = ("name", "seed", "compile", "verbose", "model", "netD", "datase
 class FuserConfig:
     """Everything that `open_fuser` was told or took over from a run."""
 
-    selection: tables.Selection
+    selection: registry.Selection
     run: RunOptions
     fusing: FusingOptions
     generator: GeneratorOptions
@@ -55,7 +55,7 @@ def open_fuser(name: str | Path, options: Mapping[str, Any]) -> Fuser:
     travelling = travelling_options(folder.options_file)
     if place.is_file() and not travelling and "netG" not in options:
         raise UserError(
-            f"{place}: netG is missing, the network of these weights; one of: {', '.join(tables.GENERATORS)}"
+            f"{place}: netG is missing, the network of these weights; one of: {', '.join(registry.GENERATORS)}"
         )
     words = [*chain(*(option_words(option, value) for option, value in options.items()))]
     parsed = parse(words, _groups, description="Loads a network.", travelling=travelling, without_effect={})
@@ -105,5 +105,5 @@ def make_fuser(network: Generator, run: RunOptions, fusing: FusingOptions) -> Fu
     return Fuser(runtime, network, fusing)
 
 
-def _groups(selection: tables.Selection) -> dict[str, type[Options]]:
-    return {"run": RunOptions, "fusing": FusingOptions, "generator": tables.GENERATORS[selection.netG]}
+def _groups(selection: registry.Selection) -> dict[str, type[Options]]:
+    return {"run": RunOptions, "fusing": FusingOptions, "generator": registry.GENERATORS[selection.netG].options}

@@ -22,7 +22,7 @@ from engine.training.validation import Validator
 from engine.training.watching import build_loggers, check_loggers
 from models.base_model import BaseModel
 from options.commands import TrainConfig
-from options.files import are_paths, describe, differences, read_options, to_dict, to_json
+from options.saved import are_paths, describe, differences, read_options, to_dict, to_json
 from util.errors import UserError
 from util.files import write_text
 from util.journal import refuse_other_settings

@@ -23,7 +23,7 @@ from engine.training.loss_window import LossWindow
 from engine.training.validation import Validator, quality_of
 from models.base_model import BaseModel
 from models.generators.base import Generator
-from options.files import differences
+from options.saved import differences
 from options.training import TrainingOptions
 from util.errors import Interrupted, UserError
 from util.loggers.events import Kind, Logger, TrainingEvent

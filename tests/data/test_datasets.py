@@ -16,6 +16,8 @@ from data.tensors import to_uint8
 from data.transforms import JointTransform
 from engine.assembly import build_dataset
 from options.commands import parse_train
+from options.data import DecompositionOptions
+from options.registry import Entry
 from tests.data.helpers import block_map, save
 from tests.data.patch_files import random_pairs, write_ours
 from util.errors import UserError
@@ -191,7 +193,8 @@ def test_template(pmf_root, astronaut):
 
 
 def test_a_dataset_that_was_added_gets_the_arguments_of_the_others(pmf_root, monkeypatch):
-    monkeypatch.setattr(registry, "_DATASETS", {"mine": "data.template_dataset:TemplateDataset"})
+    entry = Entry(DecompositionOptions, "data.template_dataset:TemplateDataset")
+    monkeypatch.setattr(registry, "DATASETS", {"mine": entry})
     config, _ = parse_train(["--dataroot", str(pmf_root / "images"), "--dataset_mode", "decomposition", "--seed", "7"])
     mine = dataclasses.replace(config, selection=dataclasses.replace(config.selection, dataset_mode="mine"))
     dataset = build_dataset(mine, transform=JointTransform(crop_size=16))

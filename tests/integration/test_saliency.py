@@ -8,7 +8,7 @@ import pytest
 
 from engine.training.begin_training import _check_same_options
 from options.commands import parse_train
-from options.files import to_json
+from options.saved import to_json
 from tests.images import write_photographs
 from tests.integration.commands import SMALL, train
 from util.errors import UserError

@@ -11,7 +11,7 @@ from torch.nn import functional
 from models import create_generator
 from models.generators.base import Normalisation
 from models.weights import load_weights
-from options.files import travelling_options
+from options.saved import travelling_options
 from scripts import import_checkpoint
 from tests.images import write_pairs
 from tests.integration.commands import fuse

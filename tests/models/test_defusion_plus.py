@@ -14,7 +14,7 @@ from models.generators.base import Normalisation
 from models.layers.vision_transformer import DropPath, resized_positions, sincos_positions
 from models.losses.defusion_plus import defusion_plus_terms
 from models.weights import load_weights
-from options.files import travelling_options
+from options.saved import travelling_options
 from scripts import import_checkpoint
 from tests.images import write_pairs
 from tests.integration.commands import fuse

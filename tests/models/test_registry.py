@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import inspect
-import pkgutil
 import subprocess
 import sys
 
 import pytest
 
-from models import create_discriminator, create_generator, list_discriminators, list_generators, registry
+from models import create_discriminator, create_generator, list_discriminators, list_generators, list_models, registry
 from models.discriminators.base import Discriminator
 from models.generators.base import Generator
 from util.errors import UserError
@@ -18,17 +17,17 @@ def test_names():
     networks += ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
     assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
-    assert {"pix2pix", "ifcnn"} <= set(registry.list_models())
+    assert {"pix2pix", "ifcnn"} <= set(list_models())
 
 
 def test_tables_name_classes_and_fixed_arguments_that_exist():
     for table, base in ((registry.GENERATORS, Generator), (registry.DISCRIMINATORS, Discriminator)):
         for entry in table.values():
-            cls = pkgutil.resolve_name(entry.target)
+            cls = entry.load()
             assert issubclass(cls, base)
             assert set(entry.fixed) <= set(inspect.signature(cls).parameters)
     with pytest.raises(TypeError):
-        registry.GENERATORS["mine"] = registry.Entry("a:b")
+        registry.GENERATORS["mine"] = registry.GENERATORS["IFCNN"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from options.aliases import SHORTHANDS, SYNONYMS, WITHOUT_EFFECT
 from options.commands import parse_test, parse_train
-from options.files import describe, to_json, travelling_options
-from options.tables import all_groups
+from options.registry import all_groups
+from options.saved import describe, to_json, travelling_options
 from options.validate import validate_train
 from util.errors import UserError
 

@@ -8,7 +8,7 @@ import torch
 
 from engine.checkpoint import CheckpointFolder
 from models import create_generator
-from options.files import travelling_options
+from options.saved import travelling_options
 from scripts import import_checkpoint
 from tests.data.helpers import shared
 from tests.images import write_pairs

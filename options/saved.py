@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from options import tables
+from options import registry
 from options.commands import TestConfig, TrainConfig, asks_to_continue, peek_run_folder, train_groups
 from options.data import SALIENCY_OPERATORS, DataOptions
 from options.fields import Options
@@ -62,8 +62,8 @@ def differences(
         Option → the value then and now.
     """
     found = {}
-    groups: dict[str, type[Options]] = {"selection": tables.Selection}
-    groups |= train_groups(tables.Selection(**now["selection"]))
+    groups: dict[str, type[Options]] = {"selection": registry.Selection}
+    groups |= train_groups(registry.Selection(**now["selection"]))
     for group, options in now.items():
         # A run that was begun before there was an option had its default.
         earlier = {entry.name: entry.default for entry in dataclasses.fields(groups[group])} | before.get(group, {})
@@ -125,7 +125,7 @@ def travelling_options(path: Path) -> dict[str, Any]:
         found = take_travelling(read_options(path))
     except (KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not an options.json as train.py writes it ({error!r})") from error
-    return _checked_values(path, found, tables.Selection, DataOptions)
+    return _checked_values(path, found, registry.Selection, DataOptions)
 
 
 def take_travelling(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,12 +159,12 @@ def _checked_values(path: Path, found: Mapping[str, Any], *groups: type[Options]
         groups: the groups to check beside those of the generator; all of a training when there are none.
     """
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-    _check_group(path, values, tables.Selection)
+    _check_group(path, values, registry.Selection)
     for group in groups:
         _check_group(path, values, group)
-    names = [entry.name for entry in dataclasses.fields(tables.Selection)]
-    selection = tables.Selection(**{name: str(values[name]) for name in names if name in values})
-    for group in (tables.GENERATORS[selection.netG],) if groups else tuple(train_groups(selection).values()):
+    names = [entry.name for entry in dataclasses.fields(registry.Selection)]
+    selection = registry.Selection(**{name: str(values[name]) for name in names if name in values})
+    for group in (registry.GENERATORS[selection.netG].options,) if groups else tuple(train_groups(selection).values()):
         _check_group(path, values, group)
     return values
 
