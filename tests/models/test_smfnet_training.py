@@ -20,6 +20,14 @@ FUSING = ("BaseFuseLayer.", "DetailFuseLayer.", "GraphModel.C_cls.")
 SCHEDULE = {"lr_policy": "step", "lr_decay_iters": 1, "lr_decay_factor": 0.5, "lr_min": 3e-5}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    """Half of the channels, two for each head: what is tested here is the procedure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.generators.smfnet.CHANNELS", 32)
+        yield
+
+
 def batches(count):
     torch.manual_seed(7)
     return [{"sources": torch.rand(2, 2, 1, 12, 16), "name": ["a", "b"]} for _ in range(count)]
