@@ -23,7 +23,7 @@ ROOMS = {
     "util.statistics": {"util.statistics", *LEAVES},
     "util.metrics": {"util.metrics", "util.statistics.direction"},
     "util.metrics.measuring": {"util.metrics", "util.images", *LEAVES},
-    "util.metrics.tables": {"util.metrics", *LEAVES},
+    "util.metrics.tables": {"util.metrics", "util.statistics.summary", *LEAVES},
     "util.images": {"util.images", *LEAVES},
     "util.report": {"util.report", "util.statistics", *LEAVES},
     "util.loggers": {"util.loggers", "util.report", "util.images", *LEAVES},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
@@ -13,6 +12,7 @@ from engine.fusing.batch import fuse_batch, plain_average, rebuild_batch, saved_
 from engine.runtime import Runtime
 from models.generators.base import CutsOffLevels, Generator
 from util.metrics import REFERENCE_METRICS, compute_metrics
+from util.statistics.summary import finite_mean
 
 AGAINST_TARGET = ("PSNR", "SSIM")
 AGAINST_SOURCES = ("Qabf", "SSIM", "VIF")
@@ -54,7 +54,7 @@ class Validator:
         # In the order of the items, so that the mean does not depend on the number of processes.
         in_order = [row for turn in zip_longest(*of_processes) for row in turn if row is not None]
         names = dict.fromkeys(name for row in in_order for name in row)
-        means = {name: _mean([row[name] for row in in_order if name in row]) for name in names}
+        means = {name: finite_mean(row[name] for row in in_order if name in row) for name in names}
         self._of_average = self._of_average or {k: v for k, v in means.items() if k.endswith("_average")}
         return means | self._of_average
 
@@ -108,8 +108,3 @@ def _measure(sources: Sequence[Tensor], fused: Tensor, target: Tensor | None) ->
         yield from ((name, REFERENCE_METRICS[name](fused, target).item()) for name in AGAINST_TARGET)
     else:
         yield from ((n, value.item()) for n, value in compute_metrics(sources, fused, AGAINST_SOURCES).items())
-
-
-def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else math.nan

@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from util.files import write_text
 from util.metrics import describe
+from util.statistics.summary import finite_mean, finite_sd, finite_values
 
 AVERAGE = "_average"
 """Behind a metric's name: the value that the plain average of the sources has."""
@@ -58,7 +58,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
-    """Metric → mean and standard deviation (n - 1 below the line) over the finite values, direction and definition.
+    """Metric → mean and sample standard deviation over the finite values, direction and definition.
 
     One image that is equal to its reference has an infinite PSNR, so what is not finite is left out, and counted.
     Where all values are the same infinity, it is the mean.
@@ -66,10 +66,11 @@ def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     summary = {}
     for name in metric_names(rows):
         values = _values(name, rows)
-        finite = _finite(values)
         better, text = describe(name.removesuffix(AVERAGE))
-        sd = statistics.stdev(finite) if len(finite) > 1 else math.nan
-        summary[name] = {"mean": _mean(values), "sd": sd, "finite": len(finite), "better": better, "definition": text}
+        summary[name] = {
+            **{"mean": _mean(values), "sd": finite_sd(values), "finite": len(finite_values(values))},
+            **{"better": better, "definition": text},
+        }
     return summary
 
 
@@ -93,15 +94,9 @@ def _values(name: str, rows: Sequence[Mapping[str, float]]) -> list[float]:
     return [row[name] for row in rows if name in row]
 
 
-def _finite(values: Sequence[float]) -> list[float]:
-    return [value for value in values if math.isfinite(value)]
-
-
 def _mean(values: Sequence[float]) -> float:
     """Mean of the finite values; without any the infinity that all of them are, or NaN."""
-    if finite := _finite(values):
-        return statistics.fmean(finite)
-    return values[0] if len(set(values)) == 1 else math.nan
+    return values[0] if len(set(values)) == 1 else finite_mean(values)
 
 
 def _short(value: float) -> str:

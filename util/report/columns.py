@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from util.statistics.direction import Better
+from util.statistics.summary import finite_mean, finite_sd, finite_values
 
 DIGITS = 5
 ARROWS: Mapping[Better, str] = {"higher": "↑", "lower": "↓", "zero": "→0"}
@@ -26,7 +26,7 @@ class Column:
         name: the metric.
         better: which values are; None when none is.
         mean: over the finite values; nan when there are none.
-        sd: standard deviation of the finite values (n - 1 below the line); nan for fewer than two.
+        sd: sample standard deviation of the finite values; nan for fewer than two.
         finite: how many values are finite.
         best: the best value, infinite ones included; None when neither direction is better or all are equal.
         decimals: decimals shown; None where powers of ten are.
@@ -73,7 +73,7 @@ def make_columns(values: Sequence[Mapping[str, float]], directions: Mapping[str,
 
 
 def _make_column(name: str, values: list[float], better: Better | None) -> Column:
-    finite = [value for value in values if math.isfinite(value)]
+    finite = finite_values(values)
     comparable = {value for value in values if not math.isnan(value)}
     best = None
     if better is not None and len(comparable) > 1:
@@ -81,8 +81,8 @@ def _make_column(name: str, values: list[float], better: Better | None) -> Colum
     return Column(
         name=name,
         better=better,
-        mean=statistics.fmean(finite) if finite else math.nan,
-        sd=statistics.stdev(finite) if len(finite) > 1 else math.nan,
+        mean=finite_mean(values),
+        sd=finite_sd(values),
         finite=len(finite),
         best=best,
         decimals=_decimals(max(map(abs, finite), default=0.0)),

@@ -92,7 +92,7 @@ class SetRanking:
         mean: (M, K) of the values, or of their distances from zero where those are what counts: values on both sides
             of it must not make up for each other. Infinite where all values are the same infinity; NaN where no
             image counts, and for a method that has no finite value.
-        sd: (M, K) their standard deviation (n - 1 below the line); NaN for fewer than two images.
+        sd: (M, K) their sample standard deviation (ddof = 1); NaN for fewer than two images.
         mean_interval: (2, M, K) confidence interval of the mean; NaN for fewer than two images.
         rank_of_mean: (M, K) the methods in the order of their means.
         mean_rank: (M, K) the mean rank over the images.
@@ -172,6 +172,8 @@ def score_values(values: Array, better: Sequence[Better]) -> Array:
 
 def rank_methods(scores: Array) -> Array:
     """Ranks the methods, 1 for the best; methods with the same score share the mean of their ranks.
+
+    As `scipy.stats.rankdata`, but scores that differ by rounding only are the same.
 
     Args:
         scores: (M, …), the higher the better. NaN ranks last.
@@ -303,13 +305,9 @@ def _resample(values: Array, draws: Array) -> Array:
 
 def _mean(values: Array, axis: int) -> Array:
     """Mean of what is not NaN; NaN where nothing is left."""
-    there = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(there, values, 0).sum(axis=axis) / there.sum(axis=axis))
+    return np.asarray(np.ma.masked_invalid(values).mean(axis=axis).filled(np.nan))
 
 
 def _sd(values: Array, axis: int) -> Array:
-    """Standard deviation (n - 1 below the line) of what is not NaN; NaN where fewer than two are left."""
-    squares = (values - np.expand_dims(_mean(values, axis), axis)) ** 2
-    count = (~np.isnan(values)).sum(axis=axis)
-    return np.sqrt(np.where(count > 1, np.nansum(squares, axis=axis) / np.maximum(count - 1, 1), np.nan))
+    """Sample standard deviation (ddof = 1) of what is not NaN; NaN where fewer than two are left."""
+    return np.asarray(np.ma.masked_invalid(values).std(axis=axis, ddof=1).filled(np.nan))

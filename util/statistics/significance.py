@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata, wilcoxon
 
 Array = npt.NDArray[Any]
 
@@ -110,12 +109,15 @@ def signed_rank_test(one: Array, other: Array) -> tuple[int, float]:
     difference = one[left] - other[left]
     if not difference.size:
         return 0, 1.0
+    from scipy import stats  # noqa: PLC0415  # it takes longer to import than all else that a --help needs
+
     # Rounding errors must not tell differences of the same size apart. Doubled, as a mean rank can be a half.
-    ranks = np.rint(2 * rankdata([float(f"{size:.9g}") for size in np.abs(difference)])).astype(np.int64)
+    ranks = np.rint(2 * stats.rankdata([float(f"{size:.9g}") for size in np.abs(difference)])).astype(np.int64)
     plus, total = int(ranks[difference > 0].sum()), int(ranks.sum())
     ahead = int(np.sign(2 * plus - total))
     if difference.size > _EXACT:
-        return ahead, float(wilcoxon(ranks * np.sign(difference), correction=True).pvalue)
+        return ahead, float(stats.wilcoxon(ranks * np.sign(difference), correction=True).pvalue)
+    # scipy's exact distribution knows no ties, and counting 2^n signs one by one ends with some twenty images.
     ways = np.zeros(total + 1)
     ways[0] = 1
     for rank in ranks:
@@ -126,6 +128,8 @@ def signed_rank_test(one: Array, other: Array) -> tuple[int, float]:
 
 def holm(p: Array) -> Array:
     """Holm's step-down correction of p-values (T,): the chance of a single false finding among all stays below alpha.
+
+    scipy has none: its `false_discovery_control` bounds the share of false findings, which is less.
 
     Returns:
         (T,) adjusted p-values, to be compared with alpha itself.
