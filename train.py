@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.launch import Place, launch, leave, one_of_several
+from engine.launch import ProcessRank, launch, leave, one_of_several
 from options.commands import parse_train
 from options.saved import options_to_continue
 from options.validate import validate_train
@@ -20,21 +20,21 @@ from util.errors import run_command
 
 def main(argv: Sequence[str]) -> int:
     """Parses the options, starts a process per device, and in each builds the parts and trains."""
-    place = Place.of_process()
-    with one_of_several(place):
+    process = ProcessRank.from_environment()
+    with one_of_several(process):
         config, parsed = parse_train(argv, options_to_continue(argv))
         notices = validate_train(config, parsed)
-        if place == Place() and config.run.processes > 1:
+        if process == ProcessRank() and config.run.processes > 1:
             return launch(Path(__file__), argv, config.run.processes)
 
         # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
         from engine.assembly import build_runtime, set_up_logging  # noqa: PLC0415
         from engine.training.begin_training import begin_training  # noqa: PLC0415
 
-        set_up_logging(config.run.verbose, place.rank)
-        if place.rank == 0:
+        set_up_logging(config.run.verbose, process.rank)
+        if process.rank == 0:
             sys.stderr.writelines(f"{notice}\n" for notice in notices)
-        with build_runtime(config, place) as runtime:
+        with build_runtime(config, process) as runtime:
             begin_training(config, runtime).fit()
     return 0
 

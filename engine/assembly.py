@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from data.registry import create_dataset
 from engine.generators import make_generator
-from engine.launch import Place
+from engine.launch import ProcessRank
 from engine.runtime import Runtime
 from models import create_discriminator
 from models.base_model import BaseModel, OptimizerSettings
@@ -48,12 +48,12 @@ def set_up_logging(verbose: bool, rank: int = 0) -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR if rank else logging.WARNING)
 
 
-def build_runtime(config: TrainConfig, place: Place | None = None) -> Runtime:
+def build_runtime(config: TrainConfig, process: ProcessRank | None = None) -> Runtime:
     """The devices, processes and precision that a training asks for.
 
     Args:
         config: the options.
-        place: which process of a job this is; None is the only one.
+        process: which process of a job this is; None is the only one.
     """
     run = config.run
     return Runtime(
@@ -64,7 +64,7 @@ def build_runtime(config: TrainConfig, place: Place | None = None) -> Runtime:
         compile_networks=run.compile,
         sync_bn=config.training.sync_bn,
         all_weights=get_model_class(config.selection.model).uses_all_weights,
-        place=place,
+        process=process,
     )
 
 

@@ -3,6 +3,16 @@
 The launcher speaks torchrun's language (RANK, LOCAL_RANK, WORLD_SIZE …), so that a process need not know who started
 it. It holds a pipe to the standard input of each of its processes: when the pipe is closed, because another process
 failed or because the launcher itself was killed, the job is over.
+
+It is not torch's own launcher (`torch.distributed.launcher.elastic_launch`, tried with torch 2.15), which
+
+* takes every exit status but 0 for a failure: when the first process that Ctrl-C stopped has left in order (130), it
+  sends SIGTERM to the one that is still saving, SIGKILL 30 seconds later, and reports a failure;
+* leaves its processes running when it is killed itself;
+* prints its own report of the failure, a traceback and a table, below the one line that says what was wrong;
+* imports torch, for two seconds, in a process that computes nothing.
+
+torchrun can start train.py all the same, on several machines as well.
 """
 
 from __future__ import annotations
@@ -30,12 +40,11 @@ _STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessRank:
     """Which process of a job this is.
 
     Attributes:
         rank: from 0; process 0 writes the files and speaks.
-        local_rank: its number on this machine, from 0.
         world_size: processes of the job.
         local_world_size: processes of the job on this machine.
         by_torchrun: torchrun started it, perhaps alone.
@@ -43,21 +52,19 @@ class Place:
     """
 
     rank: int = 0
-    local_rank: int = 0
     world_size: int = 1
     local_world_size: int = 1
     by_torchrun: bool = False
     by_launch: bool = False
 
     @classmethod
-    def of_process(cls) -> Place:
-        """Reads the place from the environment that torchrun and `launch` set."""
+    def from_environment(cls) -> ProcessRank:
+        """Reads it from the environment that torchrun and `launch` set."""
         if not {"RANK", "LOCAL_RANK", "WORLD_SIZE"} <= set(os.environ):
             return cls()
         world_size = int(os.environ["WORLD_SIZE"])
         return cls(
             rank=int(os.environ["RANK"]),
-            local_rank=int(os.environ["LOCAL_RANK"]),
             world_size=world_size,
             local_world_size=int(os.environ.get("LOCAL_WORLD_SIZE", world_size)),
             by_torchrun=_LAUNCHED_HERE not in os.environ,
@@ -93,7 +100,7 @@ def launch(script: Path, argv: Sequence[str], count: int) -> int:
 
     before = {number: signal.signal(number, note) for number in _STOPS if signal.getsignal(number) != signal.SIG_IGN}
     try:
-        return _Watch(processes, asked_to_stop).wait()
+        return _watch(processes, asked_to_stop)
     finally:
         for process in processes:
             process.kill()
@@ -102,63 +109,50 @@ def launch(script: Path, argv: Sequence[str], count: int) -> int:
             signal.signal(number, handler)
 
 
-class _Watch:
-    """Watches over the processes of a job.
-
-    Args:
-        processes: in the order of their ranks.
-        asked_to_stop: set when a signal asked the launcher to stop.
-    """
-
-    def __init__(self, processes: Sequence[subprocess.Popen[bytes]], asked_to_stop: threading.Event) -> None:
-        self._processes = processes
-        self._asked_to_stop = asked_to_stop
-
-    def wait(self) -> int:
-        """Waits for the end of all processes, or for the first that fails and then a little for the others."""
-        asked_at = left_at = None
-        while True:
-            statuses = [process.poll() for process in self._processes]
-            if failed := [rank for rank, status in enumerate(statuses) if not self._is_orderly(status)]:
-                return self._end(failed[0], statuses[failed[0]] or EXIT_FAILED)
-            if None not in statuses:
-                return EXIT_INTERRUPTED if any(statuses) else EXIT_DONE
-            now = time.monotonic()
-            if self._asked_to_stop.is_set():
-                asked_at = asked_at or now
-            # Ctrl-C in a terminal reaches every process by itself; `kill`, or a scheduler, this one alone. SIGTERM may
-            # come twice without harm.
-            if asked_at and now - asked_at > 0.5:
-                asked_at = float("inf")
-                for process in self._processes:
-                    process.terminate()
-            # Processes that have saved leave together. One that left alone was stopped harshly, or before it began.
-            if any(statuses):
-                left_at = left_at or now
-                if now - left_at > GRACE:
-                    return EXIT_INTERRUPTED
-            time.sleep(0.05)
-
-    def _is_orderly(self, status: int | None) -> bool:
+def _watch(processes: Sequence[subprocess.Popen[bytes]], asked_to_stop: threading.Event) -> int:
+    """Waits for the end of all processes, or for the first that fails and then a little for the others."""
+    asked_at = left_at = None
+    while True:
+        statuses = [process.poll() for process in processes]
         # A process that has only just begun dies of the signal itself.
-        by_signal = status is not None and self._asked_to_stop.is_set() and -status in _STOPS
-        return status in (None, EXIT_DONE, EXIT_INTERRUPTED) or by_signal
+        orderly = {None, EXIT_DONE, EXIT_INTERRUPTED, *(-number for number in _STOPS if asked_to_stop.is_set())}
+        for rank, status in enumerate(statuses):
+            if status not in orderly:
+                return _end(processes, rank, status or EXIT_FAILED)
+        if None not in statuses:
+            return EXIT_INTERRUPTED if any(statuses) else EXIT_DONE
+        now = time.monotonic()
+        if asked_to_stop.is_set():
+            asked_at = asked_at or now
+        # Ctrl-C in a terminal reaches every process by itself; `kill`, or a scheduler, this one alone. SIGTERM may come
+        # twice without harm.
+        if asked_at and now - asked_at > 0.5:
+            asked_at = float("inf")
+            for process in processes:
+                process.terminate()
+        # Processes that have saved leave together. One that left alone was stopped harshly, or before it began.
+        if any(statuses):
+            left_at = left_at or now
+            if now - left_at > GRACE:
+                return EXIT_INTERRUPTED
+        time.sleep(0.05)
 
-    def _end(self, rank: int, status: int) -> int:
-        """Tells the others that the job is over, and gives them some time."""
-        if status < 0:
-            sys.stderr.write(  # below the progress bar that it may have left
-                f"\nerror: process {rank} of {len(self._processes)} was killed by {signal_name(-status)}, which ends "
-                "the training; what was saved is kept: --continue_train goes on from there\n"
-            )
-            status = EXIT_FAILED
-        for process in self._processes:
-            with contextlib.suppress(OSError):
-                process.stdin.close()  # type: ignore[union-attr]  # it was opened as a pipe
-        deadline = time.monotonic() + GRACE
-        while any(process.poll() is None for process in self._processes) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return status
+
+def _end(processes: Sequence[subprocess.Popen[bytes]], rank: int, status: int) -> int:
+    """Tells the others that the job is over, and gives them some time; returns the job's exit status."""
+    if status < 0:
+        sys.stderr.write(  # below the progress bar that it may have left
+            f"\nerror: process {rank} of {len(processes)} was killed by {signal_name(-status)}, which ends the "
+            "training; what was saved is kept: --continue_train goes on from there\n"
+        )
+        status = EXIT_FAILED
+    for process in processes:
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]  # it was opened as a pipe
+    deadline = time.monotonic() + GRACE
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return status
 
 
 def signal_name(number: int) -> str:
@@ -170,26 +164,26 @@ def signal_name(number: int) -> str:
 
 
 @contextlib.contextmanager
-def one_of_several(place: Place) -> Iterator[None]:
+def one_of_several(process: ProcessRank) -> Iterator[None]:
     """Lets a process of a job end with it, and only one process of a job say what went wrong.
 
     What is wrong with the input is wrong for all processes, and one that dies makes the others fail: process 0 and the
     one that failed first speak, the others are given a moment to be ended first.
     """
-    if place.world_size == 1:
+    if process.world_size == 1:
         yield
         return
     job_is_over = threading.Event()
-    if place.by_launch:
+    if process.by_launch:
         threading.Thread(target=_follow_launcher, args=(job_is_over,), daemon=True).start()
     try:
         yield
     except (Interrupted, KeyboardInterrupt):
-        if place.rank == 0:
+        if process.rank == 0:
             raise
         raise SystemExit(EXIT_INTERRUPTED) from None
     except Exception as error:
-        if place.rank > 0 or isinstance(error, LostContactError):
+        if process.rank > 0 or isinstance(error, LostContactError):
             # An orderly end of the launcher's pipe, or torchrun's SIGTERM, comes within this time.
             if job_is_over.wait(GRACE):
                 raise SystemExit(EXIT_FAILED) from None
@@ -203,7 +197,7 @@ def leave(run: Callable[[], int]) -> NoReturn:
     A process of a job that failed must not wait for the others in the clean-up of a communication library, which would
     wait for them in turn: its end is what ends them.
     """
-    if Place.of_process().world_size == 1:
+    if ProcessRank.from_environment().world_size == 1:
         sys.exit(run())
     status = EXIT_FAILED
     try:

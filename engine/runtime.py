@@ -19,7 +19,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from engine.failures import explain
-from engine.launch import Place
+from engine.launch import ProcessRank
 from util.errors import Interrupted, UserError
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Runtime:
             whether it does.
         all_weights: every weight that is trained has a gradient in every step; several processes need not look for
             those that have none.
-        place: which process of a job this is.
+        process: which process of a job this is.
 
     Raises:
         UserError: a GPU was asked for that is not there.
@@ -56,11 +56,11 @@ class Runtime:
         compile_networks: bool = False,
         sync_bn: bool = True,
         all_weights: bool = True,
-        place: Place | None = None,
+        process: ProcessRank | None = None,
     ) -> None:
-        place = place or Place()
-        self.rank, self.world_size = place.rank, place.world_size
-        gpus = _choose_gpus(gpu_ids, place)
+        process = process or ProcessRank()
+        self.rank, self.world_size = process.rank, process.world_size
+        gpus = _choose_gpus(gpu_ids, process)
         settings: dict[str, Any] = {
             "accelerator": "cuda" if gpus else "cpu",
             "precision": PRECISIONS[precision],
@@ -68,7 +68,7 @@ class Runtime:
         if self.world_size == 1:
             self._fabric = Fabric(devices=gpus or 1, **settings)
         else:
-            self._fabric = _join(gpus or place.local_world_size, place, all_weights, settings)
+            self._fabric = _join(gpus or process.local_world_size, process, all_weights, settings)
         self.device: torch.device = self._fabric.device
         # What is no tensor of the device's travels between the CPUs.
         on_gpus = self.world_size > 1 and self.device.type == "cuda"
@@ -124,7 +124,7 @@ class Runtime:
                 return (self._fabric.setup_module(network),)
             return tuple(self._fabric.setup(network, *optimizers))
 
-    def place(self, network: nn.Module) -> None:
+    def move(self, network: nn.Module) -> None:
         """Moves a network to the device in the chosen memory layout without wrapping it, for evaluation."""
         network.to(self.device).to(memory_format=self._memory_format)
 
@@ -219,12 +219,12 @@ class Runtime:
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 
 
-def _join(devices: list[int] | int, place: Place, all_weights: bool, settings: Mapping[str, Any]) -> Fabric:
+def _join(devices: list[int] | int, process: ProcessRank, all_weights: bool, settings: Mapping[str, Any]) -> Fabric:
     """Waits for the other processes of the job."""
-    nodes, rest = divmod(place.world_size, place.local_world_size)
+    nodes, rest = divmod(process.world_size, process.local_world_size)
     if rest:
         raise UserError(
-            f"{place.world_size} processes on machines with {place.local_world_size} each: expected equally many"
+            f"{process.world_size} processes on machines with {process.local_world_size} each: expected equally many"
         )
     # Buffers are not shared in each forward pass: writing to them between two passes of the discriminator would break
     # the gradient of the first. `share_buffers` does it where they are used.
@@ -240,18 +240,18 @@ def _join(devices: list[int] | int, place: Place, all_weights: bool, settings: M
     return fabric
 
 
-def _choose_gpus(gpu_ids: str, place: Place) -> list[int]:
+def _choose_gpus(gpu_ids: str, process: ProcessRank) -> list[int]:
     """The GPUs of this machine that the job uses, none for the CPU."""
     wanted = [int(part) for part in gpu_ids.split(",") if part.strip()]
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if any(index < 0 for index in wanted):
         return []
-    if place.by_torchrun:
+    if process.by_torchrun:
         if wanted:
             log.info("--gpu_ids %s has no effect: torchrun says which processes there are.", gpu_ids)
-        if 0 < found < place.local_world_size:
-            raise UserError(f"torchrun starts {place.local_world_size} processes where there are {found} GPUs")
-        wanted = list(range(place.local_world_size)) if found else []
+        if 0 < found < process.local_world_size:
+            raise UserError(f"torchrun starts {process.local_world_size} processes where there are {found} GPUs")
+        wanted = list(range(process.local_world_size)) if found else []
     if not found and not wanted:
         log.info("No GPU found: using the CPU (say --gpu_ids -1 to ask for it).")
         return []
@@ -259,6 +259,6 @@ def _choose_gpus(gpu_ids: str, place: Place) -> list[int]:
         if index >= found:
             there = f"only GPUs 0 to {found - 1} are" if found else "no GPU is"
             raise UserError(f"--gpu_ids {','.join(map(str, wanted))}: {there} on this machine; -1 is the CPU")
-    if place.world_size == 1 and len(wanted) > 1:
+    if process.world_size == 1 and len(wanted) > 1:
         log.info("--gpu_ids %s: this command runs in one process, on GPU %d.", gpu_ids, wanted[0])
-    return wanted[:1] or [0] if place.world_size == 1 else wanted
+    return wanted[:1] or [0] if process.world_size == 1 else wanted

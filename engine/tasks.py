@@ -60,7 +60,7 @@ class Task:
 
 def run_all(
     tasks: Mapping[Task, Path],
-    places: Sequence[Sequence[str]],
+    slots: Sequence[Sequence[str]],
     bar: tqdm,
     done: Callable[[], int],
     succeeded: Callable[[Task], None] | None = None,
@@ -70,7 +70,7 @@ def run_all(
     Args:
         tasks: command → a file that is there once its input proved good. When a command fails without it, no further
             ones are begun: they would fail, too.
-        places: see `run_tasks`.
+        slots: see `run_tasks`.
         bar: shows the progress; closed at the end.
         done: how far everything is, in the bar's unit.
         succeeded: called for each command that ended well.
@@ -89,7 +89,7 @@ def run_all(
 
     failed: dict[Task, int] = {}
     waiting = deque(tasks)
-    with bar, contextlib.closing(run_tasks(waiting, places, show)) as ended:
+    with bar, contextlib.closing(run_tasks(waiting, slots, show)) as ended:
         for task, status in ended:
             if status in (EXIT_DONE, EXIT_SKIPPED):
                 if succeeded:
@@ -106,16 +106,16 @@ def run_all(
 
 
 def run_tasks(
-    waiting: deque[Task], places: Sequence[Sequence[str]], meanwhile: Callable[[], None]
+    waiting: deque[Task], slots: Sequence[Sequence[str]], meanwhile: Callable[[], None]
 ) -> Generator[tuple[Task, int], None, None]:
-    """Runs commands, one at a time in each place.
+    """Runs commands, one at a time in each slot, such as a device.
 
     On Ctrl-C, SIGTERM or a closed terminal no further command is begun, and those that run are told to stop and waited
     for. A second Ctrl-C kills them.
 
     Args:
         waiting: the commands, begun from the left; the caller may clear it on the way.
-        places: the arguments that send a command to a device; one command at a time gets each.
+        slots: the arguments that send a command to a device; one command at a time gets each.
         meanwhile: called again and again until all have ended.
 
     Yields:
@@ -124,17 +124,17 @@ def run_tasks(
     Raises:
         Interrupted: it was stopped.
     """
-    free = deque(places)
-    neighbours = min(len(places), len(waiting))
+    free = deque(slots)
+    neighbours = min(len(slots), len(waiting))
     running: dict[Task, tuple[Sequence[str], subprocess.Popen[bytes]]] = {}
     with StopSignals() as stop:
         told: set[Task] = set()
         try:
             while running or (waiting and not stop.requested):
                 while waiting and free and not stop.requested:
-                    task, place = waiting.popleft(), free.popleft()
-                    running[task] = (place, _start(task, place, neighbours))
-                for task, (place, process) in [*running.items()]:
+                    task, slot = waiting.popleft(), free.popleft()
+                    running[task] = (slot, _start(task, slot, neighbours))
+                for task, (slot, process) in [*running.items()]:
                     # Ctrl-C in a terminal reached it already, `kill` did not; a command bears both.
                     if stop.requested and task not in told:
                         told.add(task)
@@ -142,7 +142,7 @@ def run_tasks(
                     status = process.poll()
                     if status is not None:
                         del running[task]
-                        free.append(place)
+                        free.append(slot)
                         if not (stop.requested and status in _STOPPED):
                             yield task, status
                 meanwhile()
@@ -161,13 +161,13 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else "no message"
 
 
-def _start(task: Task, place: Sequence[str], neighbours: int) -> subprocess.Popen[bytes]:
+def _start(task: Task, slot: Sequence[str], neighbours: int) -> subprocess.Popen[bytes]:
     # Processes that each take all cores wait for each other.
     threads = {"OMP_NUM_THREADS": str(max(1, usable_cores() // neighbours))} if neighbours > 1 else {}
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, str(task.script), *task.words, *place],
+            [sys.executable, str(task.script), *task.words, *slot],
             env=threads | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=log,

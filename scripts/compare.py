@@ -28,7 +28,7 @@ from scripts.comparing.compared_images import check_images
 from scripts.comparing.comparison import compare_sets, leaderboard_text, remarks, write_comparison
 from scripts.comparing.measured_items import KnownValues, keep_values, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
-from util.files import check_place
+from util.files import check_writable
 from util.metrics.measuring import Values, parse_metrics
 
 _DESCRIPTION = """Measures the fused images of two or more methods and ranks the methods: in every image and metric,
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     for name, (least, most) in _RANGES.items():
         if not least <= getattr(options, name) <= most:
             raise UserError(f"--{name} {getattr(options, name)}: must be from {least} to {most}")
-    check_place("--out", options.out)
+    check_writable("--out", options.out)
     methods = _read_methods(options.sets)
     found, skipped = _find(options.sets, methods, skip_bad=options.on_bad_sample == "skip")
     check_images(options.out, (item for of in found.values() for items in of.values() for item in items))

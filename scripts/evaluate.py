@@ -24,7 +24,7 @@ from options.measuring import (
 from options.strict import StrictParser
 from scripts.comparing.measured_items import keep_values, measure_items
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
-from util.files import check_place
+from util.files import check_writable
 from util.metrics import REFERENCE_METRICS, REFERENCE_SUFFIX
 from util.metrics.measuring import Values, parse_metrics
 from util.metrics.tables import mean_values, summarise, write_csv, write_json, write_latex
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     check_measuring_options(options)
     if options.out.suffix != ".csv":
         raise UserError(f"--out {options.out}: expected a .csv file; .json and .tex are written beside it")
-    check_place("--out", options.out.parent)
+    check_writable("--out", options.out.parent)
     files = [options.out, *(options.out.with_suffix(ending) for ending in (".json", ".tex"))]
     for path in files:
         if path.is_dir():

@@ -22,7 +22,7 @@ from data.scenes.discovery import Item, discover_folders
 from data.scenes.inspection import ON_BAD_SAMPLE, inspect
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
-from util.files import check_place, with_extension
+from util.files import check_writable, with_extension
 
 _DESCRIPTION = """Cuts pairs of patches out of infrared and visible images of the same names and sizes, for
 train.py --dataset_mode patches. The file appears whole or not at all: an interrupted run starts anew."""
@@ -86,7 +86,7 @@ def _check_out(out: Path) -> Path:
         raise UserError(f"--out {out}: expected a name that ends in {' or '.join(EXTENSIONS)}")
     if out.is_dir():
         raise UserError(f"--out {out} is a folder: expected the name of a file")
-    check_place("--out", out.absolute().parent)
+    check_writable("--out", out.absolute().parent)
     return out
 
 

@@ -20,7 +20,7 @@ from data.saliency.synthesis import distribute
 from options.strict import StrictParser
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import EXIT_DONE, UserError, run_command
-from util.files import check_place
+from util.files import check_writable
 from util.images.image_io import check_format, write_image
 
 _DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide images
@@ -80,7 +80,7 @@ def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
 
 def _check_preview(path: Path, found: Sequence[Found]) -> None:
     """Says what is wrong with the sheet's place before it is drawn, which may take a while."""
-    check_place("--preview", path.parent)
+    check_writable("--preview", path.parent)
     if path.resolve() in {file.resolve() for _, *files in found for file in files}:
         raise UserError(f"--preview {path} is one of the photographs or maps: choose another name")
 

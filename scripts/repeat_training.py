@@ -24,7 +24,7 @@ from options.strict import StrictParser
 from options.validate import validate_test, validate_train
 from scripts.comparing.repeated import read_tested, read_validated, table_text, write_repeated
 from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
-from util.files import check_place, write_text
+from util.files import check_writable, write_text
 from util.journal import refuse_other_settings
 from util.loggers.metrics_file import read_records
 from util.metrics.measuring import parse_metrics
@@ -104,14 +104,14 @@ def main(argv: Sequence[str]) -> int:
     tests = _check_tests(options, config, testing)
     if not tests and not config.training.val_dataroot:
         raise UserError("--test is missing: name a test set, or give train.py a --val_dataroot")
-    check_place("--out", options.out)
+    check_writable("--out", options.out)
     gpu_ids = config.run.gpu_ids if options.gpu_ids is None else options.gpu_ids
     devices = [one.strip() for one in gpu_ids.split(",")]
-    places = [["--gpu_ids", one] if one else [] for one in devices] * options.parallel
+    slots = [["--gpu_ids", one] if one else [] for one in devices] * options.parallel
 
-    _train(options, runs, training, places)
+    _train(options, runs, training, slots)
     results = {name: {run.seed: _results(options, name, test, run) for run in runs} for name, test in tests.items()}
-    skipped = _test(options, runs, tests, results, places)
+    skipped = _test(options, runs, tests, results, slots)
 
     sets = [read_tested(name, folders) for name, folders in results.items()]
     if config.training.val_dataroot:
@@ -242,7 +242,7 @@ def _results(options: argparse.Namespace, name: str, test: Test, run: Run) -> Pa
 
 
 def _train(
-    options: argparse.Namespace, runs: Sequence[Run], training: Sequence[str], places: Sequence[Sequence[str]]
+    options: argparse.Namespace, runs: Sequence[Run], training: Sequence[str], slots: Sequence[Sequence[str]]
 ) -> None:
     """Trains what is not trained yet; train.py goes on where it was."""
     tasks = {}
@@ -257,7 +257,7 @@ def _train(
 
     total = sum(run.last_epoch for run in runs)
     bar = tqdm(total=total, initial=done(), unit="epoch", desc="training", dynamic_ncols=True, disable=not tasks)
-    run_all(tasks, places, bar, done)
+    run_all(tasks, slots, bar, done)
 
 
 def _test(
@@ -265,7 +265,7 @@ def _test(
     runs: Sequence[Run],
     tests: Mapping[str, Test],
     results: Mapping[str, Mapping[int, Path]],
-    places: Sequence[Sequence[str]],
+    slots: Sequence[Sequence[str]],
 ) -> list[str]:
     """Fuses and measures what is not measured yet.
 
@@ -289,7 +289,7 @@ def _test(
         return sum(mark.is_file() for mark, _ in marks.values())
 
     bar = tqdm(total=len(tasks), unit="test", desc="testing", dynamic_ncols=True, disable=not tasks)
-    run_all(tasks, places, bar, done, lambda task: write_text(*marks[task]))
+    run_all(tasks, slots, bar, done, lambda task: write_text(*marks[task]))
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs if log.is_file()]
     lines = (line for text in texts for line in text.splitlines())
     return list(dict.fromkeys(line.removeprefix("skipped: ") for line in lines if line.startswith("skipped: ")))

@@ -65,7 +65,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", errors="replace"))
 
 
-def check_place(option: str, folder: Path) -> None:
+def check_writable(option: str, folder: Path) -> None:
     """Says at once that a folder cannot be made or written to, before any work is done for it.
 
     Args:

@@ -15,11 +15,11 @@ from engine.fusing.loading import make_fuser
 from engine.fusing.results import ItemResult, write_page, write_tables
 from engine.fusing.set_fuser import SetFuser
 from engine.generators import load_generator
-from engine.launch import Place
+from engine.launch import ProcessRank
 from models.generators.base import Generator
 from options.commands import TestConfig
 from util.errors import UserError, one_line
-from util.files import check_place, with_extension
+from util.files import check_writable, with_extension
 from util.images.image_io import USUAL_EXTENSION, check_format, write_image
 from util.metrics import REFERENCE_SUFFIX
 from util.metrics.measuring import parse_metrics
@@ -41,15 +41,15 @@ def begin_fusing(config: TestConfig, given: Collection[str]) -> Test:
     Raises:
         UserError: weights, options or data that cannot be used.
     """
-    if Place.of_process().world_size > 1:
+    if ProcessRank.from_environment().world_size > 1:
         raise UserError("test.py fuses in one process: start it without torchrun")
     metrics = parse_metrics(config.testing.metrics)
     label = f"{config.data.phase}_{config.fusing.epoch}"
     folder = Path(config.testing.results_dir) / config.run.name / label
     if config.testing.sources:
-        check_place("--out", Path(config.testing.out).parent)
+        check_writable("--out", Path(config.testing.out).parent)
     else:
-        check_place("--results_dir", folder)
+        check_writable("--results_dir", folder)
     checkpoints = CheckpointFolder(config.run.folder)
     weights = checkpoints.network_file(config.fusing.epoch)
     known = None if checkpoints.options_file.is_file() else given

@@ -101,7 +101,7 @@ def make_fuser(network: Generator, run: RunOptions, fusing: FusingOptions) -> Fu
         fusing: how images are fused.
     """
     runtime = Runtime(gpu_ids=run.gpu_ids, precision=run.precision, seed=run.seed, channels_last=run.channels_last)
-    runtime.place(network.train(not fusing.eval))
+    runtime.move(network.train(not fusing.eval))
     return Fuser(runtime, network, fusing)
 
 

@@ -96,7 +96,7 @@ def _fuse_once(row: _Row, width: int, height: int, threads: int) -> tuple[float,
     torch.set_num_threads(threads)
     with Runtime(precision=row.precision) as runtime, _attending(row.attention):
         generator = create_generator(row.netG).eval()
-        runtime.place(generator)
+        runtime.move(generator)
         on_gpu = runtime.device.type == "cuda"
         for size in ((64, 64), (height, width)):
             sources = [torch.rand(1, generator.channels, *size) for _ in range(_SOURCES)]

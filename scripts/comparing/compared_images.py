@@ -42,17 +42,20 @@ def check_images(folder: Path, items: Iterable[FusedItem]) -> None:
     Raises:
         UserError: a symbolic link there, which could lead anywhere; or an item whose own files lie there.
     """
-    place = folder / FOLDER
-    for path in (place, *(Path(root, name) for root, folders, files in os.walk(place) for name in (*folders, *files))):
+    images = folder / FOLDER
+    for path in (
+        images,
+        *(Path(root, name) for root, folders, files in os.walk(images) for name in (*folders, *files)),
+    ):
         if path.is_symlink():
             raise UserError(
                 f"{path}: a symbolic link, through which nothing is written; remove it or choose another --out"
             )
-    inside = place.resolve()
+    inside = images.resolve()
     for item in items:
         for path in (*item.sources, item.fused, *([item.reference] if item.reference else [])):
             if path.resolve().is_relative_to(inside):
-                raise UserError(f"{path}: lies in {place}, which is written anew; choose another --out")
+                raise UserError(f"{path}: lies in {images}, which is written anew; choose another --out")
 
 
 def remove_others(folder: Path, written: Iterable[str]) -> None:
@@ -84,13 +87,13 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def write_images(
-    folder: Path, place: str, items: Mapping[str, Sequence[FusedItem]], scenes: Sequence[str]
+    folder: Path, subfolder: str, items: Mapping[str, Sequence[FusedItem]], scenes: Sequence[str]
 ) -> list[ComparedImages]:
-    """Writes the images of one set below `folder/images/place`.
+    """Writes the images of one set below `folder/images/subfolder`.
 
     Args:
         folder: where the page is.
-        place: of the set.
+        subfolder: of the set.
         items: method → its images, those of all methods with the same sources.
         scenes: names of the items to write.
 
@@ -98,10 +101,10 @@ def write_images(
         What the page shows of each scene, with paths relative to `folder`.
 
     Raises:
-        UserError: an image that cannot be read, or a place that cannot be written to.
+        UserError: an image that cannot be read, or a folder that cannot be written to.
     """
     of_methods = [{item.name: item for item in method} for method in items.values()]
-    sources, *methods = (f"{FOLDER}/{place}/{name}" for name in file_names([_SOURCES, *items]))
+    sources, *methods = (f"{FOLDER}/{subfolder}/{name}" for name in file_names([_SOURCES, *items]))
     written = []
     files = dict(zip(scenes, file_names(scenes), strict=True))
     for scene in tqdm(scenes, desc="images", unit="scene", disable=None, leave=False):
@@ -114,14 +117,14 @@ def write_images(
     return written
 
 
-def _write_shared(folder: Path, place: str, file: str, item: FusedItem) -> tuple[dict[str, str], str]:
+def _write_shared(folder: Path, subfolder: str, file: str, item: FusedItem) -> tuple[dict[str, str], str]:
     """Writes what all methods share, sources and reference; returns label → path and the size as text."""
     images = item.read_sources()
     roles = item.roles if len(item.roles) == len(images) else range(1, len(images) + 1)
     shared = dict(zip((f"source {role}" for role in roles), images, strict=True))
     if item.reference:
         shared["reference"] = read_image(item.reference)
-    paths = {label: f"{place}/{name}/{file}.png" for label, name in zip(shared, file_names(shared), strict=True)}
+    paths = {label: f"{subfolder}/{name}/{file}.png" for label, name in zip(shared, file_names(shared), strict=True)}
     for label, image in shared.items():
         write_image(folder / paths[label], to_8_bits(image))
     height, width = images[0].shape[:2]

@@ -101,10 +101,10 @@ def write_comparison(folder: Path, comparison: Comparison, skipped: Sequence[str
     check_images(folder, (item for one in comparison.sets for items in one.items.values() for item in items))
     again = (folder / _TABLE).is_file()
     (folder / _PAGE).unlink(missing_ok=True)
-    places = file_names(one.name for one in comparison.sets)
+    folders = file_names(one.name for one in comparison.sets)
     sets = [
-        ComparedSet(one.name, one.ranking, write_images(folder, place, one.items, one.ranking.of.images))
-        for one, place in zip(comparison.sets, places, strict=True)
+        ComparedSet(one.name, one.ranking, write_images(folder, name, one.items, one.ranking.of.images))
+        for one, name in zip(comparison.sets, folders, strict=True)
     ]
     _write_tables(folder, comparison)
     _write_page(folder / _PAGE, comparison, sets, skipped)
@@ -174,12 +174,12 @@ def leaderboard_text(comparison: Comparison) -> str:
     methods = [one_line(method) for method in comparison.sets[0].ranking.of.methods]
     width = max(6, *(len(method) for method in methods))
     lines = [f" #  {'method':<{width}}  mean rank  95 % interval  ± metrics  ± images  won  first in"]
-    places = overall.places()
+    positions = overall.positions()
     for method in overall.order():
         low, high = overall.interval[:, method]
         interval = "–" if math.isnan(low) else f"{low:5.2f} – {high:5.2f}"
         lines.append(
-            f"{places[method]:2d}  {methods[method]:<{width}}  {overall.mean_rank[method]:9.2f}  {interval:>13}  "
+            f"{positions[method]:2d}  {methods[method]:<{width}}  {overall.mean_rank[method]:9.2f}  {interval:>13}  "
             f"{_known(overall.spread_over_metrics[method], '.2f'):>9}  "
             f"{_known(overall.spread_over_images[method], '.2f'):>8}  "
             f"{overall.won[method]:3d}  {_known(overall.first[method], '.0%').replace('%', ' %'):>8}"

@@ -9,15 +9,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engine.assembly import build_runtime
-from engine.launch import Place, launch
+from engine.launch import ProcessRank, launch
 from engine.training.begin_training import begin_training
 from options.commands import parse_train
 
 
 def main(argv):
     config, _ = parse_train(argv)
-    place = Place.of_process()
-    if place == Place() and config.run.processes > 1:
+    place = ProcessRank.from_environment()
+    if place == ProcessRank() and config.run.processes > 1:
         return launch(Path(__file__), argv, config.run.processes)
     torch.set_default_dtype(torch.float64)
     config = dataclasses.replace(config, run=dataclasses.replace(config.run, precision="64"))

@@ -225,8 +225,8 @@ def test_devices_are_the_recipes_where_none_are_named(tmp_path, monkeypatch):
     (tmp_path / "recipe.yaml").write_text("gpu_ids: '-1'\n")
     asked = []
 
-    def begin(tasks, places, *_):
-        asked.extend(places)
+    def begin(tasks, slots, *_):
+        asked.extend(slots)
         raise UserError("nothing is begun here")
 
     monkeypatch.setattr(repeat_training, "run_all", begin)

@@ -152,7 +152,7 @@ class Board:
 
         A dashboard shows windows in the order in which it gets them first: the facts, losses and validation lead.
         """
-        windows = sorted(self._changed, key=_place)
+        windows = sorted(self._changed, key=_order)
         self._changed.clear()
         return {window: self._window(window) for window in windows}
 
@@ -169,9 +169,9 @@ class Board:
         return self._charts[window].copy()
 
 
-def _place(window: str) -> int:
+def _order(window: str) -> int:
     leading = ("about", "losses", "validation", "image")
-    return next((place for place, word in enumerate(leading) if window.startswith(word)), len(leading))
+    return next((number for number, word in enumerate(leading) if window.startswith(word)), len(leading))
 
 
 def _chart_of(kind: str, name: str, values: Mapping[str, float]) -> str:

@@ -7,7 +7,6 @@ frequency domain. Constant images other than black cannot be stretched: both met
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache, partial
 
 import torch
@@ -20,9 +19,6 @@ from util.metrics.scene import FUSED, PEAK, Scene
 from util.metrics.windows import average, magnitude, sobel
 
 BLOCK = 16
-
-Sensitivity = Callable[[Tensor], Tensor]
-"""Frequency → gain."""
 
 
 def _stretched(scene: Scene, index: int, unit: float) -> Tensor:

@@ -63,14 +63,14 @@ def leaderboard(
         *(_column_heading(name, cls="number", title=f"mean rank on {name} alone") for name in per_set),
     )
     body = tags.tbody()
-    places = overall.places()
+    positions = overall.positions()
     for method in overall.order():
         low, high = overall.interval[:, method]
         share = overall.first[method]
         row = tags.tr(
-            tags.td(str(places[method]), cls="number"),
+            tags.td(str(positions[method]), cls="number"),
             _row_heading(methods[method]),
-            _number(overall.mean_rank[method], strong=places[method] == 1),
+            _number(overall.mean_rank[method], strong=positions[method] == 1),
             tags.td("–" if math.isnan(low) else f"{low:.2f} – {high:.2f}", cls="number", data_sort=_sort_key(low)),
             tags.td(_bar(overall.mean_rank[method], low, high, (start, end)), cls="axis"),
             _number(overall.spread_over_metrics[method]),

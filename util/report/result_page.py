@@ -136,7 +136,7 @@ def _table(columns: Sequence[Column], explanations: Mapping[str, str], rows: Seq
     for column in columns:
         head.add(_metric_name(column, explanations, tags.th(scope="col", cls="number")))
     body = tags.tbody()
-    places = _natural_places([row.name for row in rows])
+    places = _natural_order([row.name for row in rows])
     for index, row in enumerate(rows):
         name = tags.th(
             tags.a(row.name, href=f"#sample-{index}") if row.images else row.name,
@@ -202,8 +202,8 @@ def _aspect_ratio(size: str) -> str:
     return f"{match[1]} / {match[2]}" if match and int(match[1]) and int(match[2]) else ""
 
 
-def _natural_places(names: Sequence[str]) -> list[int]:
-    """The place of each name in an order in which "pair-10" comes after "pair-9"."""
+def _natural_order(names: Sequence[str]) -> list[int]:
+    """The number of each name in an order in which "pair-10" comes after "pair-9"."""
     places = [0] * len(names)
     for place, index in enumerate(sorted(range(len(names)), key=lambda index: natural_key(names[index]))):
         places[index] = place

@@ -11,11 +11,11 @@ from util.statistics.ranking import SetRanking
 
 def verdict(ranking: SetRanking) -> tags.p:
     """Who is first, and whether that could be chance, in a sentence."""
-    names, pairs, places = ranking.of.methods, ranking.pairs, ranking.overall.places()
+    names, pairs, positions = ranking.of.methods, ranking.pairs, ranking.overall.positions()
     order = ranking.overall.order()
     line = tags.p(cls="verdict")
-    if places.count(1) > 1:
-        *others, last = (tags.strong(names[method]) for method in order if places[method] == 1)
+    if positions.count(1) > 1:
+        *others, last = (tags.strong(names[method]) for method in order if positions[method] == 1)
         for number, name in enumerate(others):
             line.add(", " if number else "", name)
         line.add(" and ", last, " share the first place.")

@@ -67,16 +67,15 @@ class Overall:
     first: Array
     draws: Array
 
-    def places(self) -> list[int]:
-        """(M,) each method's place, 1 for the best; methods with the same mean rank share one: 1, 1, 3."""
+    def positions(self) -> list[int]:
+        """(M,) each method's position, 1 for the best; methods with the same mean rank share one: 1, 1, 3."""
         own, other = self.mean_rank[:, None], self.mean_rank[None, :]
-        places: list[int] = (1 + ((other < own) & ~same(own, other)).sum(axis=1)).tolist()
-        return places
+        positions: list[int] = (1 + ((other < own) & ~same(own, other)).sum(axis=1)).tolist()
+        return positions
 
     def order(self) -> list[int]:
         """The methods' numbers, the best first."""
-        places = self.places()
-        return sorted(range(len(places)), key=places.__getitem__)
+        return np.argsort(self.positions(), kind="stable").tolist()
 
 
 @dataclass(frozen=True)

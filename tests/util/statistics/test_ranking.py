@@ -268,7 +268,7 @@ def test_how_far_two_methods_are_apart_whatever_is_sure():
 
 def test_equal_mean_ranks_share_a_place():
     found = ranking([[2.0, 1.0, 0.3]], [[1.0, 2.0, 0.1 + 0.2]], [[0.0, 0.0, 0.0]], better=("higher",) * 3)
-    assert (found.overall.places(), found.overall.order()) == ([1, 1, 3], [0, 1, 2])
+    assert (found.overall.positions(), found.overall.order()) == ([1, 1, 3], [0, 1, 2])
     rounded = dataclasses.replace(found.overall, mean_rank=np.array([1.1 + 2.2, 9.0, 3.3]))
     assert rounded.mean_rank[0] > rounded.mean_rank[2]
-    assert (rounded.places(), rounded.order()) == ([1, 3, 1], [0, 2, 1])
+    assert (rounded.positions(), rounded.order()) == ([1, 3, 1], [0, 2, 1])
