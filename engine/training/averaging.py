@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+def averaged_copy(network: nn.Module, decay: float) -> AveragedModel:
+    """A copy whose weights and buffers follow those of the network, see `moving_average`."""
+    return AveragedModel(network, avg_fn=moving_average(decay), use_buffers=True)
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
