@@ -16,7 +16,7 @@ from engine.generators import make_generator
 from engine.launch import ProcessRank
 from engine.runtime import Runtime
 from models import create_discriminator
-from models.base_model import BaseModel, OptimizerSettings
+from models.base_model import BaseModel
 from models.init import init_weights
 from models.registry import get_model_class
 from options.commands import TestConfig, TrainConfig
@@ -70,12 +70,11 @@ def build_runtime(config: TrainConfig, process: ProcessRank | None = None) -> Ru
 
 def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
     """The training procedure with freshly initialised networks."""
-    training, model_options = config.training, dataclasses.asdict(config.model)
-    model_class = get_model_class(config.selection.model)
+    training = config.training
     netG = make_generator(config.selection.netG, config.generator, config.data.num_sources)
     init_weights(netG, training.init_type, training.init_gain)
     netD: nn.Module | None = None
-    if model_class.needs_discriminator(**model_options):
+    if config.model.trains_discriminator:
         netD = create_discriminator(
             config.selection.netD,
             input_nc=config.generator.fused_channels,
@@ -83,9 +82,7 @@ def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
             **dataclasses.asdict(config.discriminator),
         )
         init_weights(netD, training.init_type, training.init_gain)
-    names = [entry.name for entry in dataclasses.fields(OptimizerSettings)]
-    settings = OptimizerSettings(**{name: getattr(training, name) for name in names})
-    model = model_class(runtime, netG, netD, settings, **model_options)
+    model = get_model_class(config.selection.model)(runtime, netG, netD, training, config.model)
     for name, network in model.networks.items():
         count = sum(parameter.numel() for parameter in network.parameters())
         log.info("net%s: %s parameters", name, f"{count:,}")

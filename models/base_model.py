@@ -7,7 +7,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -17,10 +16,12 @@ from torch.optim import Optimizer
 from models.generators.base import Generator, pad_to_multiple
 from models.layers.modes import frozen_statistics
 from models.schedules import build_scheduler, restore_scheduler
+from options.models import ModelOptions
+from options.training import TrainingOptions
 
 
-class Engine(Protocol):
-    """What a procedure needs of the machine; `engine.runtime.Runtime` is one."""
+class Runtime(Protocol):
+    """What a procedure needs of devices, processes and precision; `engine.runtime.Runtime` is one."""
 
     def prepare(self, network: nn.Module, *optimizers: Optimizer, may_compile: bool = True) -> tuple[Any, ...]:
         """Returns the network and its optimisers, ready for the machine."""
@@ -38,37 +39,6 @@ class Engine(Protocol):
         """The context of a pass whose gradients are only a part of the step's."""
 
 
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """How the networks of a procedure are updated.
-
-    Attributes:
-        lr: learning rate of Adam.
-        beta1: first momentum of Adam.
-        lr_policy: see `models.schedules`.
-        n_epochs: epochs at the full rate.
-        n_epochs_decay: epochs over which it then falls.
-        lr_decay_iters: epochs between two steps of the policy "step".
-        lr_milestones: after how many epochs the policy "multistep" makes its steps.
-        lr_decay_factor: what the rate is multiplied by at a step of both.
-        lr_min: the rate that no policy goes below.
-        clip_grad: largest norm of a network's gradient, which is scaled down to it; 0 is off.
-        accumulate: into how many parts a batch is cut, which are computed one after the other.
-    """
-
-    lr: float = 2e-4
-    beta1: float = 0.5
-    lr_policy: str = "linear"
-    n_epochs: int = 100
-    n_epochs_decay: int = 100
-    lr_decay_iters: int = 50
-    lr_milestones: Sequence[int] = ()
-    lr_decay_factor: float = 0.1
-    lr_min: float = 0.0
-    clip_grad: float = 0.0
-    accumulate: int = 1
-
-
 class BaseModel(ABC):
     """Base of all training procedures.
 
@@ -81,9 +51,11 @@ class BaseModel(ABC):
     `normalisation`.
 
     Args:
-        engine: the machine.
+        runtime: devices, processes and precision.
         netG: the generator.
-        settings: how networks are updated.
+        netD: the discriminator; None where the `trains_discriminator` of the options is False.
+        training: how networks are updated.
+        options: those of the procedure alone.
 
     Attributes:
         losses: name → newest value, detached, on the device.
@@ -98,10 +70,19 @@ class BaseModel(ABC):
     uses_all_weights = True
     compares_features = False
 
-    def __init__(self, engine: Engine, netG: Generator, settings: OptimizerSettings) -> None:
-        self.engine = engine
-        self.settings = settings
+    def __init__(
+        self,
+        runtime: Runtime,
+        netG: Generator,
+        netD: nn.Module | None,
+        training: TrainingOptions,
+        options: ModelOptions,
+    ) -> None:
+        self.runtime = runtime
+        self.training = training
+        self.options = options
         self.generator = netG
+        del netD  # for the procedures that train one
         self.losses: dict[str, Tensor] = {}
         self.visuals: dict[str, Tensor] = {}
         self.fuses = True
@@ -127,8 +108,8 @@ class BaseModel(ABC):
 
     def train_on(self, batch: Mapping[str, Any]) -> None:
         """Updates the networks once, by a batch."""
-        if self.settings.accumulate > 1:
-            self._parts = split_batch(batch, self.settings.accumulate)
+        if self.training.accumulate > 1:
+            self._parts = split_batch(batch, self.training.accumulate)
         else:
             self.set_input(batch)
             self.forward()
@@ -146,12 +127,6 @@ class BaseModel(ABC):
     def optimize_parameters(self) -> None:
         """Updates the networks once, after `forward`, each with `update`."""
 
-    @classmethod
-    def needs_discriminator(cls, **options: Any) -> bool:
-        """Whether the procedure trains a discriminator under these options."""
-        del options
-        return False
-
     def add_network(self, name: str, network: nn.Module) -> Any:
         """Creates Adam and its schedule for a network and prepares both for the devices.
 
@@ -162,28 +137,18 @@ class BaseModel(ABC):
         Returns:
             The network to call.
         """
-        settings = self.settings
+        training = self.training
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]  # some may be frozen
-        optimizer: Optimizer = torch.optim.Adam(trained, lr=settings.lr, betas=(settings.beta1, 0.999))
+        optimizer: Optimizer = torch.optim.Adam(trained, lr=training.lr, betas=(training.beta1, 0.999))
         self._networks[name] = network
         self._schedulers[name] = self._new_scheduler(optimizer)
         # A gradient penalty differentiates through the discriminator twice, which compiled networks do not support.
         may_compile = name == "G"
-        self._wrapped[name], self._optimizers[name] = self.engine.prepare(network, optimizer, may_compile=may_compile)
+        self._wrapped[name], self._optimizers[name] = self.runtime.prepare(network, optimizer, may_compile=may_compile)
         return self._wrapped[name]
 
     def _new_scheduler(self, optimizer: Optimizer) -> Any:
-        settings = self.settings
-        return build_scheduler(
-            optimizer,
-            policy=settings.lr_policy,
-            n_epochs=settings.n_epochs,
-            n_epochs_decay=settings.n_epochs_decay,
-            lr_decay_iters=settings.lr_decay_iters,
-            lr_milestones=settings.lr_milestones,
-            lr_decay_factor=settings.lr_decay_factor,
-            lr_min=settings.lr_min,
-        )
+        return build_scheduler(optimizer, self.training)
 
     def update(self, name: str, loss: Callable[[], Tensor]) -> None:
         """Updates one network once by the gradient of a loss.
@@ -198,10 +163,10 @@ class BaseModel(ABC):
         if self._parts:
             self._backward_in_parts(name, loss)
         else:
-            self.engine.backward(loss())
-        if self.settings.clip_grad > 0:
+            self.runtime.backward(loss())
+        if self.training.clip_grad > 0:
             for part in self.parts_of(name):
-                nn.utils.clip_grad_norm_(part.parameters(), self.settings.clip_grad)
+                nn.utils.clip_grad_norm_(part.parameters(), self.training.clip_grad)
         optimizer.step()
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:
@@ -213,13 +178,13 @@ class BaseModel(ABC):
         before, terms = self.losses, dict[str, Tensor]()
         for number, part in enumerate(self._parts, start=1):
             last = number == len(self._parts)
-            with contextlib.nullcontext() if last else self.engine.accumulating(self._wrapped[name]):
+            with contextlib.nullcontext() if last else self.runtime.accumulating(self._wrapped[name]):
                 self.set_input(part)
                 # Each part is computed for both networks, but updates batch norm's running statistics once.
                 with contextlib.nullcontext() if name == "G" else frozen_statistics(self.generator):
                     self.forward()
                 self.losses = {}
-                self.engine.backward(loss() / len(self._parts))
+                self.runtime.backward(loss() / len(self._parts))
             for term, value in self.losses.items():
                 terms[term] = terms.get(term, 0) + value / len(self._parts)
         self.losses = before | terms
@@ -244,7 +209,7 @@ class BaseModel(ABC):
     def _take(self, images: Tensor) -> Tensor:
         generator = self.generator
         padded = pad_to_multiple(generator.take(images), generator.size_divisor, generator.smallest_side)
-        return self.to_range(self.engine.to_device(padded))
+        return self.to_range(self.runtime.to_device(padded))
 
     def to_range(self, images: Tensor) -> Tensor:
         """Converts images (B, C, H, W) from [0, 1] to the generator's range."""
@@ -268,7 +233,7 @@ class BaseModel(ABC):
             # A training that is resumed at the end of an epoch correctly steps its schedule before its optimiser.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             for scheduler in self._schedulers.values():
-                if self.settings.lr_policy != "plateau":
+                if self.training.lr_policy != "plateau":
                     scheduler.step()
                 elif quality is not None:
                     scheduler.step(quality)
@@ -301,10 +266,10 @@ class BaseModel(ABC):
         for name, scheduler in self._schedulers.items():
             optimizer = scheduler.optimizer
             for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] = self.settings.lr
-                group["betas"] = (self.settings.beta1, 0.999)
+                group["lr"] = group["initial_lr"] = self.training.lr
+                group["betas"] = (self.training.beta1, 0.999)
             self._schedulers[name] = self._new_scheduler(optimizer)
-            if self.settings.lr_policy != "plateau":
+            if self.training.lr_policy != "plateau":
                 restore_scheduler(self._schedulers[name], {"last_epoch": finished_epochs})
 
     @property

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.base_model import BaseModel, Runtime
 from models.generators.base import FusionOutput
 from models.generators.defusion import DeFusionGenerator
 from models.losses.defusion import FUSED_FROM, defusion_terms
+from options.models import DeFusionTrainingOptions
+from options.training import TrainingOptions
 
 MID_GREY = 0.5
 
@@ -25,30 +27,23 @@ class DeFusionModel(BaseModel):
     The steps done are part of the state, so that a training that goes on is where it was in the annealing; those of
     the release were not saved.
 
-    Args:
-        engine: the machine.
-        netG: the generator.
-        netD: not used here: `needs_discriminator` says no, so none is made.
-        settings: how networks are updated.
-        annealing: length of the annealing, as a factor of the published one's 40000 steps.
     """
+
+    options: DeFusionTrainingOptions
 
     compares_features = True
 
     def __init__(
         self,
-        engine: Engine,
+        runtime: Runtime,
         netG: DeFusionGenerator,
         netD: nn.Module | None,
-        settings: OptimizerSettings,
-        *,
-        annealing: float = 1.0,
+        training: TrainingOptions,
+        options: DeFusionTrainingOptions,
     ) -> None:
-        del netD
-        super().__init__(engine, netG, settings)
+        super().__init__(runtime, netG, netD, training, options)
         self.generator: DeFusionGenerator = netG
-        self.annealing = annealing
-        self.fused_from_step = math.ceil(FUSED_FROM * annealing)
+        self.fused_from_step = math.ceil(FUSED_FROM * options.annealing)
         self.steps = 0
         self.netG = self.add_network("G", netG)
 
@@ -66,7 +61,7 @@ class DeFusionModel(BaseModel):
                 source equals the target, else 0.
         """
         self.sources, self.target = self.take_images(batch)
-        self.masks = [self.engine.to_device(mask) for mask in batch["masks"].unbind(1)]
+        self.masks = [self.runtime.to_device(mask) for mask in batch["masks"].unbind(1)]
 
     def forward(self) -> None:
         """Decomposes the sources and fuses them."""
@@ -91,7 +86,7 @@ class DeFusionModel(BaseModel):
             self.output.fused,
             target=self.target,
             masks=self.masks,
-            step=self.steps / self.annealing,
+            step=self.steps / self.options.annealing,
         )
         self.losses = {name: term.detach() for name, term in terms.items()}
         return sum(terms.values(), start=self.target.new_zeros(()))

@@ -8,12 +8,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.base_model import BaseModel, Runtime
 from models.generators.base import FusionOutput, pad_to_multiple
 from models.generators.defusion_plus import DIM, DeFusionPlusGenerator, Tokens
 from models.losses import teacher
 from models.losses.defusion_plus import defusion_plus_terms, teaching_terms
 from models.weights import load_weights, open_weights
+from options.models import DeFusionPlusTrainingOptions
+from options.training import TrainingOptions
 
 
 class DeFusionPlusModel(BaseModel):
@@ -25,43 +27,30 @@ class DeFusionPlusModel(BaseModel):
     The teachers of the second stage are frozen: they are in no optimiser and not part of the state. The layers that
     predict their latents are trained with the generator, and saved in the state alone.
 
-    Args:
-        engine: the machine.
-        netG: the generator.
-        netD: not used here: `needs_discriminator` says no, so none is made.
-        settings: how networks are updated.
-        stage: 1 or 2.
-        teacher_ir: file of the teacher of infrared images, see `models.losses.teacher`; for stage 2.
-        teacher_vis: the same of visible images.
-        first_stage_weights: file of the generator's weights that stage 2 begins with; "" begins at random.
 
     Raises:
         UserError: a teacher cannot be read, or is no ViT-B/16.
     """
 
+    options: DeFusionPlusTrainingOptions
+
     compares_features = True
 
     def __init__(
         self,
-        engine: Engine,
+        runtime: Runtime,
         netG: DeFusionPlusGenerator,
         netD: nn.Module | None,
-        settings: OptimizerSettings,
-        *,
-        stage: int = 1,
-        teacher_ir: str = "",
-        teacher_vis: str = "",
-        first_stage_weights: str = "",
+        training: TrainingOptions,
+        options: DeFusionPlusTrainingOptions,
     ) -> None:
-        del netD
-        super().__init__(engine, netG, settings)
-        self.has_teachers = stage == 2
-        self._first_stage_weights = first_stage_weights if self.has_teachers else ""
+        super().__init__(runtime, netG, netD, training, options)
+        self.has_teachers = options.stage == 2
         self.teachers: list[teacher.Teacher] = []
         if self.has_teachers:
             self.teachers = [
-                teacher.read_teacher(teacher_ir, "teacher_ir"),
-                teacher.read_teacher(teacher_vis, "teacher_vis"),
+                teacher.read_teacher(options.teacher_ir, "teacher_ir"),
+                teacher.read_teacher(options.teacher_vis, "teacher_vis"),
             ]
         self.netG = self.add_network("G", _Student(netG) if self.has_teachers else netG)
         for each in self.teachers:
@@ -69,9 +58,9 @@ class DeFusionPlusModel(BaseModel):
 
     def set_initial_weights(self) -> None:
         """Loads the generator of the first stage, if one is given."""
-        if self._first_stage_weights:
-            weights = open_weights(Path(self._first_stage_weights))
-            load_weights(self.generator, weights, f"--first_stage_weights {self._first_stage_weights}")
+        file = self.options.first_stage_weights
+        if self.has_teachers and file:
+            load_weights(self.generator, open_weights(Path(file)), f"--first_stage_weights {file}")
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch.
@@ -83,7 +72,7 @@ class DeFusionPlusModel(BaseModel):
         self.sources, self.target = self.take_images(batch)
         # Padded as the images are, so that each source equals the target where its mask is 1.
         masks = [pad_to_multiple(mask, self.generator.size_divisor) for mask in batch["masks"].unbind(1)]
-        self.masks = [self.engine.to_device(mask) for mask in masks]
+        self.masks = [self.runtime.to_device(mask) for mask in masks]
         if self.has_teachers:
             self.pair = self.take_sources({"sources": batch["pair"]})
 
@@ -117,7 +106,7 @@ class DeFusionPlusModel(BaseModel):
             masks=self.masks,
         )
         if self.has_teachers:
-            with self.engine.autocast():
+            with self.runtime.autocast():
                 both = zip(self.teachers, self.pair, strict=True)
                 latents = [each(image.to(each.cls_token.dtype)) for each, image in both]
             latents = [own.to(self.target.dtype) for own in latents]

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.base_model import BaseModel, Runtime
 from models.generators.ifcnn import IFCNNGenerator
 from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
 from models.weights import open_weights
+from options.models import IFCNNTrainingOptions
+from options.training import TrainingOptions
 
 
 class IFCNNModel(BaseModel):
@@ -29,43 +31,27 @@ class IFCNNModel(BaseModel):
     `conv1` comes from `conv1_weights` where that is given, else from the backbone, unless the network trains it: then
     it keeps its initial weights. Frozen, it is in no optimiser.
 
-    Args:
-        engine: the machine.
-        netG: the generator.
-        netD: not used here: `needs_discriminator` says no, so none is made.
-        settings: how networks are updated.
-        perceptual_from: first epoch of stage II, from 1; 0 is never.
-        lambda_perceptual: weight of the perceptual loss.
-        backbone: one of `models.losses.perceptual.BACKBONES`.
-        backbone_weights: its file; "" is torchvision's own copy.
-        conv1_weights: a file with `conv1.weight`; "" is the backbone's.
 
     Raises:
         UserError: weights that are needed cannot be had, or do not fit.
     """
 
+    options: IFCNNTrainingOptions
+
     def __init__(
         self,
-        engine: Engine,
+        runtime: Runtime,
         netG: IFCNNGenerator,
         netD: nn.Module | None,
-        settings: OptimizerSettings,
-        *,
-        perceptual_from: int = 101,
-        lambda_perceptual: float = 1.0,
-        backbone: str = "resnet101",
-        backbone_weights: str = "",
-        conv1_weights: str = "",
+        training: TrainingOptions,
+        options: IFCNNTrainingOptions,
     ) -> None:
-        del netD
-        super().__init__(engine, netG, settings)
+        super().__init__(runtime, netG, netD, training, options)
         self.generator: IFCNNGenerator = netG
-        self.perceptual_from, self.lambda_perceptual = perceptual_from, lambda_perceptual
-        self._conv1_weights = conv1_weights
-        self._read_backbone = cache(lambda: read_backbone(backbone, backbone_weights))
+        self._read_backbone = cache(lambda: read_backbone(options.backbone, options.backbone_weights))
         self.perceptual: PerceptualLoss | None = None
-        if 0 < perceptual_from <= settings.n_epochs + settings.n_epochs_decay:
-            self.perceptual = PerceptualLoss(backbone, *self._read_backbone())
+        if options.has_second_stage(training.last_epoch):
+            self.perceptual = PerceptualLoss(options.backbone, *self._read_backbone())
         self.netG = self.add_network("G", netG)
         if self.perceptual is not None:
             self.perceptual.to(netG.conv4.weight)  # its device and precision
@@ -75,14 +61,14 @@ class IFCNNModel(BaseModel):
     def set_initial_weights(self) -> None:
         """Loads conv1; a resumed training has it in its state and needs no file for it."""
         conv1 = self.generator.conv1
-        if self._conv1_weights:
-            conv1.weight.copy_(read_conv1(open_weights(Path(self._conv1_weights)), self._conv1_weights))
+        if self.options.conv1_weights:
+            conv1.weight.copy_(read_conv1(open_weights(Path(self.options.conv1_weights)), self.options.conv1_weights))
         elif not conv1.weight.requires_grad:
             conv1.weight.copy_(read_conv1(*self._read_backbone()))
 
     def begin_epoch(self, epoch: int) -> None:
         """Sets the stage."""
-        self._in_second_stage = 0 < self.perceptual_from <= epoch
+        self._in_second_stage = 0 < self.options.perceptual_from <= epoch
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, 3, H, W) and "target" (B, 3, H, W), both in [0, 1]."""
@@ -103,7 +89,7 @@ class IFCNNModel(BaseModel):
         self.losses["G_MSE"] = loss.detach()
         if self._in_second_stage and self.perceptual is not None:
             undo = self.generator.normalisation().undo
-            term = self.lambda_perceptual * self.perceptual(undo(self.fused), undo(self.target))
+            term = self.options.lambda_perceptual * self.perceptual(undo(self.fused), undo(self.target))
             self.losses["G_perceptual"] = term.detach()
             loss = loss + term
         return loss

@@ -1,4 +1,4 @@
-"""GAN training around any generator, with R2GAN's reconstruction terms where the generator reconstructs."""
+"""The training of R2GAN, `--model pix2pix`: a GAN around any generator, with R2GAN's terms for reconstructions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.base_model import BaseModel, Engine, OptimizerSettings, set_requires_grad
+from models.base_model import BaseModel, Runtime, set_requires_grad
 from models.generators.base import FusionOutput, Generator
 from models.losses.gan import GANLoss, gradient_penalty
+from options.models import Pix2PixOptions
+from options.training import TrainingOptions
 
 
 class Pix2PixModel(BaseModel):
@@ -23,41 +25,24 @@ class Pix2PixModel(BaseModel):
     The discriminator sees the fused image or the target, never the sources. Order of a step: forward of G, update of
     D (fused first, then target, each in a batch of its own: batch norm would mix them), update of G.
 
-    Args:
-        engine: the machine.
-        netG: the generator.
-        netD: the discriminator; None trains with the L1 terms alone.
-        settings: how networks are updated.
-        gan_mode: vanilla, lsgan or wgangp.
-        lambda_L1: weight of the L1 terms.
-        lambda_GAN: weight of the GAN term.
-        lambda_gp: weight of the gradient penalty.
     """
+
+    options: Pix2PixOptions
 
     def __init__(
         self,
-        engine: Engine,
+        runtime: Runtime,
         netG: Generator,
         netD: nn.Module | None,
-        settings: OptimizerSettings,
-        *,
-        gan_mode: str = "vanilla",
-        lambda_L1: float = 100.0,
-        lambda_GAN: float = 1.0,
-        lambda_gp: float = 10.0,
+        training: TrainingOptions,
+        options: Pix2PixOptions,
     ) -> None:
-        super().__init__(engine, netG, settings)
-        self.lambda_L1, self.lambda_GAN, self.lambda_gp = lambda_L1, lambda_GAN, lambda_gp
-        self.gan_loss = GANLoss(gan_mode)
+        super().__init__(runtime, netG, netD, training, options)
+        self.gan_loss = GANLoss(options.gan_mode)
         self.netG = self.add_network("G", netG)
         self.netD: Any = None
         if netD is not None:
             self.netD = self.add_network("D", netD)
-
-    @classmethod
-    def needs_discriminator(cls, **options: Any) -> bool:
-        """No discriminator is trained when its term has no weight."""
-        return bool(options["lambda_GAN"] > 0)
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1]."""
@@ -85,23 +70,23 @@ class Pix2PixModel(BaseModel):
         loss = (loss_fake + loss_real) * 0.5
         if self.gan_loss.mode == "wgangp":
             # A gradient of a gradient needs the plain network, and 32 bits for its small numbers.
-            loss = loss + gradient_penalty(self.networks["D"], self.real_B, fused, weight=self.lambda_gp)
+            loss = loss + gradient_penalty(self.networks["D"], self.real_B, fused, weight=self.options.lambda_gp)
         return loss
 
     def _loss_G(self) -> Tensor:
         loss_L1 = functional.l1_loss(self.fake_B, self.real_B)
-        self.losses["G_L1"] = self.lambda_L1 * loss_L1.detach()
+        self.losses["G_L1"] = self.options.lambda_L1 * loss_L1.detach()
         # A generator that does not rebuild its sources returns no reconstructions.
         pairs = zip(self.output.reconstructions, self.sources, strict=False)
         for number, (rebuilt, source) in enumerate(pairs, start=1):
             term = functional.l1_loss(rebuilt, source)
-            self.losses[f"G_L1_R{number}"] = self.lambda_L1 * term.detach()
+            self.losses[f"G_L1_R{number}"] = self.options.lambda_L1 * term.detach()
             loss_L1 = loss_L1 + term
-        loss = self.lambda_L1 * loss_L1
+        loss = self.options.lambda_L1 * loss_L1
         if self.netD is not None:
             loss_GAN = self.gan_loss(self.netD(self.fake_B), True)
             self.losses["G_GAN"] = loss_GAN.detach()
-            loss = loss + self.lambda_GAN * loss_GAN
+            loss = loss + self.options.lambda_GAN * loss_GAN
         return loss
 
     @torch.no_grad()

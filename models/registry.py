@@ -12,6 +12,7 @@ from util.errors import UserError
 from util.suggest import check_choice
 
 if TYPE_CHECKING:
+    from models.base_model import BaseModel
     from models.discriminators.base import Discriminator
     from models.generators.base import Generator
 
@@ -80,7 +81,7 @@ def get_generator_class(name: str) -> type[Generator]:
     return GENERATORS[name].load()
 
 
-def get_model_class(name: str) -> type[Any]:
+def get_model_class(name: str) -> type[BaseModel]:
     """Returns the class of the training procedure `name`.
 
     Raises:

@@ -9,9 +9,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from util.suggest import check_choice
-
-POLICIES = ("linear", "step", "multistep", "plateau", "cosine")
+from options.training import TrainingOptions
 
 
 def linear_factor(epoch: int, n_epochs: int, n_epochs_decay: int) -> float:
@@ -47,45 +45,26 @@ def multistep_factor(epoch: int, milestones: Sequence[int], decay: float) -> flo
     return decay ** sum(epoch >= milestone for milestone in milestones)
 
 
-def build_scheduler(
-    optimizer: Optimizer,
-    policy: str,
-    n_epochs: int,
-    n_epochs_decay: int,
-    lr_decay_iters: int,
-    *,
-    lr_milestones: Sequence[int] = (),
-    lr_decay_factor: float = 0.1,
-    lr_min: float = 0.0,
-) -> LRScheduler:
+def build_scheduler(optimizer: Optimizer, training: TrainingOptions) -> LRScheduler:
     """Builds the schedule of one optimiser; `step()` is called once at the end of each epoch.
 
     Args:
         optimizer: the schedule starts from its present learning rates.
-        policy: "linear", see `linear_factor`; "step", times `lr_decay_factor` every `lr_decay_iters` epochs;
-            "multistep", see `multistep_factor`; "plateau", times 0.2 when the quality given to `step(quality)` has not
-            risen by 1 % for more than 5 steps; "cosine", from the learning rate to 0 over all epochs.
-        n_epochs: epochs at the first learning rate.
-        n_epochs_decay: epochs after them.
-        lr_decay_iters: epochs between two steps of "step".
-        lr_milestones: after how many epochs "multistep" lowers the rate.
-        lr_decay_factor: factor of each step of "step" and "multistep".
-        lr_min: lower bound of the rate.
-
-    Raises:
-        UserError: an unknown policy.
+        training: the policy, and its options. "linear", see `linear_factor`; "step", times `lr_decay_factor` every
+            `lr_decay_iters` epochs; "multistep", see `multistep_factor`; "plateau", times 0.2 when the quality given to
+            `step(quality)` has not risen by 1 % for more than 5 steps; "cosine", from the learning rate to 0 over all
+            epochs; none below `lr_min`.
     """
-    check_choice("lr_policy", policy, POLICIES)
-    if policy == "plateau":
-        return ReduceLROnPlateau(optimizer, mode="max", factor=0.2, threshold=0.01, patience=5, min_lr=lr_min)
+    if training.lr_policy == "plateau":
+        return ReduceLROnPlateau(optimizer, mode="max", factor=0.2, threshold=0.01, patience=5, min_lr=training.lr_min)
     factors: dict[str, Callable[[int], float]] = {
-        "linear": lambda epoch: linear_factor(epoch, n_epochs, n_epochs_decay),
-        "step": lambda epoch: lr_decay_factor ** (epoch // lr_decay_iters),
-        "multistep": lambda epoch: multistep_factor(epoch, lr_milestones, lr_decay_factor),
-        "cosine": lambda epoch: cosine_factor(epoch, n_epochs + n_epochs_decay),
+        "linear": lambda epoch: linear_factor(epoch, training.n_epochs, training.n_epochs_decay),
+        "step": lambda epoch: training.lr_decay_factor ** (epoch // training.lr_decay_iters),
+        "multistep": lambda epoch: multistep_factor(epoch, training.lr_milestones, training.lr_decay_factor),
+        "cosine": lambda epoch: cosine_factor(epoch, training.last_epoch),
     }
-    lowest = lr_min / optimizer.param_groups[0]["lr"]
-    return LambdaLR(optimizer, lambda epoch: max(factors[policy](epoch), lowest))
+    lowest = training.lr_min / optimizer.param_groups[0]["lr"]
+    return LambdaLR(optimizer, lambda epoch: max(factors[training.lr_policy](epoch), lowest))
 
 
 def restore_scheduler(scheduler: LRScheduler, state: Mapping[str, Any]) -> None:

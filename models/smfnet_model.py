@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.base_model import BaseModel, Runtime
 from models.generators.base import FusionOutput
 from models.generators.smfnet import SMFNetGenerator
 from models.losses.smfnet import (
-    FORMS,
     decomposition_term,
     fusion_terms,
     reconstruction_terms,
     structure_term,
 )
-from util.suggest import check_choice
+from options.models import SMFNetTrainingOptions
+from options.training import TrainingOptions
 
 
 class SMFNetModel(BaseModel):
@@ -33,41 +33,26 @@ class SMFNetModel(BaseModel):
     network, since it treats each weight by itself, and leaves those alone that a phase does not use; but the gradient's
     norm is limited part by part, as there.
 
-    Args:
-        engine: the machine.
-        netG: the generator.
-        netD: not used here: `needs_discriminator` says no, so none is made.
-        settings: how networks are updated.
-        fusion_from: first epoch of phase II, from 1.
-        lambda_ssim: see `models.losses.smfnet.structure_term`; 0 leaves the term out, as the release does.
-        smf_losses: form of the decomposition term, see `models.losses.smfnet.decomposition_term`.
-
-    Raises:
-        UserError: an unknown form.
     """
+
+    options: SMFNetTrainingOptions
 
     uses_all_weights = False
 
     def __init__(
         self,
-        engine: Engine,
+        runtime: Runtime,
         netG: SMFNetGenerator,
         netD: nn.Module | None,
-        settings: OptimizerSettings,
-        *,
-        fusion_from: int = 41,
-        lambda_ssim: float = 0.0,
-        smf_losses: str = "corrected",
+        training: TrainingOptions,
+        options: SMFNetTrainingOptions,
     ) -> None:
-        del netD
-        super().__init__(engine, netG, settings)
-        check_choice("smf_losses", smf_losses, FORMS)
-        self.fusion_from, self.lambda_ssim, self.smf_losses = fusion_from, lambda_ssim, smf_losses
+        super().__init__(runtime, netG, netD, training, options)
         self.netG = self.add_network("G", netG)
 
     def begin_epoch(self, epoch: int) -> None:
         """Sets the phase."""
-        self.fuses = epoch >= self.fusion_from
+        self.fuses = epoch >= self.options.fusion_from
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, 2, C, H, W) in [0, 1], infrared and visible."""
@@ -91,12 +76,12 @@ class SMFNetModel(BaseModel):
         output, sources = self.output, self.sources
         if self.fuses:
             terms = fusion_terms(output.fused, sources)
-            if self.lambda_ssim > 0:
-                terms["G_SSIM"] = self.lambda_ssim * structure_term(output.fused, sources)
+            if self.options.lambda_ssim > 0:
+                terms["G_SSIM"] = self.options.lambda_ssim * structure_term(output.fused, sources)
         else:
             terms = reconstruction_terms(output.reconstructions, sources)
         kinds = ("detail", "graph") if self.fuses else ("detail",)
-        terms["G_decomposition"] = decomposition_term(output.features, kinds, form=self.smf_losses)
+        terms["G_decomposition"] = decomposition_term(output.features, kinds, form=self.options.smf_losses)
         self.losses |= {name: term.detach() for name, term in terms.items()}
         return sum(terms.values(), start=self.sources[0].new_zeros(()))
 

@@ -12,33 +12,26 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.base_model import BaseModel, Engine, OptimizerSettings
+from models.base_model import BaseModel, Runtime
 from models.generators.base import Generator
+from options.models import ModelOptions
+from options.training import TrainingOptions
 
 
 class TemplateModel(BaseModel):
-    """Trains a generator with a plain L1 loss.
+    """Trains a generator with a plain L1 loss."""
 
-    Args:
-        engine: the machine.
-        netG: the generator.
-        netD: not used here: `needs_discriminator` says no, so none is made.
-        settings: how networks are updated.
-        lambda_regression: weight of the loss.
-    """
+    options: ModelOptions
 
     def __init__(
         self,
-        engine: Engine,
+        runtime: Runtime,
         netG: Generator,
         netD: nn.Module | None,
-        settings: OptimizerSettings,
-        *,
-        lambda_regression: float = 1.0,
+        training: TrainingOptions,
+        options: ModelOptions,
     ) -> None:
-        del netD
-        super().__init__(engine, netG, settings)
-        self.lambda_regression = lambda_regression
+        super().__init__(runtime, netG, netD, training, options)
         self.netG = self.add_network("G", netG)
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
@@ -55,6 +48,6 @@ class TemplateModel(BaseModel):
         self.visuals = {"fused": self.fused.detach(), "target": self.target}
 
     def _loss_G(self) -> Tensor:
-        loss = self.lambda_regression * functional.l1_loss(self.fused, self.target)
+        loss = functional.l1_loss(self.fused, self.target)
         self.losses["G"] = loss.detach()
         return loss

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import typing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from data.pmf.recipe import RECIPES
 from data.pmf.synthesis import KERNELS
 from data.saliency.operators import OPERATORS
 from data.transforms import PREPROCESS
-from models.base_model import OptimizerSettings
 from models.generators.decomposing import DecomposingGenerator
 from models.generators.defusion import COMMON_HEADS, DEPTHS
 from models.generators.defusion_plus import COMMON_ORDERS
@@ -24,11 +24,9 @@ from models.layers import source_fusion
 from models.layers.norm import NORMS
 from models.losses.gan import GAN_MODES
 from models.losses.perceptual import BACKBONES
-from models.losses.smfnet import FORMS
-from models.schedules import POLICIES
 from options.commands import parse_train
 from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
-from options.models import IFCNNTrainingOptions, Pix2PixOptions, SMFNetTrainingOptions
+from options.models import IFCNNTrainingOptions, Pix2PixOptions
 from options.networks import (
     DeFusionOptions,
     DeFusionPlusOptions,
@@ -54,10 +52,9 @@ def test_those_that_decompose_are_known(name):
     [
         *((entry, {"num_sources"}) for entry in GENERATORS.values()),
         *((entry, {"input_nc", "norm"}) for entry in DISCRIMINATORS.values()),
-        *((entry, {"engine", "netG", "netD", "settings"}) for entry in MODELS.values()),
         *((entry, {"root", "phase"}) for entry in DATASETS.values()),
     ],
-    ids=[*GENERATORS, *DISCRIMINATORS, *MODELS, *DATASETS],
+    ids=[*GENERATORS, *DISCRIMINATORS, *DATASETS],
 )
 def test_every_option_is_an_argument_and_has_its_default(entry, from_elsewhere):
     parameters = inspect.signature(entry.load()).parameters
@@ -68,17 +65,22 @@ def test_every_option_is_an_argument_and_has_its_default(entry, from_elsewhere):
     assert required <= from_elsewhere | {*entry.fixed} | {option.name for option in dataclasses.fields(entry.options)}
 
 
+@pytest.mark.parametrize("entry", MODELS.values(), ids=MODELS)
+def test_a_training_procedure_receives_its_own_options(entry):
+    cls = entry.load()
+    assert inspect.signature(cls).parameters["options"].annotation == entry.options.__name__
+    assert typing.get_type_hints(cls)["options"] is entry.options
+
+
 def test_choices_are_the_same():
     def choices(group, name):
         return next(entry.metadata["choices"] for entry in dataclasses.fields(group) if entry.name == name)
 
-    assert set(choices(TrainingOptions, "lr_policy")) == set(POLICIES)
     assert set(choices(TrainingOptions, "init_type")) == set(INIT_TYPES)
     assert set(choices(Pix2PixOptions, "gan_mode")) == set(GAN_MODES)
     assert choices(FamilyOptions, "norm") == NORMS
     assert (choices(IFCNNOptions, "fusion"), choices(IFCNNOptions, "ifcnn_norm")) == (FUSIONS, IFCNN_NORMS)
     assert choices(IFCNNTrainingOptions, "backbone") == BACKBONES
-    assert choices(SMFNetTrainingOptions, "smf_losses") == FORMS
     assert choices(R2GANOptions, "decoders") == DECODERS
     assert (choices(GSGIFOptions, "fusion"), choices(GSGIFOptions, "skips")) == (source_fusion.FUSIONS, SKIPS)
     assert choices(SMFNetOptions, "stretch") == STRETCHES
@@ -87,12 +89,6 @@ def test_choices_are_the_same():
     assert choices(AugmentationOptions, "preprocess") == PREPROCESS
     assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
     assert tuple(OPERATORS) == SALIENCY_OPERATORS
-
-
-def test_optimizer_settings_are_training_options():
-    training = {entry.name: entry.default for entry in dataclasses.fields(TrainingOptions)}
-    for entry in dataclasses.fields(OptimizerSettings):
-        assert training[entry.name] == entry.default
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "options" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)

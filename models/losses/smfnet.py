@@ -19,8 +19,6 @@ from models.losses.structure import (
 from options.models import SSIM_WINDOW
 from util.errors import UserError
 
-FORMS = ("corrected", "published")
-
 
 def reconstruction_terms(rebuilt: Sequence[Tensor], sources: Sequence[Tensor]) -> dict[str, Tensor]:
     """The terms of stage I that compare the rebuilt infrared and visible images with the sources.

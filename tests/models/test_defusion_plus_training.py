@@ -13,11 +13,12 @@ from torch.nn import functional
 from engine.runtime import Runtime
 from engine.training.begin_training import _validation_set
 from models import create_generator
-from models.base_model import OptimizerSettings
 from models.defusion_plus_model import DeFusionPlusModel
 from models.generators.base import IMAGENET
 from models.losses import teacher
 from options.commands import parse_train
+from options.models import DeFusionPlusTrainingOptions
+from options.training import TrainingOptions
 from options.validate import validate_train
 from tests.images import write_pairs, write_photographs, write_sources
 from tests.integration.commands import curve, train
@@ -70,9 +71,8 @@ def stage_2(tmp_path, **machine):
     files = [str(write_teacher(tmp_path / f"{seed}.pth", seed, depth=1)) for seed in range(2)]
     torch.manual_seed(0)
     netG, runtime = create_generator("DeFusionPlus"), Runtime(gpu_ids="-1", **machine)
-    model = DeFusionPlusModel(
-        runtime, netG, None, OptimizerSettings(), stage=2, teacher_ir=files[0], teacher_vis=files[1]
-    )
+    options = DeFusionPlusTrainingOptions(stage=2, teacher_ir=files[0], teacher_vis=files[1])
+    model = DeFusionPlusModel(runtime, netG, None, TrainingOptions(), options)
     generator = torch.Generator().manual_seed(1)
     sources, pair = torch.rand(2, 2, 2, 3, 16, 32, generator=generator)
     masks = torch.ones(2, 2, 1, 16, 32)

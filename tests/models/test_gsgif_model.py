@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from engine.runtime import Runtime
 from models import create_discriminator, create_generator
-from models.base_model import OptimizerSettings
 from models.gsgif_model import GSGIFModel
-from util.errors import UserError
+from options.models import GSGIFTrainingOptions
+from options.training import TrainingOptions
 
 
 def build(accumulate=1, precision="32", skips="none", norm="none", lr=2e-4, **options):
@@ -18,8 +18,8 @@ def build(accumulate=1, precision="32", skips="none", norm="none", lr=2e-4, **op
     network = {"ngf": 4, "n_blocks": 1, "norm": norm, "dropout": False, "fusion": "mean", "skips": skips}
     netG = create_generator("GSGIF_generator", **network)
     netD = create_discriminator("pixel", input_nc=3, ndf=4, norm="none")
-    settings = OptimizerSettings(accumulate=accumulate, lr=lr)
-    return GSGIFModel(runtime, netG, netD if options.get("lambda_GAN", 1) else None, settings, **options)
+    training, terms = TrainingOptions(accumulate=accumulate, lr=lr), GSGIFTrainingOptions(**options)
+    return GSGIFModel(runtime, netG, netD if terms.trains_discriminator else None, training, terms)
 
 
 def batch(num_sources=2, size=2, dtype=torch.float32, seed=1):
@@ -154,8 +154,3 @@ def test_nothing_is_encoded_that_no_term_needs(weights, passes):
         weights["lambda_feat"] > 0,
         "lambda_feat_fused" in weights,
     )
-
-
-def test_an_unknown_stage_is_refused():
-    with pytest.raises(UserError, match="feature_stages '4' is not one of: 0, 1, 2, 3"):
-        build(feature_stages=(0, 4))

@@ -6,9 +6,10 @@ from torch import nn
 
 from engine.runtime import Runtime
 from engine.training.trainer import Trainer
-from models.base_model import OptimizerSettings
 from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms
 from models.smfnet_model import SMFNetModel
+from options.models import SMFNetTrainingOptions
+from options.training import TrainingOptions
 from tests.images import scene, stacked, write_pairs, write_sources
 from tests.integration.commands import curve, fuse, train
 from tests.models.test_smfnet import build, images
@@ -34,9 +35,10 @@ def batches(count):
 
 
 def model_of(net, *, fusion_from=2, precision="64", **options):
-    settings = OptimizerSettings(lr=1e-4, beta1=0.9, clip_grad=0.01, **SCHEDULE)
+    training = TrainingOptions(lr=1e-4, beta1=0.9, clip_grad=0.01, **SCHEDULE)
     runtime = Runtime(gpu_ids="-1", precision=precision)
-    return SMFNetModel(runtime, net.train(), None, settings, fusion_from=fusion_from, **options)
+    options = SMFNetTrainingOptions(fusion_from=fusion_from, **options)
+    return SMFNetModel(runtime, net.train(), None, training, options)
 
 
 def as_released(net, samples):
@@ -123,11 +125,6 @@ def test_each_part_has_its_own_limit_of_the_gradient():
     }
     norms = [torch.cat([gradient.flatten() for gradient in gradients[name]]).norm().item() for name in PARTS]
     assert norms == pytest.approx([0.01] * 5, rel=1e-3)
-
-
-def test_an_unknown_form_of_the_losses_is_named():
-    with pytest.raises(UserError, match="smf_losses"):
-        model_of(build(), smf_losses="printed")
 
 
 def training(root):
