@@ -209,10 +209,10 @@ def test_a_folder_with_published_weights_is_not_overwritten(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--ngf", "8"], "--ngf 4, not 8"),
-        (["--norm", "none"], "--norm batch, not none"),
-        (["--lambda_GAN", "0"], "--lambda_GAN 1.0, not 0.0"),
-        (["--netG", "resnet_6blocks"], "--netG R2GAN_generator, not resnet_6blocks"),
+        (["--ngf", "8"], "--ngf 4 (now 8)"),
+        (["--norm", "none"], "--norm batch (now none)"),
+        (["--lambda_GAN", "0"], "--lambda_GAN 1.0 (now 0.0)"),
+        (["--netG", "resnet_6blocks"], "--netG R2GAN_generator (now resnet_6blocks)"),
     ],
 )
 def test_a_run_goes_on_with_its_own_networks_only(trained, tmp_path, capsys, words, named):
