@@ -9,10 +9,10 @@ from torch.nn import init
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from options.training import INIT_TYPES
 from util.suggest import check_choice
 
 NORM_DEVIATION = 0.02
-INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 
 
 def init_weights(net: nn.Module, init_type: str = "normal", gain: float = 0.02) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from models.generators.ifcnn import FUSIONS
+from options.networks import IFCNN_FUSIONS
 
 
 def options_of_published(netG: str, file_name: str) -> dict[str, object]:
@@ -21,7 +21,7 @@ def options_of_published(netG: str, file_name: str) -> dict[str, object]:
     """
     if netG == "IFCNN":  # three files of one layout: the file name contains the rule; without one it is "max"
         words = re.findall("[a-z]+", Path(file_name).stem.lower())
-        return {"fusion": next((word for word in words if word in FUSIONS), "max"), "ifcnn_norm": "auto"}
+        return {"fusion": next((word for word in words if word in IFCNN_FUSIONS), "max"), "ifcnn_norm": "auto"}
     return dict(_OPTIONS.get(netG, {}))
 
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from options.fields import Options, Parsed, option, without_effect
 from util.errors import UserError
 
+GAN_MODES = ("vanilla", "lsgan", "wgangp")
+BACKBONES = ("resnet101", "resnet50", "resnet18")
 SSIM_WINDOW = 11  # of SMFNet's loss, in pixels
 
 
@@ -59,7 +61,7 @@ class Pix2PixOptions(ModelOptions):
 
     may_have_discriminator = True
 
-    gan_mode: str = option("vanilla", "form of the GAN loss", choices=("vanilla", "lsgan", "wgangp"))
+    gan_mode: str = option("vanilla", "form of the GAN loss", choices=GAN_MODES)
     lambda_L1: float = option(
         100.0,
         "weight of the L1 terms: fused image and, where there are any, reconstructions",
@@ -140,7 +142,7 @@ class IFCNNTrainingOptions(ModelOptions):
     backbone: str = option(
         "resnet101",
         "network for ImageNet that gives conv1 and the features of the perceptual loss",
-        choices=("resnet101", "resnet50", "resnet18"),
+        choices=BACKBONES,
     )
     backbone_weights: str = option(
         "", "its weights, a file of torchvision's; default torchvision's own copy, downloaded", metavar="FILE"

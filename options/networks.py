@@ -1,4 +1,4 @@
-"""Options of the generators and discriminators, one dataclass per network; fields are constructor arguments."""
+"""Options of the generators and discriminators, one dataclass per network: the arguments of its constructor."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from util.errors import UserError
 MOST_FILTERS = 1024
 LARGEST_PAD = 1024
 MOST_BLOCKS = 100
+IFCNN_FUSIONS = ("max", "sum", "mean")
+GSGIF_FUSIONS = ("mean", "max", "saliency")
 NORMS = ("batch", "instance", "none")
 
 
@@ -105,7 +107,7 @@ class GSGIFOptions(FamilyOptions):
     fusion: str = option(
         "saliency",
         "rule that fuses the sources' maps; saliency weighs each by how active it is there",
-        choices=("mean", "max", "saliency"),
+        choices=GSGIF_FUSIONS,
     )
     skips: str = option(
         "residual",
@@ -124,7 +126,7 @@ class GSGIFOptions(FamilyOptions):
 class IFCNNOptions(GeneratorOptions):
     """`--netG IFCNN`."""
 
-    fusion: str = option("max", "element-wise rule that fuses the sources' maps", choices=("max", "sum", "mean"))
+    fusion: str = option("max", "element-wise rule that fuses the sources' maps", choices=IFCNN_FUSIONS)
     ifcnn_norm: str = option(
         "auto",
         "input range: imagenet normalises by ImageNet's mean and deviation, none leaves [0, 1], auto does the first "

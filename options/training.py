@@ -9,6 +9,8 @@ from typing import Any
 from options.fields import Options, Parsed, option, without_effect
 from util.errors import UserError
 
+INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
+
 
 @dataclass(frozen=True)
 class TrainingOptions(Options):
@@ -48,7 +50,7 @@ class TrainingOptions(Options):
     lr_min: float = option(
         0.0, "learning rate that no --lr_policy goes below", at_least=0, expected="a rate from 0 to that of --lr"
     )
-    init_type: str = option("normal", "initial weights", choices=("normal", "xavier", "kaiming", "orthogonal"))
+    init_type: str = option("normal", "initial weights", choices=INIT_TYPES)
     init_gain: float = option(
         0.02,
         "scale of the initial weights of --init_type normal, xavier and orthogonal",

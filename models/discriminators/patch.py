@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from models.discriminators.base import Discriminator
 from models.layers.norm import conv_has_bias, make_norm
-from util.errors import UserError
 
 
 class PatchDiscriminator(Discriminator):
@@ -19,18 +18,17 @@ class PatchDiscriminator(Discriminator):
         norm: "batch", "instance" or "none".
 
     Raises:
-        UserError: `n_layers` is below 1, or an unknown norm.
+        UserError: an unknown norm.
 
     Example:
         >>> import torch
-        >>> PatchDiscriminator(ndf=4)(torch.rand(1, 3, 64, 64)).shape
+        >>> from models import create_discriminator
+        >>> create_discriminator("basic", ndf=4)(torch.rand(1, 3, 64, 64)).shape
         torch.Size([1, 1, 6, 6])
     """
 
-    def __init__(self, input_nc: int = 3, ndf: int = 64, n_layers: int = 3, norm: str = "batch") -> None:
+    def __init__(self, *, input_nc: int = 3, ndf: int, n_layers: int, norm: str = "batch") -> None:
         super().__init__()
-        if n_layers < 1:
-            raise UserError(f"n_layers {n_layers} must be at least 1")
         bias = conv_has_bias(norm)
         layers: list[nn.Module] = [nn.Conv2d(input_nc, ndf, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         channels = ndf

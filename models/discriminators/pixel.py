@@ -21,11 +21,12 @@ class PixelDiscriminator(Discriminator):
 
     Example:
         >>> import torch
-        >>> PixelDiscriminator(ndf=4)(torch.rand(1, 3, 16, 24)).shape
+        >>> from models import create_discriminator
+        >>> create_discriminator("pixel", ndf=4)(torch.rand(1, 3, 16, 24)).shape
         torch.Size([1, 1, 16, 24])
     """
 
-    def __init__(self, input_nc: int = 3, ndf: int = 64, norm: str = "batch") -> None:
+    def __init__(self, *, input_nc: int = 3, ndf: int, norm: str = "batch") -> None:
         super().__init__()
         bias = conv_has_bias(norm)
         self.net = nn.Sequential(

@@ -13,12 +13,9 @@ from models.generators.base import UNCHANGED, FusionOutput, Normalisation
 from models.generators.decomposing import DecomposingGenerator
 from models.layers.split_attention import SplitAttentionLayer
 from util.errors import UserError
-from util.suggest import check_choice
 
 COMMON_BLOCKS: Mapping[str, tuple[int, int, int, int]] = {"tester": (2, 2, 2, 2), "trainer": (4, 4, 6, 6)}
-DEPTHS = tuple(COMMON_BLOCKS)
 UNIQUE_BLOCKS = (4, 4, 6, 6)
-COMMON_HEADS = ("own", "unique")
 
 
 class DeFusionGenerator(DecomposingGenerator):
@@ -38,7 +35,8 @@ class DeFusionGenerator(DecomposingGenerator):
         pad: `fuse` pads images by reflection by so many pixels at each side and crops them afterwards.
 
     Example:
-        >>> net = DeFusionGenerator().eval()
+        >>> from models import create_generator
+        >>> net = create_generator("DeFusion").eval()
         >>> sources = [torch.rand(1, 3, 30, 41) for _ in range(2)]
         >>> net.fuse(sources).shape
         torch.Size([1, 3, 30, 41])
@@ -49,10 +47,8 @@ class DeFusionGenerator(DecomposingGenerator):
     grid = 8  # three strides of 2
     reach = 182  # of the convolutions; split attention takes its weights from the whole image
 
-    def __init__(self, *, depth: str = "tester", common_head: str = "own", pad: int = 0) -> None:
+    def __init__(self, *, depth: str, common_head: str, pad: int) -> None:
         super().__init__()
-        check_choice("depth", depth, DEPTHS)
-        check_choice("common_head", common_head, COMMON_HEADS)
         self.common_head, self.pad = common_head, pad
         full_size = SplitAttentionLayer(16, 8, 6, pool_stride=1, pooled_shortcut=True)
         self.encoder_upper = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), full_size)

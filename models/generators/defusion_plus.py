@@ -20,9 +20,7 @@ from models.layers.vision_transformer import (
     sincos_positions,
 )
 from util.errors import UserError
-from util.suggest import check_choice
 
-COMMON_ORDERS = ("ab", "ba")
 DIM = 192
 DEPTH = 12
 HEADS_OF_ENCODER = 6
@@ -47,7 +45,8 @@ class DeFusionPlusGenerator(DecomposingGenerator):
         pad: `fuse` pads images by reflection by so many pixels at each side and crops them afterwards.
 
     Example:
-        >>> net = DeFusionPlusGenerator().eval()
+        >>> from models import create_generator
+        >>> net = create_generator("DeFusionPlus").eval()
         >>> sources = [torch.rand(1, 3, 30, 41) for _ in range(2)]
         >>> net.fuse(sources).shape
         torch.Size([1, 3, 30, 41])
@@ -58,9 +57,8 @@ class DeFusionPlusGenerator(DecomposingGenerator):
     size_divisor = PATCH
     reach = SIDE * PATCH // 2  # attention covers the whole image; in training, images have this half side
 
-    def __init__(self, *, common_order: str = "ab", pad: int = 0) -> None:
+    def __init__(self, *, common_order: str, pad: int) -> None:
         super().__init__()
-        check_choice("common_order", common_order, COMMON_ORDERS)
         self.common_order, self.pad = common_order, pad
         self.encoder = _Encoder()
         self.enc_norm1, self.enc_norm2 = nn.LayerNorm(DIM), nn.LayerNorm(DIM)

@@ -11,12 +11,10 @@ from torch.nn import functional
 from models.generators.base import FusionOutput, Generator
 from models.layers.modes import frozen_statistics, no_dropout
 from models.layers.resnet import decoder_stages, describe_layers, encoder_stages
-from models.layers.source_fusion import BANDS, FUSIONS, SPACINGS, RunningBlend, RunningFusion
+from models.layers.source_fusion import BANDS, SPACINGS, RunningBlend, RunningFusion
 from models.weights import plain_state
 from util.errors import UserError
-from util.suggest import check_choice
 
-SKIPS = ("none", "features", "residual")
 STAGES = 4  # of the encoder: full size, half, a quarter, and a quarter after the residual blocks
 
 
@@ -41,10 +39,11 @@ class GSGIFGenerator(Generator):
             the encoder's stages of a 1x1 convolution of its maps. That image may slightly exceed [-1, 1].
 
     Raises:
-        UserError: an unknown `fusion` or `skips`; "residual" where `input_nc` and `output_nc` differ.
+        UserError: `skips` is "residual" where `input_nc` and `output_nc` differ.
 
     Example:
-        >>> net = GSGIFGenerator(ngf=4, n_blocks=1).eval()
+        >>> from models import create_generator
+        >>> net = create_generator("GSGIF_generator", ngf=4, n_blocks=1).eval()
         >>> a, b, c = (torch.rand(1, 3, 21, 30) * 2 - 1 for _ in range(3))
         >>> fused = net.fuse([a, b, c])
         >>> fused.shape
@@ -59,18 +58,16 @@ class GSGIFGenerator(Generator):
     def __init__(
         self,
         *,
-        input_nc: int = 3,
-        output_nc: int = 3,
-        ngf: int = 64,
-        norm: str = "batch",
-        dropout: bool = True,
-        n_blocks: int = 6,
-        fusion: str = "saliency",
-        skips: str = "residual",
+        input_nc: int,
+        output_nc: int,
+        ngf: int,
+        norm: str,
+        dropout: bool,
+        n_blocks: int,
+        fusion: str,
+        skips: str,
     ) -> None:
         super().__init__()
-        check_choice("fusion", fusion, FUSIONS)
-        check_choice("skips", skips, SKIPS)
         if skips == "residual" and input_nc != output_nc:
             raise UserError(
                 f"skips residual adds up sources: input_nc {input_nc} and output_nc {output_nc} must be the same"

@@ -13,10 +13,6 @@ from torch.nn import functional
 
 from models.generators.base import IMAGENET, UNCHANGED, CutsOffLevels, FusionOutput, Generator, Normalisation
 from util.errors import UserError
-from util.suggest import check_choice
-
-FUSIONS = ("max", "sum", "mean")
-IFCNN_NORMS = ("auto", "imagenet", "none")
 
 _RULES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
     {"max": torch.maximum, "sum": torch.add, "mean": torch.add}
@@ -40,7 +36,8 @@ class IFCNNGenerator(CutsOffLevels, Generator):
             batch are noisy estimates for the whole set, and a network that is trained with them learns the noise.
 
     Example:
-        >>> net = IFCNNGenerator(fusion="max").eval()
+        >>> from models import create_generator
+        >>> net = create_generator("IFCNN", fusion="max").eval()
         >>> a, b, c = (torch.rand(1, 3, 21, 30) for _ in range(3))
         >>> net([a, b, c]).fused.shape
         torch.Size([1, 3, 21, 30])
@@ -50,12 +47,8 @@ class IFCNNGenerator(CutsOffLevels, Generator):
 
     reach = 5
 
-    def __init__(
-        self, *, fusion: str = "max", ifcnn_norm: str = "auto", train_conv1: bool = False, fixed_bn: bool = False
-    ) -> None:
+    def __init__(self, *, fusion: str, ifcnn_norm: str, train_conv1: bool, fixed_bn: bool) -> None:
         super().__init__()
-        check_choice("fusion", fusion, FUSIONS)
-        check_choice("ifcnn_norm", ifcnn_norm, IFCNN_NORMS)
         self.fusion, self.ifcnn_norm, self.fixed_bn = fusion, ifcnn_norm, fixed_bn
         self.conv1 = nn.Conv2d(3, 64, 7, padding=3, padding_mode="replicate", bias=False)
         self.conv1.requires_grad_(train_conv1)

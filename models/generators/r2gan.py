@@ -12,9 +12,6 @@ from models.generators.base import FusionOutput, Generator
 from models.layers.resnet import decoder_layers, describe_layers, encoder_layers
 from models.weights import plain_state
 from util.errors import UserError
-from util.suggest import check_choice
-
-DECODERS = ("shared", "separate")
 
 
 class R2GANGenerator(Generator):
@@ -37,10 +34,11 @@ class R2GANGenerator(Generator):
         decoders: "shared" as released, or "separate" as drawn in the paper.
 
     Raises:
-        UserError: an unknown `decoders`, or `num_sources` below 1.
+        UserError: `num_sources` is below 1, or an unknown norm.
 
     Example:
-        >>> net = R2GANGenerator(ngf=4, n_blocks=1)
+        >>> from models import create_generator
+        >>> net = create_generator("R2GAN_generator", ngf=4, n_blocks=1)
         >>> output = net([torch.rand(1, 3, 16, 24) * 2 - 1 for _ in range(3)])
         >>> output.fused.shape, len(output.reconstructions)
         (torch.Size([1, 3, 16, 24]), 3)
@@ -52,17 +50,16 @@ class R2GANGenerator(Generator):
     def __init__(
         self,
         *,
-        input_nc: int = 3,
-        output_nc: int = 3,
+        input_nc: int,
+        output_nc: int,
         num_sources: int = 2,
-        ngf: int = 64,
-        norm: str = "batch",
-        dropout: bool = True,
-        n_blocks: int = 6,
-        decoders: str = "shared",
+        ngf: int,
+        norm: str,
+        dropout: bool,
+        n_blocks: int,
+        decoders: str,
     ) -> None:
         super().__init__()
-        check_choice("decoders", decoders, DECODERS)
         if num_sources < 1:
             raise UserError(f"num_sources {num_sources} must be at least 1")
         self.decoders = decoders

@@ -26,7 +26,8 @@ class ResnetGenerator(Generator):
 
     Example:
         >>> import torch
-        >>> net = ResnetGenerator(num_sources=2, ngf=4, n_blocks=1).eval()
+        >>> from models import create_generator
+        >>> net = create_generator("resnet_6blocks", num_sources=2, ngf=4).eval()
         >>> net.fuse([torch.rand(1, 3, 21, 30) * 2 - 1 for _ in range(2)]).shape
         torch.Size([1, 3, 21, 30])
     """
@@ -37,13 +38,13 @@ class ResnetGenerator(Generator):
     def __init__(
         self,
         *,
-        input_nc: int = 3,
-        output_nc: int = 3,
+        input_nc: int,
+        output_nc: int,
         num_sources: int = 2,
-        ngf: int = 64,
-        norm: str = "batch",
-        dropout: bool = True,
-        n_blocks: int = 9,
+        ngf: int,
+        norm: str,
+        dropout: bool,
+        n_blocks: int,
     ) -> None:
         super().__init__()
         self.num_sources: int = num_sources

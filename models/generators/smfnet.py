@@ -22,9 +22,7 @@ from models.layers.transposed_attention import (
     TransposedAttention,
 )
 from util.errors import UserError
-from util.suggest import check_choice
 
-STRETCHES = ("none", "minmax")
 CHANNELS = 64
 HEADS = 8
 
@@ -44,7 +42,8 @@ class SMFNetGenerator(Generator):
             leaves the sigmoid's values. `forward`, and so training, never stretches.
 
     Example:
-        >>> net = SMFNetGenerator(stretch="minmax").eval()
+        >>> from models import create_generator
+        >>> net = create_generator("SMFNet", stretch="minmax").eval()
         >>> infrared, visible = torch.rand(2, 1, 1, 21, 30)
         >>> net([infrared, visible]).features["base"][0].shape
         torch.Size([1, 64, 21, 30])
@@ -57,9 +56,8 @@ class SMFNetGenerator(Generator):
     num_sources = 2
     channels = 1
 
-    def __init__(self, *, stretch: str = "none") -> None:
+    def __init__(self, *, stretch: str) -> None:
         super().__init__()
-        check_choice("stretch", stretch, STRETCHES)
         self.stretch = stretch
         if stretch == "minmax":
             self.reach = None

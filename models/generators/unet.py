@@ -33,9 +33,10 @@ class UnetGenerator(Generator):
         UserError: `num_downs` is below 5, or an unknown norm.
 
     Example:
-        >>> net = UnetGenerator(num_sources=2, ngf=4, num_downs=5).eval()
+        >>> from models import create_generator
+        >>> net = create_generator("unet_128", num_sources=2, ngf=4).eval()
         >>> net.size_divisor
-        32
+        128
         >>> net.fuse([torch.rand(1, 3, 40, 50) * 2 - 1 for _ in range(2)]).shape
         torch.Size([1, 3, 40, 50])
     """
@@ -43,13 +44,13 @@ class UnetGenerator(Generator):
     def __init__(
         self,
         *,
-        input_nc: int = 3,
-        output_nc: int = 3,
+        input_nc: int,
+        output_nc: int,
         num_sources: int = 2,
-        ngf: int = 64,
-        norm: str = "batch",
-        dropout: bool = True,
-        num_downs: int = 8,
+        ngf: int,
+        norm: str,
+        dropout: bool,
+        num_downs: int,
     ) -> None:
         super().__init__()
         if num_downs < 5:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from options.networks import NORMS
 from util.suggest import check_choice
-
-NORMS = ("batch", "instance", "none")
 
 
 def make_norm(norm: str, channels: int) -> nn.Module:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from options.networks import GSGIF_FUSIONS
 from util.suggest import check_choice
 
-FUSIONS = ("mean", "max", "saliency")
 TEMPERATURE = 0.5
 # Added to the activity, so that sources without any have equal weights.
 LEAST_ACTIVITY = 1e-6
@@ -34,7 +34,7 @@ class RunningFusion:
     running sums are enough.
 
     Args:
-        rule: one of `FUSIONS`.
+        rule: one of `GSGIF_FUSIONS`.
 
     Raises:
         UserError: an unknown rule.
@@ -48,7 +48,7 @@ class RunningFusion:
     """
 
     def __init__(self, rule: str) -> None:
-        check_choice("fusion", rule, FUSIONS)
+        check_choice("fusion", rule, GSGIF_FUSIONS)
         self._rule = rule
         self._largest: Tensor | None = None
         self._total: Tensor | float = 0.0

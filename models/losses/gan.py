@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from options.models import GAN_MODES
 from util.suggest import check_choice
-
-GAN_MODES = ("vanilla", "lsgan", "wgangp")
 
 
 class GANLoss(nn.Module):

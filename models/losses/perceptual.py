@@ -16,7 +16,6 @@ from models.generators.base import IMAGENET
 from models.weights import load_weights, open_weights
 from util.errors import UserError
 
-BACKBONES = ("resnet101", "resnet50", "resnet18")
 CONV1 = "conv1.weight"  # the first layer's name in the files of torchvision's ResNets, and in IFCNN's
 CONV1_SHAPE = (64, 3, 7, 7)
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ class PerceptualLoss(nn.Module):
     section 3). The network is frozen and in evaluation mode whatever the training does.
 
     Args:
-        backbone: one of `BACKBONES`.
+        backbone: one of `options.models.BACKBONES`.
         weights: its state dict.
         source: where that comes from, for the message.
 
@@ -62,7 +61,7 @@ def read_backbone(backbone: str, file: str = "") -> tuple[dict[str, Tensor], str
     """Reads the weights of a ResNet for ImageNet (those of the original training recipe, which the papers used).
 
     Args:
-        backbone: one of `BACKBONES`.
+        backbone: one of `options.models.BACKBONES`.
         file: their path; "" is torchvision's own copy, which is downloaded if it is missing.
 
     Returns:

@@ -41,6 +41,7 @@ from models.layers.vision_transformer import (
 from models.losses.gan import gradient_penalty
 from models.losses.perceptual import PerceptualLoss
 from models.losses.smfnet import decomposition_term
+from options.networks import GSGIF_FUSIONS
 from tests.models.losses import FEATURES, LOSSES, TOKENS, terms_of
 
 MAPS, HALF = (2, 4, 5, 6), (2, 2, 5, 6)
@@ -116,7 +117,7 @@ def test_a_layer_in_training_has_the_gradient_of_its_inputs_and_weights(name):
     assert gradcheck(call, (*inputs, *weights.values()), fast_mode=True)
 
 
-@pytest.mark.parametrize("rule", source_fusion.FUSIONS)
+@pytest.mark.parametrize("rule", GSGIF_FUSIONS)
 def test_fusing_maps_has_its_gradient(rule):
     def fused(*sources):
         fusion = RunningFusion(rule)

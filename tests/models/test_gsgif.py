@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from models import create_generator
-from models.layers.source_fusion import BANDS, FUSIONS, LEAST_ACTIVITY, TEMPERATURE, RunningBlend, RunningFusion
+from models.layers.source_fusion import BANDS, LEAST_ACTIVITY, TEMPERATURE, RunningBlend, RunningFusion
 from models.weights import load_weights
+from options.networks import GSGIF_FUSIONS
 from util.errors import UserError
 
 SKIPS = ("none", "features", "residual")
-CHOICES = list(itertools.product(FUSIONS, SKIPS))
+CHOICES = list(itertools.product(GSGIF_FUSIONS, SKIPS))
 
 
 def build(**options):
@@ -89,7 +90,7 @@ def test_equal_sources_count_as_one(fusion, skips):
     torch.testing.assert_close(net.fuse([source] * 3), net.fuse([source]), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("fusion", GSGIF_FUSIONS)
 def test_residual_corrects_a_blend_of_the_sources(fusion):
     net = build(fusion=fusion, skips="residual").eval()
     nn.init.zeros_(net.decoder[2][1].weight)

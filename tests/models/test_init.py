@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from models import create_generator
-from models.init import INIT_TYPES, init_weights
+from models.init import init_weights
+from options.training import INIT_TYPES
 from util.errors import UserError
 
 
