@@ -1,4 +1,4 @@
-"""The machine a run uses: devices, processes, precision, memory layout. The only module that knows lightning-fabric."""
+"""The runtime: devices, processes, precision, memory layout. The only module that knows lightning-fabric."""
 
 from __future__ import annotations
 

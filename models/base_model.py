@@ -24,10 +24,10 @@ class Runtime(Protocol):
     """What a procedure needs of devices, processes and precision; `engine.runtime.Runtime` is one."""
 
     def prepare(self, network: nn.Module, *optimizers: Optimizer, may_compile: bool = True) -> tuple[Any, ...]:
-        """Returns the network and its optimisers, ready for the machine."""
+        """Returns the network and its optimisers, on their device, in their precision."""
 
     def to_device(self, tensor: Tensor) -> Tensor:
-        """Returns the tensor on the machine's device."""
+        """Returns the tensor on the device of this process."""
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which a network that was not prepared computes in the chosen precision."""

@@ -1,4 +1,4 @@
-"""Options of every run: its name, its machine, its randomness."""
+"""Options of every run: its name, its devices, its randomness."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Validator:
     """Computes the mean metrics of a generator over a validation set.
 
     Args:
-        runtime: the machine, whose processes each measure a part of the items.
+        runtime: devices and processes, which each measure a part of the items.
         loader: this process's items: batches of one with "sources" (1, N, C, H, W) and "target" (1, C, H, W) in
             [0, 1]. Process r of W has the items r, r + W, r + 2W …
         with_target: fused images are measured against the target, which need not be there otherwise.
