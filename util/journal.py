@@ -19,7 +19,7 @@ class Journal:
     """A file that grows by one line per entry: appending costs one write, however many there are, and reads nothing.
 
     Each line is handed to the operating system at once, so that killing the process loses none. A full disk may tear a
-    line; the next one then starts on a line of its own, and `read_journal` leaves the torn one out.
+    line; the next one then starts on a line of its own, whoever tore it, and `read_journal` leaves the torn one out.
 
     Args:
         path: the file, made together with its folder; what stood there is replaced.
@@ -40,8 +40,8 @@ class Journal:
         head: str = "",
     ) -> None:
         self._path, self._to_line, self._head = path, to_line, head
-        self._torn = False
         write_text(path, head + "".join(f"{to_line(entry)}\n" for entry in entries))
+        self._end = path.stat().st_size  # where the last line ends, if it is whole
 
     def append(self, entry: Entry) -> None:
         """Adds an entry; a file that somebody removed begins anew with it.
@@ -49,18 +49,19 @@ class Journal:
         Raises:
             UserError: the file cannot be written, or the disk is full.
         """
-        line = "\n" * self._torn + f"{self._to_line(entry)}\n"
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                text = line if os.fstat(handle).st_size else self._head + line
-                content = text.encode("utf-8", errors="replace")
-                self._torn = os.write(handle, content) != len(content)
+                size = os.fstat(handle).st_size
+                before = "\n" * (size != self._end) if size else self._head
+                content = f"{before}{self._to_line(entry)}\n".encode(errors="replace")
+                self._end = size + len(content)
+                torn = os.write(handle, content) != len(content)
             finally:
                 os.close(handle)
         except OSError as error:
             raise UserError(f"{self._path}: cannot be written ({error.strerror or error})") from error
-        if self._torn:
+        if torn:
             raise UserError(f"{self._path}: cannot be written to its end; the disk may be full")
 
 

@@ -76,7 +76,7 @@ def test_attention_is_fused_or_not_while_images_are(monkeypatch, attention, may_
         seen.append(torch.backends.cuda.flash_sdp_enabled())
         return sources[0]
 
-    monkeypatch.setattr(fusing, "fuse", fuse)
+    monkeypatch.setattr(fusing, "fuse_batch", fuse)
     fusing._fuse_once(fusing._Row("SMFNet", "32", attention), 33, 21, torch.get_num_threads())
     assert seen == [may_fuse, may_fuse]
 

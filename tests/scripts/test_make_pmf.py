@@ -156,7 +156,7 @@ def test_rgbd_recipe(source, run):
     record = json.loads((source / "out" / "pmf.json").read_text())
     assert (record["recipe"], record["kernel_radius"], record["sigma_rule"]) == ("rgbd", [5, 9], "printed")
     assert not {"sigma", "kernel"} & set(record)
-    assert_bad_input(run(*words), "sigma_rule printed, not opencv")
+    assert_bad_input(run(*words), "sigma_rule printed (now opencv)")
     save(source / "maps" / "p10.png", depth[:, 1:])
     assert_bad_input(run(*words, "--out", source / "new"), "p10.png is 69x50")
 
@@ -165,7 +165,7 @@ def test_going_on_with_other_settings_is_refused(source, run):
     assert run(*arguments(source), "--sigma", 2, 3)[0] == 0
     before = images(source / "out")
     assert_bad_input(run(*arguments(source), "--sigma", 2, 4), source / "out", "sigma", "[2.0, 3.0]", "[2.0, 4.0]")
-    assert_bad_input(run(*arguments(source), "--sigma", 2, 3, "--seed", 1), "seed 0, not 1")
+    assert_bad_input(run(*arguments(source), "--sigma", 2, 3, "--seed", 1), "seed 0 (now 1)")
     (source / "images" / "p1.png").unlink()
     assert_bad_input(run(*arguments(source), "--sigma", 2, 3), "photographs 5", "4")
     assert images(source / "out") == before

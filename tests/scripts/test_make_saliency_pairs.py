@@ -127,8 +127,8 @@ def test_a_folder_named_like_an_operator_is_written_as_a_path(source, run, monke
 def test_going_on_with_other_settings_is_refused(source, run):
     assert run(*arguments(source))[0] == 0
     before = files(source / "out")
-    assert_bad_input(run(*arguments(source), "--saliency", "fine"), "saliency spectral, not fine")
-    assert_bad_input(run(*arguments(source), "--num_sources", 3), "num_sources 2, not 3")
+    assert_bad_input(run(*arguments(source), "--saliency", "fine"), "saliency spectral (now fine)")
+    assert_bad_input(run(*arguments(source), "--num_sources", 3), "num_sources 2 (now 3)")
     assert files(source / "out") == before
 
 

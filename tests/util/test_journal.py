@@ -22,6 +22,15 @@ def test_what_is_no_whole_object_is_left_out(tmp_path):
     assert read_journal(path) == [{"n": 1}, {"n": 2}]
 
 
+@pytest.mark.parametrize("cut", [1, 2, 5])
+def test_a_line_torn_by_another_does_not_spoil_the_next(tmp_path, cut):
+    path = tmp_path / "journal"
+    journal = Journal(path, [{"n": 1}, {"n": 2}])
+    path.write_bytes(path.read_bytes()[:-cut])
+    journal.append({"n": 3})
+    assert [entry["n"] for entry in read_journal(path)] == ([1, 2, 3] if cut == 1 else [1, 3]), "1: a break alone"
+
+
 def test_a_removed_journal_begins_anew_with_its_head(tmp_path):
     path = tmp_path / "journal"
     journal = Journal(path, head="head\n", to_line="".join)

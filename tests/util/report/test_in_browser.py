@@ -229,7 +229,7 @@ def test_a_tick_between_sparse_records_names_its_own_epoch(browser, training):
     assert ticks == ["1,999", "2,000\nep 2", "5,000\nep 5", "5,001\nep 6", "6,000\nep 6", "8,000\nep 8", "9,000"]
 
 
-@pytest.mark.parametrize("part", [0.01, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize("part", [0.01, 0.3, 0.7, 0.97])
 def test_a_torn_last_line_hides_nothing_else(browser, training, part):
     page, folder = training
     records = folder / "records.html"
