@@ -138,7 +138,7 @@ def test_a_stop_during_the_validation_is_heard_at_once(root, monkeypatch, capsys
     """The stop comes at the second of six images, and the whole measurement is made again later."""
     write_pairs(root / "val", 6)
     more = ["--val_dataroot", root / "val", "--n_epochs", 2, "--save_latest_freq", 10000]
-    fuse, measured = validation.fuse, []
+    fuse, measured = validation.fuse_batch, []
 
     def stop_at_the_second(*arguments):
         measured.append(1)
@@ -146,7 +146,7 @@ def test_a_stop_during_the_validation_is_heard_at_once(root, monkeypatch, capsys
             signal.raise_signal(signal.SIGINT)
         return fuse(*arguments)
 
-    monkeypatch.setattr(validation, "fuse", stop_at_the_second)
+    monkeypatch.setattr(validation, "fuse_batch", stop_at_the_second)
     assert train(*words(root, root, "run", *more)[1:]) == 130
     assert "go on with --continue_train" in capsys.readouterr().err
     assert len(measured) == 2
