@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +14,14 @@ from torch.utils.data import Dataset
 
 from data.tensors import to_tensor
 from data.transforms import JointTransform
+from options.data import DatasetOptions
 from util.images.image_io import Image
 
 Sample = dict[str, Any]
 
 
 class SampleKey(NamedTuple):
-    """Which draw of which sample is wanted.
+    """Which draw of which sample to make.
 
     Attributes:
         epoch: in every epoch a sample is drawn anew.
@@ -36,13 +38,115 @@ class SampleKey(NamedTuple):
 Key = int | tuple[int, int] | SampleKey  # what a dataset is asked for; an index alone means epoch 0
 
 
-def as_key(key: Key) -> SampleKey:
-    """Returns a key in full."""
-    return SampleKey(*key) if isinstance(key, tuple) else SampleKey(0, key)
+class FusionDataset(Dataset, ABC):
+    """A list of samples, each with the sources of one scene.
+
+    `dataset[epoch, index]` draws the sample anew in every epoch; `dataset[index]` is that of epoch 0. A sample depends
+    on (seed, epoch, index) only, not on the worker nor on what was drawn before; what the samples of a training batch
+    have in common, on (seed, epoch, batch), see `batch_rng`.
+
+    Attributes:
+        options: those of its --dataset_mode.
+        skipped: a line on each sample that was left out because it cannot be used.
+    """
+
+    options: DatasetOptions
+    skipped: Sequence[str] = ()
+
+    def __init__(
+        self,
+        options: DatasetOptions,
+        *,
+        root: str | Path = "",
+        phase: str = "train",
+        num_sources: int = 2,
+        training: bool = False,
+        fused_together: int | None = None,
+        transform: JointTransform | None = None,
+        seed: int = 0,
+        max_size: int | None = None,
+    ) -> None:
+        """Finds the samples.
+
+        Args:
+            options: those of the --dataset_mode, checked here each by itself.
+            root: the folder given by --dataroot.
+            phase: its sub-folder to use.
+            num_sources: how many sources to make, or to read as panels of one image.
+            training: the samples are to train with, so that each must have `num_sources` sources.
+            fused_together: how many sources the network fuses; None for any number.
+            transform: how training samples are cut out; None leaves images at their native size.
+            seed: the only source of randomness.
+            max_size: use no more than this many samples; None or 0 for all.
+
+        Raises:
+            UserError: an option out of its range, or what `find_samples` raises.
+        """
+        options.check_values()
+        self.options = options
+        self.root = Path(root)
+        self.phase = phase
+        self.num_sources = num_sources
+        self.training = training
+        self.fused_together = fused_together
+        self.transform = transform
+        self.seed = seed
+        self.max_size = max_size or None
+        self._length = self.find_samples()
+        if self.max_size is not None:
+            self._length = min(self._length, self.max_size)
+
+    @abstractmethod
+    def find_samples(self) -> int:
+        """Finds the files, without decoding them, and returns how many samples they give.
+
+        Raises:
+            UserError: a folder that is missing or empty, or options that do not fit.
+        """
+
+    @abstractmethod
+    def make_sample(self, key: SampleKey, rng: np.random.Generator) -> Sample:
+        """Makes one sample.
+
+        Args:
+            key: which; its item is 0 … len(self) − 1.
+            rng: the generator of this (seed, epoch, item); use no other source of randomness.
+
+        Returns:
+            "sources" `float32` (N, C, H, W) in [0, 1], "name", and what else the training needs.
+
+        Raises:
+            UserError: a file that cannot be used.
+        """
+
+    def description(self) -> list[str]:
+        """Lines for the user: how what was found is understood, where that is not plain from the options."""
+        return []
+
+    def batch_rng(self, key: SampleKey) -> np.random.Generator | None:
+        """Returns the generator of (seed, epoch, batch), equal for all samples of a batch; None outside of training."""
+        if key.batch is None:
+            return None
+        # A seed is filled up with zeros: without the last number this would be the generator of a sample.
+        return np.random.default_rng([self.seed, key.epoch, key.batch, 1])
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, key: Key) -> Sample:
+        return self.make_sample(*self._draw(key))
+
+    def _draw(self, key: Key) -> tuple[SampleKey, np.random.Generator]:
+        """A key in full, its item counted from the start, and the generator of its sample."""
+        epoch, index, batch = SampleKey(*key) if isinstance(key, tuple) else SampleKey(0, key)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        index %= len(self)
+        return SampleKey(epoch, index, batch), np.random.default_rng([self.seed, epoch, index])
 
 
 @dataclass(frozen=True)
-class Images:
+class Scene:
     """The images of one scene, as they are on disk: `uint8` or `uint16`, (H, W, 3) RGB, all of one size.
 
     Attributes:
@@ -58,99 +162,31 @@ class Images:
     roles: tuple[str, ...] = ()
 
 
-class FusionDataset(Dataset, ABC):
-    """A list of samples, each with the sources of one scene.
-
-    `dataset[epoch, index]` draws the sample anew in every epoch; `dataset[index]` is that of epoch 0. What is drawn
-    depends on (seed, epoch, index) only, not on the worker nor on what was drawn before; what the samples of a
-    training's batch have in common, on (seed, epoch, batch), see `make_images_in_batch`.
-
-    Attributes:
-        skipped: a line on each sample that was left out because it cannot be used.
-    """
-
-    skipped: Sequence[str] = ()
-
-    def __init__(self, *, length: int, transform: JointTransform | None, seed: int, max_size: int | None) -> None:
-        """Sets up the common part.
-
-        Args:
-            length: how many samples there are.
-            transform: how training samples are cut out; None leaves images at their native size.
-            seed: where all chance comes from.
-            max_size: use no more than this many samples; None or 0 for all.
-        """
-        self.transform = transform
-        self.seed = seed
-        self._length = min(length, max_size or length)
+class SceneDataset(FusionDataset):
+    """A dataset whose samples are whole images, which can be fused as well as trained with."""
 
     @abstractmethod
-    def make_images(self, index: int, rng: np.random.Generator) -> Images:
-        """Makes the sample of an index.
+    def make_scene(self, key: SampleKey, rng: np.random.Generator) -> Scene:
+        """Makes the images of one sample; see `make_sample`."""
 
-        Args:
-            index: 0 … len(self) − 1.
-            rng: a generator of this (seed, epoch, index) alone; use no other source of chance.
+    def make_sample(self, key: SampleKey, rng: np.random.Generator) -> Sample:
+        """See `FusionDataset.make_sample`.
 
-        Raises:
-            UserError: a file that cannot be used.
+        Returns:
+            "sources" `float32` (N, 3, H, W) in [0, 1], "target" (3, H, W) where there is one, "name" the stem.
         """
+        scene = self.make_scene(key, rng)
+        sample: Sample = {"sources": torch.stack([to_tensor(source) for source in scene.sources])}
+        sample["name"] = scene.name
+        if scene.target is not None:
+            sample["target"] = to_tensor(scene.target)
+        return sample
 
-    def make_images_in_batch(self, index: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> Images:
-        """Makes the sample of an index for a training's batch, as `make_images` unless a dataset says otherwise.
-
-        Args:
-            index: 0 … len(self) − 1.
-            rng: as there.
-            batch_rng: a generator of this (seed, epoch, batch) alone: equal for all samples of a batch.
-
-        Raises:
-            UserError: a file that cannot be used.
-        """
-        del batch_rng
-        return self.make_images(index, rng)
-
-    def description(self) -> list[str]:
-        """Lines for the user: how what was found is understood, where that is not plain from the options."""
-        return []
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, key: Key) -> Sample:
-        epoch, index, batch = as_key(key)
-        return pack_sample(self.images(index, epoch, batch))
-
-    def images(self, index: int, epoch: int = 0, batch: int | None = None) -> Images:
-        """The images of a sample before they become tensors.
-
-        Args:
-            index: 0 … len(self) − 1, or negative from the end.
-            epoch: whose draw of the sample is wanted.
-            batch: the training's batch that it is for, see `SampleKey`.
+    def scene(self, key: Key) -> Scene:
+        """Returns the images of a sample before they become tensors.
 
         Raises:
             IndexError: there is no such sample.
             UserError: a file that cannot be used.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"sample {index} of {len(self)}")
-        index %= len(self)
-        rng = np.random.default_rng([self.seed, epoch, index])
-        if batch is None:
-            return self.make_images(index, rng)
-        # A seed is filled up with zeros: without the last number this would be the generator of a sample.
-        return self.make_images_in_batch(index, rng, np.random.default_rng([self.seed, epoch, batch, 1]))
-
-
-def pack_sample(images: Images) -> Sample:
-    """Packs images into what a batch is made of.
-
-    Returns:
-        "sources" `float32` (N, 3, H, W) in [0, 1], "target" (3, H, W) where there is one, "name" the stem.
-    """
-    sample: Sample = {"sources": torch.stack([to_tensor(source) for source in images.sources])}
-    sample["name"] = images.name
-    if images.target is not None:
-        sample["target"] = to_tensor(images.target)
-    return sample
+        return self.make_scene(*self._draw(key))

@@ -3,90 +3,66 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from data.base_dataset import FusionDataset, Images, Key, Sample, as_key
+from data.base_dataset import Sample, SampleKey, Scene, SceneDataset
 from data.cache import ArrayCache
 from data.decomposition.recipe import read_photo
 from data.decomposition.synthesis import Decomposed, decompose, random_part, to_levels
-from data.transforms import JointTransform, resize_image
+from data.transforms import resize_image
 from util.errors import UserError
 from util.files import find_folder
 from util.images.image_io import require_images
 
 
-class DecompositionDataset(FusionDataset):
-    """Photographs, of which every epoch sees another part, in other colours, behind other masks.
+class DecompositionDataset(SceneDataset):
+    """Photographs, of which every epoch sees another part, in other colours, under other masks.
 
-    Noise and faded colours have values between the levels, and a training needs the masks as well: so samples are made
-    here, and `images` are their nearest levels.
+    The transform `crop` takes a part of random area and aspect and resizes it to a square of crop_size; `none` leaves
+    photographs whole. Noise and faded colours have values between the levels, which samples keep; the images of a scene
+    are their nearest levels.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str | Path,
-        phase: str,
-        num_sources: int = 2,
-        transform: JointTransform | None = None,
-        seed: int = 0,
-        max_size: int | None = None,
-    ) -> None:
+    def find_samples(self) -> int:
         """Lists the photographs of root/phase or, where that does not exist, of root.
-
-        Args:
-            root: the folder given by --dataroot.
-            phase: its sub-folder to use.
-            num_sources: 2, for the recipe makes no more.
-            transform: `crop` takes a part of random area and aspect and resizes it to a square of crop_size; `none`,
-                or no transform, leaves photographs whole. flip mirrors them.
-            seed: where all chance comes from.
-            max_size: use no more than this many photographs; None or 0 for all.
 
         Raises:
             UserError: no folder, no image in it, a transform that resizes, or another number of sources.
         """
-        if num_sources != 2:
-            raise UserError(f"--num_sources {num_sources}: a photograph is taken apart into two; expected 2")
-        if transform is not None and transform.preprocess not in ("crop", "none"):
+        if self.num_sources != 2:
+            raise UserError(f"--num_sources {self.num_sources}: two masked copies are made of a photograph; expected 2")
+        if self.transform is not None and self.transform.preprocess not in ("crop", "none"):
             raise UserError(
-                f"--preprocess {transform.preprocess}: a random part of each photograph is resized to --crop_size; "
-                "expected crop, or none for whole photographs"
+                f"--preprocess {self.transform.preprocess}: a random part of each photograph is resized to "
+                "--crop_size; expected crop, or none for whole photographs"
             )
-        self.paths = require_images(find_folder(root, phase))
+        self.paths = require_images(find_folder(self.root, self.phase))
         self._decoded = ArrayCache()
-        super().__init__(length=len(self.paths), transform=transform, seed=seed, max_size=max_size)
+        return len(self.paths)
 
-    def __getitem__(self, key: Key) -> Sample:
-        """Makes a sample.
+    def make_sample(self, key: SampleKey, rng: np.random.Generator) -> Sample:
+        """See `FusionDataset.make_sample`.
 
         Returns:
             "sources" `float32` (2, 3, H, W) and "target" (3, H, W) in [0, 1], "masks" (2, 1, H, W), 1 where the source
             is the target and 0 where it is noise, and "name".
-
-        Raises:
-            IndexError: there is no such sample.
-            UserError: a photograph that cannot be used.
         """
-        epoch, index, _ = as_key(key)
-        index = range(len(self))[index]
-        sample = self._decompose(index, np.random.default_rng([self.seed, epoch, index]))
+        made = self._decompose(key.item, rng)
         return {
-            "sources": torch.from_numpy(sample.copies),
-            "target": torch.from_numpy(sample.photo),
-            "masks": torch.from_numpy(sample.masks[:, None].astype(np.float32)),
-            "name": self.paths[index].stem,
+            "sources": torch.from_numpy(made.copies),
+            "target": torch.from_numpy(made.photo),
+            "masks": torch.from_numpy(made.masks[:, None].astype(np.float32)),
+            "name": self.paths[key.item].stem,
         }
 
-    def make_images(self, index: int, rng: np.random.Generator) -> Images:
-        """See `FusionDataset.make_images`."""
-        sample = self._decompose(index, rng)
-        *sources, target = (to_levels(planes) for planes in (*sample.copies, sample.photo))
-        return Images(self.paths[index].stem, tuple(sources), target)
+    def make_scene(self, key: SampleKey, rng: np.random.Generator) -> Scene:
+        """See `SceneDataset.make_scene`."""
+        made = self._decompose(key.item, rng)
+        *sources, target = (to_levels(planes) for planes in (*made.copies, made.photo))
+        return Scene(self.paths[key.item].stem, tuple(sources), target)
 
     def _decompose(self, index: int, rng: np.random.Generator) -> Decomposed:
         path = self.paths[index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from data.base_dataset import FusionDataset
+from options.data import DatasetOptions
 from options.registry import DATASETS
 from util.suggest import check_choice
 
@@ -14,16 +15,17 @@ def list_dataset_modes() -> list[str]:
     return sorted(DATASETS)
 
 
-def create_dataset(mode: str, **kwargs: Any) -> FusionDataset:
+def create_dataset(mode: str, options: DatasetOptions, **settings: Any) -> FusionDataset:
     """Creates a dataset.
 
     Args:
         mode: a name out of `list_dataset_modes()`.
-        **kwargs: the arguments of its class.
+        options: those of the mode, see `options.registry.DATASETS`.
+        **settings: root, phase, num_sources, transform, seed, …, see `FusionDataset.__init__`.
 
     Raises:
         UserError: an unknown mode, or what the class raises.
     """
     check_choice("--dataset_mode", mode, list_dataset_modes())
-    dataset: FusionDataset = DATASETS[mode].load()(**kwargs)
+    dataset: FusionDataset = DATASETS[mode].load()(options, **settings)
     return dataset

@@ -1,96 +1,75 @@
-"""Sources that lie on disk as they were taken: in role folders, scenes, suffixed files or stacked panels."""
+"""Sources that lie on disk as they were taken: in role folders, scenes, suffixed files or panels of one image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from data.base_dataset import FusionDataset, Images
+from data.base_dataset import SampleKey, Scene, SceneDataset
 from data.scenes.inspection import check_equal, describe, look_at
 from data.scenes.panels import split_panels
-from data.transforms import JointTransform
+from options.data import SourcesOptions
 from util.images.image_io import read_image
 
 
-class SourcesDataset(FusionDataset):
+class SourcesDataset(SceneDataset):
     """The items of a folder, see `data.scenes.discovery`, each with its own number of sources, or one given by files.
 
     Attributes:
         inspection: what was found; its items are those of the dataset.
-        skipped: one line for each sample that is left out because it cannot be used.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str | Path,
-        phase: str,
-        num_sources: int = 2,
-        with_target: bool = False,
-        training: bool = False,
-        fused_together: int | None = None,
-        layout: str = "auto",
-        roles: str = "",
-        on_bad_sample: str = "stop",
-        files: Sequence[str | Path] = (),
-        transform: JointTransform | None = None,
-        seed: int = 0,
-        max_size: int | None = None,
-    ) -> None:
+    options: SourcesOptions
+
+    def __init__(self, options: SourcesOptions, *, files: Sequence[str | Path] = (), **settings: Any) -> None:
         """Finds the items and looks at every file, without decoding it (but to train and `skip` bad samples).
 
         Args:
-            root: the folder given by --dataroot.
-            phase: its sub-folder to use.
-            num_sources: how many panels of stacked images are sources; in `training`, of any item.
-            with_target: every item must have a target; in stacked images it is one more panel, the last.
-            training: the items are to train with, so that each has exactly `num_sources` sources.
-            fused_together: how many sources each item must have to be fused; None for any number.
-            layout: `roles`, `scenes`, `suffix`, `stacked` or `auto`.
-            roles: the roles to use, separated by commas, in this order; empty for all of them.
-            on_bad_sample: `stop` at samples that cannot be used, or `skip` them.
+            options: those of `--dataset_mode sources`.
             files: the sources of one single item; `root` and `phase` are not looked at then.
-            transform: how training samples are cut out; None leaves images at their native size.
-            seed: where all chance comes from.
-            max_size: use no more than this many items; None or 0 for all.
+            **settings: see `FusionDataset.__init__`. In `training`, each item must have exactly `num_sources` sources;
+                otherwise it has as many as there are files, and `num_sources` counts panels.
 
         Raises:
             UserError: see `data.scenes.discovery.discover` and `data.scenes.inspection.inspect`.
         """
-        self.num_sources = num_sources
-        self.with_target = with_target
+        self.files = files
+        super().__init__(options, **settings)
+
+    def find_samples(self) -> int:
+        """See `FusionDataset.find_samples`."""
         self.inspection = look_at(
-            root,
-            phase,
-            layout=layout,
-            roles=roles,
-            num_sources=num_sources,
-            with_target=with_target,
-            on_bad_sample=on_bad_sample,
-            files=files,
-            training=training,
-            fused_together=fused_together,
+            self.root,
+            self.phase,
+            layout=self.options.layout,
+            roles=self.options.roles,
+            num_sources=self.num_sources,
+            with_target=self.options.with_target,
+            on_bad_sample=self.options.on_bad_sample,
+            files=self.files,
+            training=self.training,
+            fused_together=self.fused_together,
         )
         self.skipped = list(self.inspection.skipped)
-        super().__init__(length=len(self.inspection.counts), transform=transform, seed=seed, max_size=max_size)
+        return len(self.inspection.counts)
 
-    def make_images(self, index: int, rng: np.random.Generator) -> Images:
-        """See `FusionDataset.make_images`."""
-        item = self.inspection.found.items[index]
-        if self.inspection.found.layout == "stacked":
+    def make_scene(self, key: SampleKey, rng: np.random.Generator) -> Scene:
+        """See `SceneDataset.make_scene`."""
+        found, count = self.inspection.found, self.inspection.counts[key.item]
+        item = found.items[key.item]
+        if found.layout == "stacked":
             (path,) = item.files
-            images = split_panels(path, read_image(path), self.num_sources, with_target=self.with_target)
+            images = split_panels(path, read_image(path), self.num_sources, with_target=self.options.with_target)
         else:
             paths = [*item.files, *([item.target] if item.target else [])]
             images = [read_image(path) for path in paths]
             check_equal([(path, image.shape[1::-1]) for path, image in zip(paths, images, strict=True)])
         if self.transform is not None:
             images, _ = self.transform(images, [], rng)
-        count = self.inspection.counts[index]
-        target = images[count] if len(images) > count else None
-        return Images(item.name, tuple(images[:count]), target, self.inspection.found.roles)
+        return Scene(item.name, tuple(images[:count]), images[count] if len(images) > count else None, found.roles)
 
     def description(self) -> list[str]:
         """See `FusionDataset.description`."""

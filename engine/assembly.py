@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 from tqdm import tqdm
 
+from data.base_dataset import FusionDataset
 from data.registry import create_dataset
 from engine.generators import make_generator
 from engine.launch import ProcessRank
@@ -90,24 +90,22 @@ def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
     return model
 
 
-def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> Any:
+def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> FusionDataset:
     """The dataset of the options.
 
     Args:
         config: the options.
-        changes: constructor arguments to set differently.
+        changes: settings of the dataset that differ from them.
     """
-    data, options = config.data, config.dataset
+    data, options, trains = config.data, config.dataset, isinstance(config, TrainConfig)
     if isinstance(config, TrainConfig):
         options = options.for_training(needs_target=config.model.needs_target)
-    arguments: dict[str, Any] = {
-        "root": Path(data.dataroot) if data.dataroot else None,
+    settings: dict[str, Any] = {
+        "root": data.dataroot,
         "phase": data.phase,
         "num_sources": data.num_sources,
-        "max_size": data.max_dataset_size or None,
+        "max_size": data.max_dataset_size,
         "seed": config.run.seed,
-        **dataclasses.asdict(options),
+        "training": trains,
     }
-    if isinstance(config, TrainConfig) and config.selection.dataset_mode == "sources":
-        arguments["training"] = True
-    return create_dataset(config.selection.dataset_mode, **(arguments | changes))
+    return create_dataset(config.selection.dataset_mode, options, **(settings | changes))

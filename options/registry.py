@@ -108,7 +108,7 @@ DISCRIMINATORS: Mapping[str, Entry[DiscriminatorOptions]] = MappingProxyType(
 )
 DATASETS: Mapping[str, Entry[DatasetOptions]] = MappingProxyType(
     {
-        "aligned": Entry(AlignedOptions, "data.stacked_dataset:StackedDataset"),
+        "aligned": Entry(AlignedOptions, "data.panels_dataset:PanelsDataset"),
         "sources": Entry(SourcesOptions, "data.sources_dataset:SourcesDataset"),
         "pmf": Entry(PMFOptions, "data.pmf_dataset:PMFDataset"),
         "saliency": Entry(SaliencyOptions, "data.saliency_dataset:SaliencyDataset"),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.base_dataset import FusionDataset
+from data.base_dataset import SceneDataset
 from engine.assembly import build_dataset
 from engine.checkpoint import CheckpointFolder
 from engine.fusing.fuser import Fuser
@@ -81,7 +81,7 @@ class Test:
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
     def __init__(
-        self, config: TestConfig, weights: Path, dataset: FusionDataset, fuser: Fuser, set_fuser: SetFuser
+        self, config: TestConfig, weights: Path, dataset: SceneDataset, fuser: Fuser, set_fuser: SetFuser
     ) -> None:
         self._config, self._weights, self._dataset = config, weights, dataset
         self._fuser, self._set_fuser = fuser, set_fuser
@@ -98,7 +98,7 @@ class Test:
             The fused image, --out.
         """
         out = with_extension(Path(self._config.testing.out), USUAL_EXTENSION)
-        sources = self._dataset.images(0).sources
+        sources = self._dataset.scene(0).sources
         plan = self._fuser.plan(sources)
         check_format(out, plan.colour.dtype)
         write_image(out, self._fuser.fuse_images([sources], plan)[0])
@@ -157,15 +157,15 @@ def _log_values(results: Sequence[ItemResult], wanted: str, unmeasured: int) -> 
         log.warning("%d images above %d megapixels were not measured; give --metrics to do it", unmeasured, limit)
 
 
-def _find_sources(config: TestConfig, generator: Generator) -> FusionDataset:
+def _find_sources(config: TestConfig, generator: Generator) -> SceneDataset:
     """Finds the items and logs what was understood of them, before anything is computed."""
     limits = [limit for limit in (config.data.max_dataset_size, config.testing.num_test) if limit]
-    changes: dict[str, Any] = {"max_size": min(limits, default=None)}
+    changes: dict[str, Any] = {"max_size": min(limits, default=None), "fused_together": generator.num_sources}
     if config.testing.sources:
         changes["files"] = tuple(map(Path, config.testing.sources))
-    if config.selection.dataset_mode == "sources":
-        changes["fused_together"] = generator.num_sources
-    dataset: FusionDataset = build_dataset(config, **changes)
+    dataset = build_dataset(config, **changes)
+    if not isinstance(dataset, SceneDataset):
+        raise UserError(f"--dataset_mode {config.selection.dataset_mode} is to train with; fuse the images themselves")
     for line in dataset.description():
         log.info("%s", line)
     return dataset

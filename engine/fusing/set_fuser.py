@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.base_dataset import FusionDataset, Images
+from data.base_dataset import Scene, SceneDataset
 from engine.fusing.batch import plain_average, saved_levels
 from engine.fusing.fuser import Fuser, Plan
 from engine.fusing.results import ItemResult
@@ -67,7 +67,7 @@ class SetFuser:
         self.skipped: list[str] = []
         self.unmeasured = 0
 
-    def run(self, dataset: FusionDataset, *, batch_size: int = 1, read_ahead: bool = True) -> list[ItemResult]:
+    def run(self, dataset: SceneDataset, *, batch_size: int = 1, read_ahead: bool = True) -> list[ItemResult]:
         """Fuses, writes and measures all items.
 
         Args:
@@ -96,11 +96,11 @@ class SetFuser:
         self._remove_others({path for result in results for path in result.images.values()})
         return results
 
-    def _read(self, dataset: FusionDataset, read_ahead: bool) -> Iterator[Images]:
+    def _read(self, dataset: SceneDataset, read_ahead: bool) -> Iterator[Scene]:
         with ThreadPoolExecutor(max_workers=1) as reader:
             waiting = None
             for index in range(len(dataset)):
-                pending = waiting or reader.submit(dataset.images, index)
+                pending = waiting or reader.submit(dataset.scene, index)
                 waiting = None
                 try:
                     item = pending.result()
@@ -110,14 +110,14 @@ class SetFuser:
                     self.skipped.append(str(error))
                     continue
                 if read_ahead and not _is_large(item) and index + 1 < len(dataset):
-                    waiting = reader.submit(dataset.images, index + 1)
+                    waiting = reader.submit(dataset.scene, index + 1)
                 del pending  # it would keep the images while the next ones are fused
                 yield item
                 del item
 
-    def _groups(self, items: Iterator[Images], batch_size: int) -> Iterator[tuple[Plan, list[Images]]]:
+    def _groups(self, items: Iterator[Scene], batch_size: int) -> Iterator[tuple[Plan, list[Scene]]]:
         """Groups neighbours that can be fused together, at most `batch_size` at a time."""
-        group: list[Images] = []
+        group: list[Scene] = []
         plan: Plan | None = None
         for item in items:
             of_item = self._fuser.plan(item.sources)
@@ -147,7 +147,7 @@ class SetFuser:
                 replaced,
             )
 
-    def _run_group(self, group: Sequence[Images], plan: Plan) -> list[ItemResult]:
+    def _run_group(self, group: Sequence[Scene], plan: Plan) -> list[ItemResult]:
         started = time.perf_counter()
         sources = [item.sources for item in group]
         fused = self._fuser.fuse_images(sources, plan)
@@ -159,8 +159,8 @@ class SetFuser:
             results.append(ItemResult(item.name, (image.shape[1], image.shape[0]), images, values))
         return results
 
-    def _write(self, item: Images, fused: Image, parts: Mapping[str, Image]) -> dict[str, str]:
-        """Writes the images of an item; returns label → path relative to the folder, as a reader wants them."""
+    def _write(self, item: Scene, fused: Image, parts: Mapping[str, Image]) -> dict[str, str]:
+        """Writes the images of an item; returns label → path relative to the folder, in reading order."""
         images = {"fused": f"fused/{file_name(item.name, '.png')}"}
         write_image(self.folder / images["fused"], fused)
         for label, part in parts.items():
@@ -180,7 +180,7 @@ class SetFuser:
             write_image(self.folder / images[label], to_8_bits(image))
         return {label: images[label] for label in sorted(images, key=_reading_order)}
 
-    def _measure(self, item: Images, fused: Image) -> dict[str, float]:
+    def _measure(self, item: Scene, fused: Image) -> dict[str, float]:
         """The values of a fused image and, against a target, those of plain averaging."""
         if self._metrics and self._largest is not None and fused.shape[0] * fused.shape[1] > self._largest:
             self.unmeasured += 1
@@ -210,7 +210,7 @@ def file_name(name: str, ending: str) -> str:
     return raw[: room - len(mark)].decode("utf-8", errors="ignore") + mark + ending
 
 
-def _is_large(item: Images) -> bool:
+def _is_large(item: Scene) -> bool:
     return sum(source.nbytes for source in item.sources) > _LARGE_ITEM
 
 

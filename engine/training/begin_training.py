@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -237,14 +236,11 @@ def _build_validator(config: TrainConfig, runtime: Runtime) -> Validator | None:
 
 
 def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
-    """Whatever a training from source folders, patches or pairs of such understands; stacked panels for the others."""
+    """Images to validate with, as the training's kind of dataset reads them: see `DatasetOptions.for_validation`."""
     mode, options = config.dataset.for_validation(
         needs_target=config.model.needs_target, roles=config.training.val_roles
     )
-    arguments = dataclasses.asdict(options)
-    if mode == "sources":
-        arguments["training"] = True
-    return create_dataset(mode, root=root, phase="val", num_sources=config.data.num_sources, **arguments)
+    return create_dataset(mode, options, root=root, phase="val", num_sources=config.data.num_sources, training=True)
 
 
 def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:

@@ -1,8 +1,12 @@
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from data.registry import create_dataset
+from options.registry import DATASETS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -40,3 +44,10 @@ def shared(*parts):
     if not path.exists():
         pytest.skip(f"needs ../shared/{'/'.join(parts)}: published data that is no part of the repository")
     return path
+
+
+def make_dataset(mode, **words):
+    """The dataset of a mode, from its options and settings by their names alone."""
+    kind = DATASETS[mode].options
+    names = {entry.name for entry in fields(kind)} & set(words)
+    return create_dataset(mode, kind(**{name: words.pop(name) for name in names}), **words)

@@ -7,18 +7,17 @@ import torch
 from data import registry
 from data.base_dataset import FusionDataset
 from data.cache import ArrayCache
+from data.pmf.recipe import PMFRecipe
 from data.pmf.synthesis import published_pair
-from data.pmf_dataset import PMFDataset
 from data.registry import create_dataset, list_dataset_modes
-from data.stacked_dataset import StackedDataset
 from data.template_dataset import TemplateDataset
 from data.tensors import to_uint8
 from data.transforms import JointTransform
 from engine.assembly import build_dataset
 from options.commands import parse_train
-from options.data import DecompositionOptions
+from options.data import DatasetOptions
 from options.registry import Entry
-from tests.data.helpers import block_map, save
+from tests.data.helpers import block_map, make_dataset, save
 from tests.data.patch_files import random_pairs, write_ours
 from util.errors import UserError
 from util.images.image_io import list_images, read_image
@@ -32,7 +31,7 @@ def stacked_root(tmp_path, astronaut):
 
 
 def test_stacked_panels(stacked_root, astronaut):
-    dataset = StackedDataset(root=stacked_root, phase="train")
+    dataset = make_dataset("aligned", root=stacked_root, phase="train")
     assert len(dataset) == 3
     assert [sample["name"] for sample in dataset] == ["p1", "p2", "p10"]
     sample = dataset[2]
@@ -44,28 +43,30 @@ def test_stacked_panels(stacked_root, astronaut):
 
 
 def test_stacked_without_target_in_root_itself(stacked_root):
-    dataset = StackedDataset(root=stacked_root / "train", phase="test", num_sources=3, with_target=False)
+    dataset = make_dataset("aligned", root=stacked_root / "train", phase="test", num_sources=3, with_target=False)
     assert dataset[0]["sources"].shape == (3, 3, 40, 50)
     assert "target" not in dataset[0]
 
 
 def test_stacked_with_the_wrong_number_of_panels(stacked_root):
     with pytest.raises(UserError, match=r"p1_stacked\.png is 150 .* 4 equal panels .*--num_sources and --with_target"):
-        StackedDataset(root=stacked_root, phase="train", num_sources=3)
+        make_dataset("aligned", root=stacked_root, phase="train", num_sources=3)
 
 
 def test_all_stacked_images_are_looked_at_before_the_first_is_used(stacked_root):
     last = list_images(stacked_root / "train")[-1]
     save(last, np.zeros((20, 151, 3), np.uint8))
     with pytest.raises(UserError, match=rf"{last.name} is 151 pixels wide"):
-        StackedDataset(root=stacked_root, phase="train")
-    assert len(StackedDataset(root=stacked_root, phase="train", max_size=1)) == 1, "what is not used may be anything"
+        make_dataset("aligned", root=stacked_root, phase="train")
+    assert len(make_dataset("aligned", root=stacked_root, phase="train", max_size=1)) == 1, (
+        "what is not used may be anything"
+    )
 
 
 def test_stacked_transform_is_joint(stacked_root):
     wide = read_image(stacked_root / "train" / "p1_stacked.png")
     save(stacked_root / "train" / "p1_stacked.png", np.hstack([wide[:, :50]] * 3))
-    dataset = StackedDataset(root=stacked_root, phase="train", transform=JointTransform(crop_size=16))
+    dataset = make_dataset("aligned", root=stacked_root, phase="train", transform=JointTransform(crop_size=16))
     sample = dataset[5, 0]
     assert sample["target"].shape == (3, 16, 16)
     assert torch.equal(sample["sources"][0], sample["target"])
@@ -74,14 +75,14 @@ def test_stacked_transform_is_joint(stacked_root):
 
 def test_empty_and_missing_folders(tmp_path):
     with pytest.raises(UserError, match="no images in"):
-        StackedDataset(root=tmp_path, phase="train")
+        make_dataset("aligned", root=tmp_path, phase="train")
     save(tmp_path / "test" / "a.png", np.zeros((8, 24, 3), np.uint8))
     with pytest.raises(UserError, match=r"no images in .* itself, but in test: name one of these; .* sources"):
-        StackedDataset(root=tmp_path, phase="train")
+        make_dataset("aligned", root=tmp_path, phase="train")
     with pytest.raises(UserError, match=r"no such folder: .*none"):
-        StackedDataset(root=tmp_path / "none", phase="train")
+        make_dataset("aligned", root=tmp_path / "none", phase="train")
     with pytest.raises(UserError, match=r"no folder .*train/images"):
-        PMFDataset(root=tmp_path, phase="train")
+        make_dataset("pmf", root=tmp_path, phase="train")
 
 
 def equal(one, two):
@@ -92,7 +93,7 @@ def equal(one, two):
 def test_a_sample_depends_on_seed_epoch_and_index_only(pmf_root, recipe):
     def make(seed=3):
         transform = JointTransform(crop_size=40)
-        return PMFDataset(root=pmf_root, phase="train", recipe=recipe, transform=transform, seed=seed)
+        return make_dataset("pmf", root=pmf_root, phase="train", recipe=recipe, transform=transform, seed=seed)
 
     dataset = make()
     first = dataset[4, 2]
@@ -104,7 +105,7 @@ def test_a_sample_depends_on_seed_epoch_and_index_only(pmf_root, recipe):
 
 
 def test_pmf_realistic_native_size(pmf_root):
-    dataset = PMFDataset(root=pmf_root, phase="test", num_sources=3, sigma=(2, 2), kernel="gaussian")
+    dataset = make_dataset("pmf", root=pmf_root, phase="test", num_sources=3, sigma=(2, 2), kernel="gaussian")
     sample = dataset[3]
     assert sample["name"] == "img10"
     assert sample["sources"].shape == (3, 3, 60, 80)
@@ -114,7 +115,7 @@ def test_pmf_realistic_native_size(pmf_root):
 
 def test_pmf_realistic_is_cut_before_it_is_blurred(pmf_root):
     """At the border of the cut the blur reflects; it does not see what lies beyond."""
-    dataset = PMFDataset(root=pmf_root, phase="train", sigma=(6, 6), transform=JointTransform(crop_size=20))
+    dataset = make_dataset("pmf", root=pmf_root, phase="train", sigma=(6, 6), transform=JointTransform(crop_size=20))
     sample = dataset[0]
     photo = read_image(pmf_root / "images" / "img1.png")
     assert sample["target"].shape == (3, 20, 20)
@@ -126,32 +127,38 @@ def test_pmf_realistic_is_cut_before_it_is_blurred(pmf_root):
 def test_pmf_published(pmf_root):
     photo = read_image(pmf_root / "images" / "img2.png")
     save(pmf_root / "maps" / "img2.png", block_map(30, 33).astype(np.uint8))  # any size will do
-    dataset = PMFDataset(root=pmf_root, phase="train", recipe="published")
+    dataset = make_dataset("pmf", root=pmf_root, phase="train", recipe="published")
     labels = np.repeat(block_map(30, 33)[..., None], 3, axis=2).astype(np.uint8)
     expected = published_pair(np.ascontiguousarray(photo[..., ::-1]), labels)
     sample = dataset[1]
     for tensor, panel in zip([*sample["sources"], sample["target"]], expected, strict=True):
         assert np.array_equal(to_uint8(tensor), panel[..., ::-1])
-    assert PMFDataset(root=pmf_root, phase="x", recipe="published", size=64)[0]["target"].shape == (3, 64, 64)
 
 
-def test_pmf_size_scales_without_distortion(pmf_root):
-    assert PMFDataset(root=pmf_root, phase="train", size=30)[0]["sources"].shape == (2, 3, 30, 40)
+@pytest.mark.parametrize(
+    ("recipe", "size", "shape"),
+    [("published", 64, (64, 64, 3)), ("realistic", 30, (30, 40, 3)), ("rgbd", 30, (30, 40, 3))],
+)
+def test_pmf_size(pmf_root, recipe, size, shape):
+    """Published: a square; otherwise without distortion."""
+    files = pmf_root / "images" / "img1.png", pmf_root / "maps" / "img1.png"
+    made = PMFRecipe(recipe=recipe, size=size).make(files, np.random.default_rng(0))
+    assert [image.shape for image in made] == [shape] * 3
 
 
 def test_pmf_folders(pmf_root, tmp_path):
     (pmf_root / "images").rename(tmp_path / "photos")
     (pmf_root / "val").mkdir()
     (pmf_root / "maps").rename(pmf_root / "val" / "maps")
-    assert len(PMFDataset(root=pmf_root, phase="val", images=tmp_path / "photos")) == 4
+    assert len(make_dataset("pmf", root=pmf_root, phase="val", images=tmp_path / "photos")) == 4
     with pytest.raises(UserError, match=r"images.* give --images DIR"):
-        PMFDataset(root=pmf_root, phase="val", images="")
+        make_dataset("pmf", root=pmf_root, phase="val", images="")
 
 
 def test_pmf_unequal_sizes(pmf_root):
     save(pmf_root / "maps" / "img9.png", block_map(60, 81).astype(np.uint8))
     with pytest.raises(UserError, match=r"maps/img9\.png is 81x60, but photograph .*images/img9\.png is 80x60"):
-        PMFDataset(root=pmf_root, phase="train")[2]
+        make_dataset("pmf", root=pmf_root, phase="train")[2]
 
 
 @pytest.mark.parametrize(
@@ -163,28 +170,35 @@ def test_pmf_unequal_sizes(pmf_root):
         ({"sigma": (3, 2)}, "--sigma"),
         ({"sigma": (0, 2)}, "--sigma"),
         ({"sigma": (1, float("nan"))}, "--sigma"),
-        ({"size": -5}, "--size"),
         ({"recipe": "published", "num_sources": 3}, "--num_sources 3"),
-        ({"recipe": "published", "size": 0}, "--size"),
+        ({"pairs_per_image": 0}, "--pairs_per_image 0: expected 1 to 10000"),
     ],
 )
 def test_pmf_bad_values(pmf_root, values, message):
     with pytest.raises(UserError, match=message):
-        PMFDataset(root=pmf_root, phase="train", **values)
+        make_dataset("pmf", root=pmf_root, phase="train", **values)
+
+
+@pytest.mark.parametrize("values", [{"size": -5}, {"recipe": "published", "size": 0}])
+def test_pmf_bad_size(values):
+    with pytest.raises(UserError, match="--size"):
+        PMFRecipe(**values)
 
 
 def test_max_size_and_indices(pmf_root):
-    dataset = PMFDataset(root=pmf_root, phase="train", max_size=3)
+    dataset = make_dataset("pmf", root=pmf_root, phase="train", max_size=3)
     assert len(dataset) == 3
-    assert len(PMFDataset(root=pmf_root, phase="train", max_size=0)) == 4
-    assert len(PMFDataset(root=pmf_root, phase="train", max_size=9)) == 4
+    assert len(make_dataset("pmf", root=pmf_root, phase="train", max_size=0)) == 4
+    assert len(make_dataset("pmf", root=pmf_root, phase="train", max_size=9)) == 4
     assert dataset[-1]["name"] == "img9"
     with pytest.raises(IndexError):
         dataset[3]
 
 
 def test_template(pmf_root, astronaut):
-    dataset = TemplateDataset(root=pmf_root, phase="images", transform=JointTransform(crop_size=16), seed=1)
+    dataset = TemplateDataset(
+        DatasetOptions(), root=pmf_root, phase="images", transform=JointTransform(crop_size=16), seed=1
+    )
     sample = dataset[2, 3]
     assert sample["sources"].shape == (2, 3, 16, 16)
     darker, brighter = sample["sources"].mean(dim=(1, 2, 3))
@@ -193,7 +207,7 @@ def test_template(pmf_root, astronaut):
 
 
 def test_a_dataset_that_was_added_gets_the_arguments_of_the_others(pmf_root, monkeypatch):
-    entry = Entry(DecompositionOptions, "data.template_dataset:TemplateDataset")
+    entry = Entry(DatasetOptions, "data.template_dataset:TemplateDataset")
     monkeypatch.setattr(registry, "DATASETS", {"mine": entry})
     config, _ = parse_train(["--dataroot", str(pmf_root / "images"), "--dataset_mode", "decomposition", "--seed", "7"])
     mine = dataclasses.replace(config, selection=dataclasses.replace(config.selection, dataset_mode="mine"))
@@ -201,7 +215,7 @@ def test_a_dataset_that_was_added_gets_the_arguments_of_the_others(pmf_root, mon
     assert isinstance(dataset, TemplateDataset)
     assert len(dataset) == 4
     with pytest.raises(UserError, match="--num_sources 3"):
-        TemplateDataset(root=pmf_root, phase="images", num_sources=3)
+        TemplateDataset(DatasetOptions(), root=pmf_root, phase="images", num_sources=3)
 
 
 @pytest.mark.parametrize("mode", list_dataset_modes())
@@ -219,7 +233,7 @@ def test_registry(mode, pmf_root):
             for path in list_images(root):
                 save(pmf_root / "pairs" / role / path.name, read_image(path))
         root = pmf_root / "pairs"
-    dataset = create_dataset(mode, root=root, phase="train", **options)
+    dataset = make_dataset(mode, root=root, phase="train", **options)
     assert isinstance(dataset, FusionDataset)
     assert len(dataset) == 4
 
@@ -236,7 +250,7 @@ def test_registry_names_the_near_ones():
     ]
     wanted = r"aligned, decomposition, pairs_and_photos, patches, pmf, saliency, sources \(did you mean aligned\?\)"
     with pytest.raises(UserError, match=f"'alined' is not one of: {wanted}"):
-        create_dataset("alined", root=".", phase="train")
+        create_dataset("alined", DatasetOptions(), root=".", phase="train")
 
 
 def test_decoded_images_are_kept_up_to_the_limit():
@@ -251,10 +265,12 @@ def test_decoded_images_are_kept_up_to_the_limit():
 
 
 def test_a_kept_photograph_gives_the_samples_of_a_fresh_one(pmf_root):
-    kept = PMFDataset(root=pmf_root, phase="train", pairs_per_image=2)
+    kept = make_dataset("pmf", root=pmf_root, phase="train", pairs_per_image=2)
     assert len(kept) == 8
     first = [kept[3, index]["sources"].clone() for index in range(8)]
-    again = [PMFDataset(root=pmf_root, phase="train", pairs_per_image=2)[3, index]["sources"] for index in range(8)]
+    again = [
+        make_dataset("pmf", root=pmf_root, phase="train", pairs_per_image=2)[3, index]["sources"] for index in range(8)
+    ]
     assert all(torch.equal(kept[3, index]["sources"], first[index]) for index in range(8))
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
     assert not torch.equal(first[0], first[4]), "the second pair of a photograph is another one"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from data.decomposition.synthesis import faded, masked_copies, random_masks, random_part
-from data.registry import create_dataset
 from data.transforms import JointTransform
+from tests.data.helpers import make_dataset
 from tests.images import scene
 from util.errors import UserError
 from util.images.image_io import write_image
@@ -144,7 +144,7 @@ def photos(tmp_path):
 
 
 def make(root, **options):
-    return create_dataset("decomposition", **{"root": root, "phase": "train", **options})
+    return make_dataset("decomposition", **{"root": root, "phase": "train", **options})
 
 
 def test_a_sample_holds_the_photograph_two_copies_and_where_they_are_it(photos):
@@ -211,7 +211,7 @@ def test_flip_mirrors_half_of_the_samples(tmp_path):
 
 def test_images_are_the_nearest_levels(photos):
     dataset = make(photos, transform=JointTransform(crop_size=32))
-    sample, images = dataset[5, 1], dataset.images(1, 5)
+    sample, images = dataset[5, 1], dataset.scene((5, 1))
     assert images.name == "1"
     for planes, levels in zip([*sample["sources"], sample["target"]], [*images.sources, images.target], strict=True):
         assert levels.dtype == np.uint8
@@ -221,7 +221,7 @@ def test_images_are_the_nearest_levels(photos):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_sources": 3}, "--num_sources 3: a photograph is taken apart into two"),
+        ({"num_sources": 3}, "--num_sources 3: two masked copies are made of a photograph"),
         ({"transform": JointTransform(preprocess="resize_and_crop")}, "--preprocess resize_and_crop: a random part"),
         ({"phase": "nowhere", "root": "missing"}, "no such folder: missing"),
     ],

@@ -3,10 +3,9 @@ import pytest
 import torch
 
 from data.loader import create_loader
-from data.pmf_dataset import PMFDataset
 from data.sampler import EpochSampler
 from data.transforms import JointTransform
-from tests.data.helpers import block_map, save
+from tests.data.helpers import block_map, make_dataset, save
 from util.errors import UserError
 
 
@@ -68,7 +67,7 @@ def batches(loader):
 
 @pytest.fixture
 def dataset(pmf_root):
-    return PMFDataset(root=pmf_root, phase="train", transform=JointTransform(crop_size=24))
+    return make_dataset("pmf", root=pmf_root, phase="train", transform=JointTransform(crop_size=24))
 
 
 def test_batches_do_not_depend_on_the_number_of_workers(dataset):
@@ -120,7 +119,7 @@ def test_an_error_in_a_worker_is_one_line(dataset, pmf_root, num_threads):
 def test_unequal_sizes_in_a_batch(pmf_root, astronaut, num_threads):
     save(pmf_root / "images" / "img2.png", astronaut[:50, :70])
     save(pmf_root / "maps" / "img2.png", block_map(50, 70).astype(np.uint8))
-    dataset = PMFDataset(root=pmf_root, phase="test")
+    dataset = make_dataset("pmf", root=pmf_root, phase="test")
     with pytest.raises(UserError, match=r"samples img1 \(80x60\) and img2 \(70x50\) .* --batch_size 1"):
         next(iter(create_loader(dataset, batch_size=2, num_threads=num_threads)))
     shapes = [tuple(batch["target"].shape) for batch in create_loader(dataset, batch_size=1)]

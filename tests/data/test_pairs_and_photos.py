@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from data.decomposition_dataset import DecompositionDataset
-from data.pairs_and_photos_dataset import PairsAndPhotosDataset
-from data.sources_dataset import SourcesDataset
 from data.transforms import JointTransform
+from tests.data.helpers import make_dataset
 from tests.images import write_photographs, write_sources
 from util.errors import UserError
 
@@ -23,9 +21,9 @@ def folders(tmp_path):
 
 def test_a_sample_is_a_pair_and_a_photograph_taken_apart(folders):
     common = {"phase": "train", "transform": TRANSFORM, "seed": 4}
-    dataset = PairsAndPhotosDataset(**folders, **common)
-    pairs = SourcesDataset(root=folders["root"], training=True, **common)
-    photos = DecompositionDataset(root=folders["photos"], **common)
+    dataset = make_dataset("pairs_and_photos", **folders, **common)
+    pairs = make_dataset("sources", root=folders["root"], training=True, **common)
+    photos = make_dataset("decomposition", root=folders["photos"], **common)
     assert len(dataset) == 4
     sample, pair, photo = dataset[2, 3], pairs[2, 3], photos[3, 2]  # 2 * 4 + 3 = 3 * 3 + 2
     assert sample.keys() == {"sources", "target", "masks", "pair", "name"}
@@ -37,7 +35,7 @@ def test_a_sample_is_a_pair_and_a_photograph_taken_apart(folders):
 
 
 def test_photographs_go_on_from_epoch_to_epoch(folders):
-    dataset = PairsAndPhotosDataset(**folders, phase="train", max_size=2)
+    dataset = make_dataset("pairs_and_photos", **folders, phase="train", max_size=2)
     names = [dataset.photos.paths[(2 * epoch + index) % 3].stem for epoch in range(3) for index in range(2)]
     whole = [dataset.photos[turn, photo]["masks"] for turn in range(2) for photo in range(3)]
     assert names == ["00", "01", "02"] * 2
@@ -46,10 +44,12 @@ def test_photographs_go_on_from_epoch_to_epoch(folders):
 
 
 def test_infrared_is_first_and_roles_choose(folders):
-    first, second = PairsAndPhotosDataset(**folders, phase="train")[0]["pair"]
-    again = PairsAndPhotosDataset(**folders, phase="train", roles="vi,ir")[0]["pair"]
+    first, second = make_dataset("pairs_and_photos", **folders, phase="train")[0]["pair"]
+    again = make_dataset("pairs_and_photos", **folders, phase="train", roles="vi,ir")[0]["pair"]
     assert torch.equal(again, torch.stack((second, first)))
-    assert torch.equal(first, SourcesDataset(root=folders["root"], phase="train", roles="ir,vi")[0]["sources"][0])
+    assert torch.equal(
+        first, make_dataset("sources", root=folders["root"], phase="train", roles="ir,vi")[0]["sources"][0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_infrared_is_first_and_roles_choose(folders):
 )
 def test_what_cannot_be_used_is_named(folders, change, message):
     with pytest.raises(UserError, match=message):
-        PairsAndPhotosDataset(**{**folders, "phase": "train", **change})
+        make_dataset("pairs_and_photos", **{**folders, "phase": "train", **change})

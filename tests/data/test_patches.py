@@ -10,11 +10,9 @@ import torch
 from data.loader import create_loader
 from data.patches.cutter import PatchCutter, contrast
 from data.patches.reader import PatchReader, find_patch_file
-from data.patches_dataset import PatchesDataset
-from data.registry import create_dataset
 from data.sampler import EpochSampler
 from data.transforms import JointTransform
-from tests.data.helpers import save
+from tests.data.helpers import make_dataset, save
 from tests.data.patch_files import random_pairs, write_ours, write_published
 from util.errors import UserError
 from util.images.colour import luma
@@ -31,7 +29,7 @@ def pairs_file(request, tmp_path):
 
 def test_patches_are_delivered_bit_for_bit(pairs_file):
     path, pairs = pairs_file
-    dataset = PatchesDataset(root=path, phase="train")
+    dataset = make_dataset("patches", root=path, phase="train")
     assert len(dataset) == 13
     for index, sample in enumerate(dataset):
         assert sample["sources"].dtype == torch.float32
@@ -41,7 +39,7 @@ def test_patches_are_delivered_bit_for_bit(pairs_file):
     assert torch.equal(dataset[-1]["sources"], dataset[12]["sources"])
     with pytest.raises(IndexError):
         dataset[13]
-    assert len(PatchesDataset(root=path, phase="train", max_size=5)) == 5
+    assert len(make_dataset("patches", root=path, phase="train", max_size=5)) == 5
 
 
 def batches(dataset, num_threads):
@@ -52,7 +50,7 @@ def batches(dataset, num_threads):
 
 def test_several_workers_give_what_one_gives(pairs_file):
     path, _ = pairs_file
-    dataset = PatchesDataset(root=path, phase="train", transform=JointTransform(crop_size=8), seed=5)
+    dataset = make_dataset("patches", root=path, phase="train", transform=JointTransform(crop_size=8), seed=5)
     dataset[0]  # the file is open here when the workers are forked
     alone, together = batches(dataset, 0), batches(dataset, 2)
     assert len(alone) == len(together) >= 3
@@ -65,7 +63,7 @@ def test_several_workers_give_what_one_gives(pairs_file):
 
 def test_a_dataset_travels_to_a_process_of_its_own(pairs_file):
     path, pairs = pairs_file
-    dataset = PatchesDataset(root=path, phase="train")
+    dataset = make_dataset("patches", root=path, phase="train")
     dataset[0]
     copy = pickle.loads(pickle.dumps(dataset))
     assert np.array_equal(copy[7]["sources"].numpy()[:, 0], pairs[7])
@@ -91,7 +89,7 @@ def test_a_transform_cuts_both_patches_alike(tmp_path):
     pairs = random_pairs(4)
     pairs[:, 1] = pairs[:, 0]
     write_ours(tmp_path / "p.h5", pairs)
-    dataset = PatchesDataset(root=tmp_path, phase="train", transform=JointTransform(crop_size=8), seed=1)
+    dataset = make_dataset("patches", root=tmp_path, phase="train", transform=JointTransform(crop_size=8), seed=1)
     seen = set()
     for epoch in range(8):
         ir, vi = dataset[epoch, 2]["sources"].numpy()[:, 0]
@@ -106,7 +104,7 @@ def test_a_transform_cuts_both_patches_alike(tmp_path):
 @pytest.mark.parametrize("transform", [JointTransform(crop_size=256), JointTransform(preprocess="none")])
 def test_patches_that_are_no_larger_than_the_crop_are_taken_whole(pairs_file, transform):
     path, pairs = pairs_file
-    dataset = PatchesDataset(root=path, phase="train", transform=transform)
+    dataset = make_dataset("patches", root=path, phase="train", transform=transform)
     mirrored = {False, True}
     for epoch in range(20):
         got = dataset[epoch, 3]["sources"].numpy()[:, 0]
@@ -121,11 +119,9 @@ def test_options_that_do_not_fit(pairs_file):
     path, _ = pairs_file
     for preprocess in ("resize_and_crop", "scale_width", "scale_width_and_crop"):
         with pytest.raises(UserError, match=f"--preprocess {preprocess}: patches are not resized"):
-            PatchesDataset(root=path, phase="train", transform=JointTransform(preprocess=preprocess))
+            make_dataset("patches", root=path, phase="train", transform=JointTransform(preprocess=preprocess))
     with pytest.raises(UserError, match="--num_sources 3"):
-        PatchesDataset(root=path, phase="train", num_sources=3)
-    with pytest.raises(UserError, match="--dataset_mode patches is to train with"):
-        PatchesDataset(root=path, phase="train").images(0)
+        make_dataset("patches", root=path, phase="train", num_sources=3)
 
 
 def test_where_the_file_is_looked_for(tmp_path):
@@ -136,7 +132,7 @@ def test_where_the_file_is_looked_for(tmp_path):
     with pytest.raises(UserError, match=r"expected one HDF5 file .*train, which holds none"):
         find_patch_file(tmp_path, "train")
     inner = write_ours(tmp_path / "train" / "b.hdf5", random_pairs(3))
-    assert len(create_dataset("patches", root=tmp_path, phase="train")) == 3
+    assert len(make_dataset("patches", root=tmp_path, phase="train")) == 3
     write_ours(tmp_path / "train" / "c.h5", random_pairs(3))
     with pytest.raises(UserError, match=r"holds b\.hdf5, c\.h5"):
         find_patch_file(tmp_path, "train")

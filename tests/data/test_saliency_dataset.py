@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from data.loader import create_loader
-from data.saliency_dataset import SaliencyDataset
 from data.sampler import EpochSampler
 from data.tensors import to_uint8
 from data.transforms import JointTransform
-from tests.data.helpers import save
+from tests.data.helpers import make_dataset, save
 from tests.data.onnx_files import write_mean_of_channels
 from tests.data.test_saliency import Brightness, script
 from util.errors import UserError
@@ -28,7 +27,7 @@ def equal(one, two):
 
 
 def test_a_sample_at_native_size(root):
-    sample = SaliencyDataset(root=root, phase="train", num_sources=3)[3]
+    sample = make_dataset("saliency", root=root, phase="train", num_sources=3)[3]
     assert sample["name"] == "img10"
     assert sample["sources"].shape == (3, 3, 60, 80)
     sources, target = [to_uint8(source) for source in sample["sources"]], to_uint8(sample["target"])
@@ -49,7 +48,7 @@ def test_a_sample_depends_on_its_key_only(root, tmp_path, saliency):
 
     def make(seed=3):
         transform = JointTransform(crop_size=40)
-        return SaliencyDataset(root=root, phase="train", saliency=saliency, transform=transform, seed=seed)
+        return make_dataset("saliency", root=root, phase="train", saliency=saliency, transform=transform, seed=seed)
 
     dataset = make()
     first = dataset[4, 2]
@@ -65,7 +64,9 @@ def test_the_saliency_is_that_of_the_whole_photograph_and_found_once(root, monke
     asked = []
     operator = lambda photo: asked.append(photo.shape) or np.zeros(photo.shape[:2], np.float32)  # noqa: E731
     monkeypatch.setattr("data.saliency.recipe.OPERATORS", {"spectral": operator})
-    dataset = SaliencyDataset(root=root, phase="train", pairs_per_image=2, transform=JointTransform(crop_size=16))
+    dataset = make_dataset(
+        "saliency", root=root, phase="train", pairs_per_image=2, transform=JointTransform(crop_size=16)
+    )
     assert len(dataset) == 8
     names = [dataset[epoch, index]["name"] for epoch in range(2) for index in range(8)]
     assert asked == [(60, 80, 3)] * 4
@@ -83,21 +84,21 @@ def test_where_photographs_are(root, tmp_path, where):
     for path in list_images(root):
         save(folder / path.name, read_image(path))
     images = folder if where == "elsewhere" else None
-    assert len(SaliencyDataset(root=home, phase="train", images=images)) == 4
+    assert len(make_dataset("saliency", root=home, phase="train", images=images)) == 4
 
 
 def test_bad_folders(root, tmp_path):
     with pytest.raises(UserError, match=r"no such folder: .*none \(given by --dataroot\)"):
-        SaliencyDataset(root=tmp_path / "none", phase="train")
+        make_dataset("saliency", root=tmp_path / "none", phase="train")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no images in .*empty"):
-        SaliencyDataset(root=tmp_path / "empty", phase="train")
+        make_dataset("saliency", root=tmp_path / "empty", phase="train")
     save(tmp_path / "maps" / "img2.png", np.zeros((6, 8), np.uint8))
     with pytest.raises(UserError, match=r"img1\.png has no map: expected .*maps/img1\.png"):
-        SaliencyDataset(root=root, phase="train", saliency=str(tmp_path / "maps"))
+        make_dataset("saliency", root=root, phase="train", saliency=str(tmp_path / "maps"))
     (root / "img2.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"img2\.png: the file is empty"):
-        SaliencyDataset(root=root, phase="train")[1]
+        make_dataset("saliency", root=root, phase="train")[1]
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,19 @@ def test_bad_folders(root, tmp_path):
 )
 def test_bad_values(root, values, message):
     with pytest.raises(UserError, match=message):
-        SaliencyDataset(root=root, phase="train", **values)
+        make_dataset("saliency", root=root, phase="train", **values)
 
 
 def drawing(root, seed=0, num_sources_max=5):
     transform = JointTransform(crop_size=16)
-    return SaliencyDataset(
-        root=root, phase="train", pairs_per_image=10, num_sources_max=num_sources_max, transform=transform, seed=seed
+    return make_dataset(
+        "saliency",
+        root=root,
+        phase="train",
+        pairs_per_image=10,
+        num_sources_max=num_sources_max,
+        transform=transform,
+        seed=seed,
     )
 
 
@@ -171,7 +178,7 @@ def test_all_processes_draw_the_same_number(root):
 def test_every_process_opens_the_model_itself(root, tmp_path, name):
     path = tmp_path / name
     write_mean_of_channels(path) if name.endswith("onnx") else script(path, Brightness())
-    dataset = SaliencyDataset(root=root, phase="train", saliency=str(path))
+    dataset = make_dataset("saliency", root=root, phase="train", saliency=str(path))
     first = dataset[0]  # the model is open here when the workers are forked
     batches = list(create_loader(dataset, batch_size=2, num_threads=2))
     assert torch.equal(batches[0]["sources"][0], first["sources"])
@@ -190,7 +197,7 @@ def test_a_model_is_opened_once_in_a_process(root, tmp_path, monkeypatch):
         return load(file, **options)
 
     monkeypatch.setattr(torch.jit, "load", counted)
-    dataset = SaliencyDataset(root=root, phase="train", saliency=str(path))
+    dataset = make_dataset("saliency", root=root, phase="train", saliency=str(path))
     [dataset[index] for index in range(4)]
     assert opened == [path]
     monkeypatch.setattr("os.getpid", lambda: -5)

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.sources_dataset import SourcesDataset
 from data.transforms import JointTransform
-from tests.data.helpers import save, shared
+from tests.data.helpers import make_dataset, save, shared
 from util.errors import UserError
 from util.images.image_io import read_image
 
@@ -22,19 +21,19 @@ def root(tmp_path, astronaut):
 
 
 def test_sources_and_target_are_those_of_the_files(root):
-    dataset = SourcesDataset(root=root, phase="test")
+    dataset = make_dataset("sources", root=root, phase="test")
     assert len(dataset) == 2
     assert dataset.skipped == []
-    images = dataset.images(1)
+    images = dataset.scene(1)
     assert images.name == "1"
     for image, role in zip([*images.sources, images.target], ("A", "B", "C", "gt"), strict=True):
         assert np.array_equal(image, read_image(root / role / "1.png"))
     assert dataset[1]["sources"].shape == (3, 3, 21, 30)
-    two = SourcesDataset(root=root, phase="test", roles="C, A", max_size=1)
+    two = make_dataset("sources", root=root, phase="test", roles="C, A", max_size=1)
     assert len(two) == 1
     assert two.description()[-2:] == ["used: the first 1", "2 items, 2 sources (C, A)"]
     assert not any(line.startswith("used") for line in dataset.description())
-    assert np.array_equal(two.images(0).sources[0], read_image(root / "C" / "0.png"))
+    assert np.array_equal(two.scene(0).sources[0], read_image(root / "C" / "0.png"))
     assert two[0]["sources"].shape == (2, 3, 20, 30)
 
 
@@ -42,7 +41,7 @@ def test_scenes_have_as_many_sources_as_files(tmp_path, astronaut):
     for scene, count in (("house", 2), ("door", 4)):
         for number in range(count):
             save(tmp_path / scene / f"{scene}{number}.png", astronaut[:10, number : number + 10])
-    dataset = SourcesDataset(root=tmp_path, phase="test")
+    dataset = make_dataset("sources", root=tmp_path, phase="test")
     assert [(sample["name"], len(sample["sources"])) for sample in dataset] == [("door", 4), ("house", 2)]
     assert "target" not in dataset[0]
     assert dataset.inspection.counts == (4, 2)
@@ -52,41 +51,41 @@ def test_scenes_have_as_many_sources_as_files(tmp_path, astronaut):
 def test_stacked_panels(tmp_path, astronaut):
     wide = astronaut[:20, :60]
     save(tmp_path / "x_stacked.png", wide)
-    images = SourcesDataset(root=tmp_path, phase="test", with_target=True).images(0)
+    images = make_dataset("sources", root=tmp_path, phase="test", with_target=True).scene(0)
     assert images.name == "x"
     assert np.array_equal(np.hstack([*images.sources, images.target]), wide)
-    assert SourcesDataset(root=tmp_path, phase="test").images(0).target is None
-    assert len(SourcesDataset(root=tmp_path, phase="test", num_sources=3).images(0).sources) == 3
+    assert make_dataset("sources", root=tmp_path, phase="test").scene(0).target is None
+    assert len(make_dataset("sources", root=tmp_path, phase="test", num_sources=3).scene(0).sources) == 3
     with pytest.raises(UserError, match="60 pixels wide, which are not 7 equal panels"):
-        SourcesDataset(root=tmp_path, phase="test", num_sources=7)
+        make_dataset("sources", root=tmp_path, phase="test", num_sources=7)
 
 
 def test_files_one_by_one(root):
     files = [root / "B" / "0.png", root / "A" / "0.png"]
-    dataset = SourcesDataset(root="", phase="test", files=files)
-    images = dataset.images(0)
+    dataset = make_dataset("sources", root="", phase="test", files=files)
+    images = dataset.scene(0)
     assert (len(dataset), images.name, images.target) == (1, "0", None)
     assert np.array_equal(images.sources[0], read_image(files[0]))
     with pytest.raises(UserError, match=r"A/1\.png is 30x21, but .*B/0\.png is 30x20"):
-        SourcesDataset(root="", phase="test", files=[files[0], root / "A" / "1.png"])
+        make_dataset("sources", root="", phase="test", files=[files[0], root / "A" / "1.png"])
     with pytest.raises(UserError, match=r"no such image: .*none\.png"):
-        SourcesDataset(root="", phase="test", files=[files[0], root / "none.png"])
+        make_dataset("sources", root="", phase="test", files=[files[0], root / "none.png"])
 
 
 def test_16_bits_stay(tmp_path):
     deep = np.arange(200, dtype=np.uint16).reshape(10, 20) * 300
     for role in ("ir", "vi"):
         save(tmp_path / role / "1.png", deep)
-    dataset = SourcesDataset(root=tmp_path, phase="test")
+    dataset = make_dataset("sources", root=tmp_path, phase="test")
     assert dataset.inspection.bits == (16,)
-    assert dataset.images(0).sources[0].dtype == np.uint16
-    assert np.array_equal(dataset.images(0).sources[1][..., 2], deep)
+    assert dataset.scene(0).sources[0].dtype == np.uint16
+    assert np.array_equal(dataset.scene(0).sources[1][..., 2], deep)
 
 
 def test_training(root):
     transform = JointTransform(crop_size=16)
-    dataset = SourcesDataset(
-        root=root, phase="train", num_sources=3, training=True, with_target=True, transform=transform, seed=4
+    dataset = make_dataset(
+        "sources", root=root, phase="train", num_sources=3, training=True, with_target=True, transform=transform, seed=4
     )
     sample = dataset[7, 1]
     assert sample["sources"].shape == (3, 3, 16, 16)
@@ -99,15 +98,15 @@ def test_training(root):
 
 def test_training_wants_targets_and_a_fixed_number_of_sources(root):
     with pytest.raises(UserError, match=r"item 0 .* has 3 sources, not 2: .*--num_sources"):
-        SourcesDataset(root=root, phase="train", training=True, with_target=True)
-    assert len(SourcesDataset(root=root, phase="train", training=True, with_target=True, roles="A,B")) == 2
+        make_dataset("sources", root=root, phase="train", training=True, with_target=True)
+    assert len(make_dataset("sources", root=root, phase="train", training=True, with_target=True, roles="A,B")) == 2
     (root / "gt" / "1.png").unlink()
     with pytest.raises(UserError, match=r"item 1: its target is missing"):
-        SourcesDataset(root=root, phase="train", training=True, with_target=True, num_sources=3)
+        make_dataset("sources", root=root, phase="train", training=True, with_target=True, num_sources=3)
     (root / "gt" / "0.png").unlink()
     with pytest.raises(UserError, match=r"no item of .* has a target: put them into a folder target"):
-        SourcesDataset(root=root, phase="train", training=True, with_target=True, num_sources=3)
-    assert len(SourcesDataset(root=root, phase="test")) == 2
+        make_dataset("sources", root=root, phase="train", training=True, with_target=True, num_sources=3)
+    assert len(make_dataset("sources", root=root, phase="test")) == 2
 
 
 def test_bad_samples_are_skipped_by_request(root, astronaut):
@@ -117,8 +116,8 @@ def test_bad_samples_are_skipped_by_request(root, astronaut):
     for name in "ABC":
         save(root / name / "3.png", astronaut[:20, :30])
     with pytest.raises(UserError, match=r"\(2 more cannot be used either\); --on_bad_sample skip"):
-        SourcesDataset(root=root, phase="test")
-    dataset = SourcesDataset(root=root, phase="test", on_bad_sample="skip")
+        make_dataset("sources", root=root, phase="test")
+    dataset = make_dataset("sources", root=root, phase="test", on_bad_sample="skip")
     assert [sample["name"] for sample in dataset] == ["3"]
     assert len(dataset.skipped) == 3
 
@@ -136,12 +135,12 @@ def test_training_skips_what_it_cannot_use(root, astronaut):
     (length,) = struct.unpack_from(">I", content, start - 8)
     struct.pack_into(">I", content, start + length, zlib.crc32(content[start - 4 : start + length]))
     damaged.write_bytes(content)
-    assert len(SourcesDataset(root=root, phase="test")) == 4
-    assert len(SourcesDataset(**options)) == 4
-    dataset = SourcesDataset(**options, on_bad_sample="skip")
+    assert len(make_dataset("sources", root=root, phase="test")) == 4
+    assert len(make_dataset("sources", **options)) == 4
+    dataset = make_dataset("sources", **options, on_bad_sample="skip")
     assert [sample["name"] for sample in dataset] == ["0", "2", "3"]
     assert len(dataset.skipped) == 1 and str(damaged) in dataset.skipped[0]
-    assert len(SourcesDataset(root=root, phase="test", on_bad_sample="skip")) == 4
+    assert len(make_dataset("sources", root=root, phase="test", on_bad_sample="skip")) == 4
 
 
 def test_training_skips_items_of_another_number_of_sources(tmp_path, astronaut):
@@ -150,14 +149,14 @@ def test_training_skips_items_of_another_number_of_sources(tmp_path, astronaut):
         save(scenes / name, astronaut[:20, :30])
     options = {"root": scenes, "phase": "train", "training": True, "with_target": True}
     with pytest.raises(UserError, match=r"item t .* has 3 sources, not 2: .*--on_bad_sample skip goes on without"):
-        SourcesDataset(**options)
-    dataset = SourcesDataset(**options, on_bad_sample="skip")
+        make_dataset("sources", **options)
+    dataset = make_dataset("sources", **options, on_bad_sample="skip")
     assert [sample["name"] for sample in dataset] == ["s"]
     assert len(dataset.skipped) == 1 and "item t" in dataset.skipped[0]
 
 
 def test_a_file_that_changed_meanwhile_is_named(root, astronaut):
-    dataset = SourcesDataset(root=root, phase="test")
+    dataset = make_dataset("sources", root=root, phase="test")
     save(root / "B" / "0.png", astronaut[:20, :31])
     with pytest.raises(UserError, match=r"B/0\.png is 31x20, but .*A/0\.png is 30x20"):
         dataset[0]
@@ -167,6 +166,6 @@ def test_a_file_that_changed_meanwhile_is_named(root, astronaut):
 
 
 def test_a_real_set_is_read():
-    dataset = SourcesDataset(root=shared("data", "mef"), phase="test")
+    dataset = make_dataset("sources", root=shared("data", "mef"), phase="test")
     sample = dataset[3]
     assert (sample["name"], len(sample["sources"])) == ("house", 4)

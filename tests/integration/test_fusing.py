@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.data.patch_files import random_pairs, write_ours
 from tests.images import scene, stacked, write_pairs
 from tests.integration.commands import SMALL, fuse, train
 from util.images.image_io import read_image, write_image
@@ -31,6 +32,13 @@ def test_fusing_from_the_checkpoint_folder_alone(trained, tmp_path, capsys):
     assert float(rows[0]["PSNR@reference"]) == pytest.approx(by_hand, rel=1e-10)
     assert len(rows[0]["PSNR@reference"].replace(".", "")) >= 10
     assert json.loads((folder / "metrics.json").read_text())["summary"]["PSNR@reference"]["better"] == "higher"
+
+
+def test_patches_are_to_train_with(trained, tmp_path, capsys):
+    patches = write_ours(tmp_path / "patches.h5", random_pairs(2))
+    words = ["--checkpoints_dir", trained / "checkpoints", "--name", "run", "--gpu_ids", "-1"]
+    assert fuse("--dataroot", patches, "--dataset_mode", "patches", *words) == 2
+    assert capsys.readouterr().err.endswith("--dataset_mode patches is to train with; fuse the images themselves\n")
 
 
 def test_a_batch_gives_the_images_of_single_items(trained, tmp_path):

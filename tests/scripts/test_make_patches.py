@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 
 from data.patches.reader import PatchReader
-from data.patches_dataset import PatchesDataset
 from scripts import make_patches
-from tests.data.helpers import save
+from tests.data.helpers import make_dataset, save
 from tests.data.patch_files import read_as_published, write_published
 from tests.scripts.patch_making import (
     SMALL,
@@ -100,11 +99,11 @@ def test_the_published_loader_reads_our_published_layout(source, run, compressio
 def test_both_layouts_and_a_published_file_give_the_same_samples(source, run):
     assert run(*arguments(source, "ours.h5"))[0] == 0
     assert run(*arguments(source, "theirs.h5"), "--layout", "published")[0] == 0
-    ours = PatchesDataset(root=source / "ours.h5", phase="train")
+    ours = make_dataset("patches", root=source / "ours.h5", phase="train")
     pairs = np.stack([ours[index]["sources"].numpy()[:, 0] for index in range(len(ours))])
     write_published(source / "by_others.h5", pairs)
     for name in ("theirs.h5", "by_others.h5"):
-        other = PatchesDataset(root=source / name, phase="train")
+        other = make_dataset("patches", root=source / name, phase="train")
         assert len(other) == len(ours) == 40
         for index in range(40):
             assert np.array_equal(other[index]["sources"].numpy()[:, 0], pairs[index])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.scenes.discovery import LAYOUTS, discover, discover_files
 from data.scenes.inspection import describe, inspect
-from data.sources_dataset import SourcesDataset
+from tests.data.helpers import make_dataset
 from util.errors import UserError, one_line
 from util.images.image_io import IMAGE_EXTENSIONS
 
@@ -107,9 +107,9 @@ def test_any_folder(files, folders, partners, layout, roles):
                 assert all(line.isprintable() for line in describe(checked))
                 assert len(checked.found.items) == len(checked.sizes) == len(checked.counts) > 0
         options = {"layout": layout, "roles": ",".join(roles), "on_bad_sample": "skip"}
-        dataset = fails_in_one_line(lambda: SourcesDataset(root=root, phase="test", **options))
+        dataset = fails_in_one_line(lambda: make_dataset("sources", root=root, phase="test", **options))
         for index in range(len(dataset or [])):
-            images = fails_in_one_line(lambda place=index: dataset.images(place))
+            images = fails_in_one_line(lambda place=index: dataset.scene(place))
             if images is not None:
                 assert len(images.sources) == dataset.inspection.counts[index]
                 assert len({image.shape for image in images.sources}) == 1

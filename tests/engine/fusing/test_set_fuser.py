@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.base_dataset import FusionDataset, Images
+from data.base_dataset import Scene, SceneDataset
 from engine.fusing.batch import fuse_batch, plain_average
 from engine.fusing.fuser import Fuser
 from engine.fusing.results import write_page, write_tables
@@ -14,6 +14,7 @@ from engine.fusing.set_fuser import SetFuser, file_name
 from engine.runtime import Runtime
 from models.generators.base import FusionOutput, Generator
 from models.generators.decomposing import DecomposingGenerator
+from options.data import DatasetOptions
 from tests.images import scene
 from util.errors import UserError
 from util.images.image_io import read_image
@@ -39,17 +40,20 @@ class Apart(DecomposingGenerator, Mean):
         return (torch.stack(list(sources)).amin(0), *sources)
 
 
-class Items(FusionDataset):
+class Items(SceneDataset):
     """Images that are there already; a text among them cannot be read."""
 
     def __init__(self, *items):
         self.items = items
-        super().__init__(length=len(items), transform=None, seed=0, max_size=None)
+        super().__init__(DatasetOptions())
 
-    def make_images(self, index, rng):
-        if isinstance(self.items[index], str):
-            raise UserError(self.items[index])
-        return self.items[index]
+    def find_samples(self):
+        return len(self.items)
+
+    def make_scene(self, key, rng):
+        if isinstance(self.items[key.item], str):
+            raise UserError(self.items[key.item])
+        return self.items[key.item]
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def set_fuser(tmp_path):
 
 def item(name, seed, height=12, width=17, target=True):
     sources = tuple(scene(seed + i, height, width) for i in range(3))
-    return Images(name, sources, scene(seed + 9, height, width) if target else None)
+    return Scene(name, sources, scene(seed + 9, height, width) if target else None)
 
 
 def test_fusing_converts_to_the_networks_range_and_back():
@@ -150,9 +154,9 @@ def test_large_items_are_neither_read_ahead_nor_grouped(set_fuser, monkeypatch, 
     started, fused = [], []
 
     class Noting(Items):
-        def make_images(self, index, rng):
-            started.append(index)
-            return super().make_images(index, rng)
+        def make_scene(self, key, rng):
+            started.append(key.item)
+            return super().make_scene(key, rng)
 
     of = set_fuser()
     original = of._run_group
@@ -171,7 +175,7 @@ def test_large_items_are_neither_read_ahead_nor_grouped(set_fuser, monkeypatch, 
 
 def test_equal_images_give_infinity_and_stay_readable(set_fuser, tmp_path):
     black = np.zeros((12, 12, 3), np.uint8)
-    results = set_fuser("PSNR@reference", "SSIM@reference").run(Items(Images("same", (black, black), black)))
+    results = set_fuser("PSNR@reference", "SSIM@reference").run(Items(Scene("same", (black, black), black)))
     write_tables(tmp_path, results)
     write_page(tmp_path, "t", {}, results)
     assert json.loads((tmp_path / "metrics.json").read_text())["items"]["same"]["PSNR@reference"] == "inf"
@@ -179,7 +183,7 @@ def test_equal_images_give_infinity_and_stay_readable(set_fuser, tmp_path):
 
 def test_16_bit_images_are_written_so_and_shown_in_8(set_fuser, tmp_path):
     deep = np.random.default_rng(0).integers(0, 65536, (12, 13, 3)).astype(np.uint16)
-    (result,) = set_fuser("PSNR@reference").run(Items(Images("deep", (deep, deep), deep)))
+    (result,) = set_fuser("PSNR@reference").run(Items(Scene("deep", (deep, deep), deep)))
     assert np.array_equal(read_image(tmp_path / result.images["fused"]), deep)
     assert np.array_equal(read_image(tmp_path / result.images["source 1"]), np.rint(deep / 257).astype(np.uint8))
     assert result.values["PSNR@reference"] == np.inf
