@@ -20,7 +20,7 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture
-def browser(chromium):
+def browser(chromium, tmp_path):  # tmp_path first: its images must still be there while the console is read
     """The browser; at the end of a test its console must be empty."""
     chromium.get("about:blank")
     chromium.get_log("browser")
