@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
     if options.num_sources != 2:
-        raise UserError(f"--num_sources {options.num_sources}: a photograph is taken apart into two; expected 2")
+        raise UserError(f"--num_sources {options.num_sources}: two masked copies are made of a photograph; expected 2")
     recipe = DecompositionRecipe()
     plan = PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
     check_work_options(options, options.out, ["images"])

@@ -140,7 +140,7 @@ def test_validation_and_average_go_along(words, tmp_path):
         (["--annealing", "nan"], "--annealing nan"),
         (["--pad", -1], "--pad -1: expected 0 to 1024 pixels"),
         (["--depth", "deep"], "--depth 'deep' is not one of: tester, trainer"),
-        (["--num_sources", 3], "--num_sources 3: a photograph is taken apart into two"),
+        (["--num_sources", 3], "--num_sources 3: two masked copies are made of a photograph"),
         (["--preprocess", "scale_width"], "--preprocess scale_width: a random part of each photograph is resized"),
     ],
 )

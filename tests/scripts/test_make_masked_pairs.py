@@ -52,5 +52,5 @@ def test_the_same_seed_gives_the_same_pairs_and_is_kept(source, capsys):
 
 def test_two_sources_only(source, capsys):
     assert make(source, "--num_sources", 3) == 2
-    assert capsys.readouterr().err.startswith("error: --num_sources 3: a photograph is taken apart into two")
+    assert capsys.readouterr().err.startswith("error: --num_sources 3: two masked copies are made of a photograph")
     assert not (source / "out").exists()
