@@ -1,4 +1,4 @@
-"""From images to tensors and back, apart from `util.images.image_io`: scripts without torch start at once."""
+"""From images to tensors, apart from `util.images.image_io`: scripts without torch start at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,3 @@ def to_tensor(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> torch.Te
     """Turns a `uint8` or `uint16` image (H, W, 3) into a `float32` tensor (3, H, W) in [0, 1]."""
     planes = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
     return torch.from_numpy(planes).div_(float(np.iinfo(image.dtype).max))
-
-
-def to_uint8(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
-    """Turns a tensor (3, H, W) in [0, 1] into a `uint8` image (H, W, 3): clamped, then rounded."""
-    levels = tensor.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())

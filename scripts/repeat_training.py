@@ -203,7 +203,7 @@ def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple
         notices = validate_train(config, parsed)
         if config.training.overwrite:
             raise UserError("overwrite: a training that was begun goes on here; leave it out of --config")
-        folder = Path(config.run.checkpoints_dir) / config.run.name
+        folder = config.run.folder
         run = Run(seed, folder, config.training.n_epochs + config.training.n_epochs_decay)
         if run.options_file.is_file():
             changed = differences(read_options(run.options_file), to_dict(config), _MAY_CHANGE)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 KERNELS = ("random", "gaussian", "disc")
 DEFAULT_SIGMA = (1.5, 7.0)
-PUBLISHED_SIGMA = 5.6  # what OpenCV makes of a kernel of 35 pixels
 _FEATHER = 0.7  # sigma of the masks' soft edge, in pixels: about what a lens and a sensor do to a sharp edge
 _EPSILON = 1e-3  # share of the plain blur in a fill, so that it is never dark where a layer is far away
 

@@ -41,7 +41,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     Raises:
         UserError: something of the input does not fit.
     """
-    checkpoints = CheckpointFolder(Path(config.run.checkpoints_dir) / config.run.name)
+    checkpoints = CheckpointFolder(config.run.folder)
     _check_same_options(config, runtime)
     if runtime.is_main:
         check_loggers(config.watching)

@@ -51,3 +51,9 @@ def make_dataset(mode, **words):
     kind = DATASETS[mode].options
     names = {entry.name for entry in fields(kind)} & set(words)
     return create_dataset(mode, kind(**{name: words.pop(name) for name in names}), **words)
+
+
+def to_uint8(tensor):
+    """A tensor (3, H, W) in [0, 1] as a `uint8` image (H, W, 3): clamped, then rounded."""
+    levels = tensor.detach().float().clamp(0, 1).mul(255).round().byte()
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())

@@ -11,13 +11,12 @@ from data.pmf.recipe import PMFRecipe
 from data.pmf.synthesis import published_pair
 from data.registry import create_dataset, list_dataset_modes
 from data.template_dataset import TemplateDataset
-from data.tensors import to_uint8
 from data.transforms import JointTransform
 from engine.assembly import build_dataset
 from options.commands import parse_train
 from options.data import DatasetOptions
 from options.registry import Entry
-from tests.data.helpers import block_map, make_dataset, save
+from tests.data.helpers import block_map, make_dataset, save, to_uint8
 from tests.data.patch_files import random_pairs, write_ours
 from util.errors import UserError
 from util.images.image_io import list_images, read_image

@@ -8,12 +8,11 @@ import skimage.data
 from data.maps import read_map
 from data.pmf.recipe import OWN_OPTIONS, RECIPES, PMFRecipe
 from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources, split_depth
-from data.tensors import to_uint8
 from data.transforms import JointTransform
 from options.commands import parse_train
 from options.data import PMF_RECIPE_OPTIONS, PMFOptions
 from options.validate import validate_train
-from tests.data.helpers import make_dataset, save, shared
+from tests.data.helpers import make_dataset, save, shared, to_uint8
 from util.errors import UserError
 from util.images.image_io import read_image
 

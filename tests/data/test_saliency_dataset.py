@@ -7,9 +7,8 @@ import torch
 
 from data.loader import create_loader
 from data.sampler import EpochSampler
-from data.tensors import to_uint8
 from data.transforms import JointTransform
-from tests.data.helpers import make_dataset, save
+from tests.data.helpers import make_dataset, save, to_uint8
 from tests.data.onnx_files import write_mean_of_channels
 from tests.data.test_saliency import Brightness, script
 from util.errors import UserError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.tensors import to_tensor, to_uint8
+from data.tensors import to_tensor
 from tests.data.helpers import save
 from tests.data.image_files import chunk, deep, grey, pillow, png, repaired, tiff
 from util.errors import UserError
@@ -287,11 +287,8 @@ def test_list_images(tmp_path):
         list_images(tmp_path / "none")
 
 
-def test_tensor_and_back(photo):
+def test_a_tensor_holds_every_value(photo):
     tensor = to_tensor(photo)
     assert tensor.shape == (3, 90, 120)
     assert tensor.dtype == torch.float32
-    assert tensor[0, 5, 7].item() == pytest.approx(photo[5, 7, 0] / 255)
-    assert np.array_equal(to_uint8(tensor), photo)
-    values = torch.tensor([-0.5, 0.499 / 255, 0.51 / 255, 2.0]).view(1, 2, 2).repeat(3, 1, 1)
-    assert to_uint8(values)[..., 0].tolist() == [[0, 0], [1, 255]]
+    np.testing.assert_allclose(tensor.permute(1, 2, 0), photo / 255, rtol=1e-6)
