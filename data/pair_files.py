@@ -58,7 +58,7 @@ class PairPlan:
         out: the folder for the pairs.
         pairs_per_image: how many pairs to make of each photograph.
         holdout: the 1st, (holdout + 1)-th, … photograph goes to out/test, the others to out/train; 0: all to out.
-        seed: where all chance comes from.
+        seed: that of all random draws.
     """
 
     recipe: PairRecipe

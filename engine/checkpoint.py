@@ -83,7 +83,7 @@ class CheckpointFolder:
         shutil.rmtree(self.folder / "web", ignore_errors=True)
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Saves everything that is needed to go on.
+        """Saves everything that is needed to resume.
 
         Raises:
             UserError: the file cannot be written; the state saved before is still there.

@@ -8,7 +8,7 @@ from util.errors import FailedError, LostContactError, UserError
 
 # How gloo and NCCL say that another process is gone.
 _LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo", "gloo", "Socket")
-GO_ON = "what was saved is kept: --continue_train goes on from there"
+GO_ON = "what was saved is kept: --continue_train resumes from there"
 
 
 def explain(error: Exception, processes: int) -> Exception:

@@ -143,7 +143,7 @@ def _end(processes: Sequence[subprocess.Popen[bytes]], rank: int, status: int) -
     if status < 0:
         sys.stderr.write(  # below the progress bar that it may have left
             f"\nerror: process {rank} of {len(processes)} was killed by {signal_name(-status)}, which ends the "
-            "training; what was saved is kept: --continue_train goes on from there\n"
+            "training; what was saved is kept: --continue_train resumes from there\n"
         )
         status = EXIT_FAILED
     for process in processes:

@@ -102,7 +102,7 @@ def run_all(
         bar.update(done() - bar.n)
     if failed:
         kind = UserError if EXIT_BAD_INPUT in failed.values() else FailedError
-        raise kind(f"{'; '.join(task.label for task in failed)}: failed; the same command again goes on")
+        raise kind(f"{'; '.join(task.label for task in failed)}: failed; the same command again resumes it")
 
 
 def run_tasks(
@@ -152,7 +152,7 @@ def run_tasks(
                 process.kill()
                 process.wait()
     if stop.requested:
-        raise Interrupted("interrupted; the same command again goes on")
+        raise Interrupted("interrupted; the same command again resumes it")
 
 
 def last_line(text: str) -> str:

@@ -24,7 +24,7 @@ class DeFusionModel(BaseModel):
 
     loss = common + unique_1 + unique_2 + β(step) · fused, see `models.losses.defusion`
 
-    The steps done are part of the state, so that a training that goes on is where it was in the annealing; those of
+    The steps done are part of the state, so that a resumed training is where it was in the annealing; those of
     the release were not saved.
 
     """

@@ -31,7 +31,7 @@ WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
     "direction": (1, "the sources and the target are told apart by their panel"),
     "which_direction": (1, "the sources and the target are told apart by their panel"),
     "pool_size": (1, "the discriminator sees the newest fused images, as in R2GAN"),
-    "epoch_count": (1, "--continue_train goes on with the epoch where the run stopped"),
+    "epoch_count": (1, "--continue_train resumes at the epoch where the run stopped"),
     "load_iter": (1, "choose the checkpoint with --epoch"),
     "save_by_iter": (0, "numbered checkpoints are saved by epoch"),
     "suffix": (1, "put it into --name"),

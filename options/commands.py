@@ -89,7 +89,7 @@ def parse_train(argv: Sequence[str], recorded: Mapping[str, Any] | None = None) 
 
     Args:
         argv: the arguments as typed.
-        recorded: option → value of the run that goes on, see `options.saved.options_to_continue`.
+        recorded: option → value of the resumed run, see `options.saved.options_to_continue`.
 
     Raises:
         UserError: an unknown or ill-formed option.

@@ -19,7 +19,7 @@ from util.errors import UserError
 TRAVELLING_GROUPS = ("selection", "generator")
 TRAVELLING_OPTIONS = ("num_sources",)
 STAY_BEHIND = ("dataset_mode", "netD")
-# What a training that goes on takes from its own command line only.
+# What a resumed training takes from its own command line only.
 OF_ONE_CALL = ("name", "checkpoints_dir", "continue_train", "accept_changes", "overwrite", "verbose")
 # What may change when a training goes on: its length, and what does not alter the result.
 MAY_CHANGE = frozenset(

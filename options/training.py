@@ -64,8 +64,8 @@ class TrainingOptions(Options):
         below=1,
         expected="a decay in [0, 1), such as 0.999; 0 switches it off",
     )
-    continue_train: bool = option(False, "go on from the last saved state of --name, with its options")
-    accept_changes: bool = option(False, "with --continue_train: go on with the options given, though they differ")
+    continue_train: bool = option(False, "resume from the last saved state of --name, with its options")
+    accept_changes: bool = option(False, "with --continue_train: resume with the options given, though they differ")
     overwrite: bool = option(False, "start anew although --name already holds a training, which is lost")
     val_dataroot: str = option(
         "", "folder of validation items, with a target where training needs one; the best epoch is kept", metavar="DIR"
@@ -103,7 +103,7 @@ class TrainingOptions(Options):
                 f"--lr_milestones {given}: expected rising numbers of epochs from 1 on, such as 20 40 45 47"
             )
         if self.continue_train and self.overwrite:
-            raise UserError("--continue_train goes on with a run, --overwrite throws it away: choose one")
+            raise UserError("--continue_train resumes a run, --overwrite deletes it: choose one")
         if self.lr_policy == "plateau" and not self.val_dataroot:
             raise UserError("--lr_policy plateau watches the validation: add --val_dataroot DIR")
         if self.val_dataroot and not Path(self.val_dataroot).is_dir():

@@ -34,7 +34,7 @@ from util.metrics.measuring import Values, parse_metrics
 _DESCRIPTION = """Measures the fused images of two or more methods and ranks the methods: in every image and metric,
 over all of them, with confidence intervals and tests of significance. Several sets of scenes are given one after the
 other, each after --set NAME: --set a --sources … --fused … --set b --sources … --fused …; each counts the same. A run
-that was stopped goes on when it is started again."""
+that was stopped resumes when it is started again."""
 
 _RANGES = {"resamples": (100, 100_000), "seed": (0, 2**63)}
 

@@ -31,7 +31,7 @@ from util.metrics.tables import mean_values, summarise, write_csv, write_json, w
 
 _DESCRIPTION = """Measures the fused images of one or more methods. A fused image belongs to the sources whose name
 it has, also with the same text before or behind it in the whole folder (lytro-01.png, IFCNN-MAX-lytro-01.png,
-lytro-01_DenseFuse.png). A run that was stopped goes on when it is started again."""
+lytro-01_DenseFuse.png). A run that was stopped resumes when it is started again."""
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from util.errors import UserError, run_command
 
 _DESCRIPTION = """Makes pairs of masked copies out of whole photographs, as --dataset_mode decomposition does:
 wide images [source 1 | source 2 | photograph in other colours], named <stem>_stacked.png (<stem>_1_stacked.png, …
-with several pairs), for --val_dataroot and for test.py --with_target. An interrupted run goes on when it is started
+with several pairs), for --val_dataroot and for test.py --with_target. An interrupted run resumes when it is started
 again."""
 
 

@@ -20,7 +20,7 @@ from util.errors import UserError, run_command
 
 _DESCRIPTION = """Makes paired multi-focus data (PMF): of each photograph and its map one or more wide images
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
-train.py reads them with --dataset_mode aligned. An interrupted run goes on when it is started again."""
+train.py reads them with --dataset_mode aligned. An interrupted run resumes when it is started again."""
 
 
 def main(argv: Sequence[str]) -> int:

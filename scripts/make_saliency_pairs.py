@@ -25,7 +25,7 @@ from util.images.image_io import check_format, write_image
 
 _DESCRIPTION = """Makes training pairs out of photographs alone: of each one or more wide images
 [source 1 | source 2 | … | photograph], named <stem>_stacked.png (<stem>_1_stacked.png, … with several pairs).
-train.py reads them with --dataset_mode aligned. An interrupted run goes on when it is started again."""
+train.py reads them with --dataset_mode aligned. An interrupted run resumes when it is started again."""
 _PREVIEW_ROWS = 12
 _PREVIEW_SIDE = 160  # of a panel of the sheet, in pixels
 _PREVIEW_GAP = 4

@@ -146,5 +146,5 @@ def _make(jobs: Sequence[PairJob], workers: int, *, stop: bool) -> tuple[int, li
                     made += 1
                 bar.update()
     except KeyboardInterrupt as error:
-        raise Interrupted("interrupted; run the same command again to go on") from error
+        raise Interrupted("interrupted; run the same command again to resume") from error
     return made, list(dict.fromkeys(wrong))

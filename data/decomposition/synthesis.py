@@ -57,7 +57,7 @@ def decompose(photo: npt.NDArray[np.uint8], mean_colour: Floats, rng: np.random.
     Args:
         photo: (H, W, 3) RGB.
         mean_colour: (3,) in [0, 1], of the whole that `photo` may be a part of.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         Copies, target and masks.
@@ -79,7 +79,7 @@ def random_part(height: int, width: int, rng: np.random.Generator) -> Part:
     Args:
         height: of the image in pixels.
         width: the same.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         The first of ten draws that lies within the image, else its middle in the nearest aspect.
@@ -106,7 +106,7 @@ def faded(photo: Floats, mean_colour: Floats, rng: np.random.Generator) -> Float
     Args:
         photo: (H, W, 3) in [0, 1], RGB.
         mean_colour: (3,), of the whole that `photo` may be a part of.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         The same shape, in [0, 1].
@@ -128,7 +128,7 @@ def random_masks(height: int, width: int, rng: np.random.Generator) -> Mask:
     Args:
         height: in pixels.
         width: the same.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         (2, height, width).
@@ -150,7 +150,7 @@ def masked_copies(photo: Floats, masks: Mask, rng: np.random.Generator) -> Float
     Args:
         photo: (3, H, W) in [0, 1].
         masks: (N, H, W).
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         (N, 3, H, W) in [0, 1].

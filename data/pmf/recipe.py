@@ -152,7 +152,7 @@ class PMFRecipe:
         Args:
             photo: the photograph as `read` returns it.
             labels: its map as `read` returns it.
-            rng: where all chance comes from.
+            rng: the random number generator.
             transform: cuts out a sample. Photograph and map are cut first and then blurred, with reflected borders;
                 published: source and target are cut out of the finished pair.
 

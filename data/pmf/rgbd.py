@@ -43,7 +43,7 @@ def rgbd_sources(
         photo: `uint8` (H, W, 3); the order of the channels does not matter.
         depth: integer (H, W); larger is farther away. Where larger is nearer (disparity), the sources come in the
             opposite order, and nothing else changes. No value is special: unknown depth is a depth like any other.
-        rng: where all chance comes from.
+        rng: the random number generator.
         num_sources: how many sources to make.
         kernel_radius: smallest and largest kr; the kernel has 2·kr + 1 pixels.
         sigma_rule: `opencv`, sigma = 0.3·(kr − 1) + 0.8, or `printed`, sigma = 1.2·kr + 0.8, which the kernel cuts off
@@ -69,7 +69,7 @@ def split_depth(depth: npt.NDArray[np.integer], num_bands: int, rng: np.random.G
     Args:
         depth: integer (H, W).
         num_bands: how many bands.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         Band numbers (H, W), 0 (the smallest values) … num_bands − 1. With fewer values than bands each value is a band

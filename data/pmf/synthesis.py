@@ -67,7 +67,7 @@ def realistic_sources(
     Args:
         photo: `uint8` (H, W, 3); the order of the channels does not matter.
         regions: integer labels (H, W).
-        rng: where all chance comes from.
+        rng: the random number generator.
         num_sources: how many sources to make.
         sigma: range of the blur's standard deviation in pixels; (5.6, 5.6) with a Gaussian is the published blur.
         kernel: `gaussian`, `disc` (of radius 2 sigma, which has the same variance), or `random` for one of the two.
@@ -91,7 +91,7 @@ def split_regions(
     Args:
         regions: integer labels (H, W).
         num_groups: how many groups.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         Group numbers (H, W), 0 … num_groups − 1.

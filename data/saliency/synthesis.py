@@ -69,7 +69,7 @@ def distribute(
     Args:
         photo: `uint8` (H, W, 3) RGB.
         saliency: `float32` (H, W) in [0, 1], of this photograph.
-        rng: where all chance comes from.
+        rng: the random number generator.
         num_sources: how many sources to make.
 
     Returns:
@@ -97,7 +97,7 @@ def draw_masks(saliency: _Array, num_sources: int, rng: np.random.Generator) -> 
     Args:
         saliency: `float32` (H, W); only the order of its values counts.
         num_sources: how many masks.
-        rng: where the chance comes from.
+        rng: the random number generator.
 
     Returns:
         `float32` (num_sources, H, W) in [0, 1]. Where the saliency is the same everywhere, which says nothing, smooth

@@ -104,7 +104,7 @@ def find_fused(
             problems.append(str(error))
     if problems and (not skip_bad or not items):
         more = f" ({len(problems) - 1} more items cannot be measured either)" if len(problems) > 1 else ""
-        raise UserError(f"{problems[0]}{more}" + ("" if skip_bad else "; --on_bad_sample skip goes on without"))
+        raise UserError(f"{problems[0]}{more}" + ("" if skip_bad else "; --on_bad_sample skip continues without"))
     return items, problems
 
 

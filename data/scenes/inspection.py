@@ -242,7 +242,7 @@ def _refusal(found: Discovery, problems: list[str], *, usable: int) -> str:
     more = f" ({len(problems) - 1} more cannot be used either)" if len(problems) > 1 else ""
     if not usable:
         return f"{found.folder} has no item that can be used: {problems[0]}{more}"
-    return f"{problems[0]}{more}; --on_bad_sample skip goes on without"
+    return f"{problems[0]}{more}; --on_bad_sample skip continues without"
 
 
 def _where_targets_lie(layout: str) -> str:

@@ -71,7 +71,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     if runtime.from_main(lambda: _goes_on(config, checkpoints)):
         trainer.resume()
         if trainer.is_finished:
-            log.info("%s is finished: nothing to do; more --n_epochs would go on.", checkpoints.folder)
+            log.info("%s is finished: nothing to do; more --n_epochs would continue it.", checkpoints.folder)
             return trainer
     elif config.training.continue_train:
         near = suggest(config.run.name, config.run.runs)  # a mistyped name would train anew for days
@@ -90,7 +90,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
 
 
 def _goes_on(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
-    """Whether there is something to go on from: a job may be ended, and submitted again, before its first save."""
+    """Whether there is something to resume from: a job may be ended, and submitted again, before its first save."""
     return config.training.continue_train and checkpoints.has_state()
 
 
@@ -164,13 +164,13 @@ def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> Non
     if not training.continue_train:
         if checkpoints.is_used() and not training.overwrite:
             raise UserError(
-                f"{folder} already holds a training or weights: add --continue_train to go on with it, "
+                f"{folder} already holds a training or weights: add --continue_train to resume it, "
                 "--overwrite to start anew, or choose another --name"
             )
         return
     if not checkpoints.has_state():
         if checkpoints.is_used():
-            raise UserError(f"--continue_train: {folder} holds networks, but no saved state to go on from")
+            raise UserError(f"--continue_train: {folder} holds networks, but no saved state to resume from")
         return
     _check_same_networks(config, checkpoints)
     changed = differences(read_options(checkpoints.options_file), to_dict(config))
@@ -182,7 +182,7 @@ def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> Non
 
 
 def _check_same_networks(config: TrainConfig, checkpoints: CheckpointFolder) -> None:
-    """A run goes on with the networks it was begun with, whatever else may change."""
+    """A run resumes with the networks it was begun with, whatever else may change."""
     before, now = read_options(checkpoints.options_file), to_dict(config)
     terms = {"lambda_GAN", "stage"} & set(now["model"])
     names = {"selection": ("model", "netG", "netD"), "generator": now["generator"], "model": terms}

@@ -137,13 +137,13 @@ class Trainer:
                 raise
             self._save()
             folder = self.checkpoints.folder
-            raise UserError(f"{error}; saved in {folder}: go on with --continue_train without it") from error
+            raise UserError(f"{error}; saved in {folder}: resume with --continue_train without it") from error
 
     def _stop_if_asked(self, stop: StopSignals) -> None:
         """Saves and stops; all processes do so at the same place."""
         if self.runtime.any(stop.requested):
             self._save()
-            raise Interrupted(f"interrupted; saved in {self.checkpoints.folder}: go on with --continue_train")
+            raise Interrupted(f"interrupted; saved in {self.checkpoints.folder}: resume with --continue_train")
 
     def _step(self, batch: dict[str, Any]) -> None:
         self.model.train_on(batch)
@@ -206,7 +206,7 @@ class Trainer:
         return found[1]
 
     def _save(self, label: str | None = None) -> None:
-        """Saves the state first, since it alone is enough to go on, then the plain networks."""
+        """Saves the state first, since it alone is enough to resume, then the plain networks."""
         self._refuse_divergence()
         state = {
             "model": self.model.state_dict(),

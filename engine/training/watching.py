@@ -86,7 +86,7 @@ def build_loggers(
         folder: the run's folder.
         facts: what a reader should know about the training.
         total_samples: samples of the whole training.
-        resume_at: where the training goes on; None starts it.
+        resume_at: where the training resumes; None starts it.
 
     Returns:
         The records on disk first: they are there whatever becomes of the others.

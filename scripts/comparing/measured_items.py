@@ -69,7 +69,7 @@ def keep_values(path: Path) -> Iterator[KnownValues]:
     try:
         yield known
     except KeyboardInterrupt as error:
-        raise Interrupted("interrupted; the same command again goes on") from error
+        raise Interrupted("interrupted; the same command again resumes it") from error
     path.unlink(missing_ok=True)
 
 

@@ -148,7 +148,7 @@ def test_training_skips_items_of_another_number_of_sources(tmp_path, astronaut):
     for name in ("s/1.png", "s/2.png", "s/gt.png", "t/a.png", "t/b.png", "t/c.png", "t/gt.png"):
         save(scenes / name, astronaut[:20, :30])
     options = {"root": scenes, "phase": "train", "training": True, "with_target": True}
-    with pytest.raises(UserError, match=r"item t .* has 3 sources, not 2: .*--on_bad_sample skip goes on without"):
+    with pytest.raises(UserError, match=r"item t .* has 3 sources, not 2: .*--on_bad_sample skip continues without"):
         make_dataset("sources", **options)
     dataset = make_dataset("sources", **options, on_bad_sample="skip")
     assert [sample["name"] for sample in dataset] == ["s"]

@@ -89,7 +89,7 @@ def test_a_failure_is_one_line_and_the_others_go_on(task, tmp_path, capsys):
     bad = task("seed 1", "print('50%|██'); raise SystemExit('\\nerror: no luck\\x1b[2J\\n')")
     killed = task("seed 2", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     good, ended = task("seed 3", ""), []
-    with pytest.raises(FailedError, match=r"^seed 1; seed 2: failed; the same command again goes on$"):
+    with pytest.raises(FailedError, match=r"^seed 1; seed 2: failed; the same command again resumes it$"):
         run_all(dict.fromkeys([bad, killed, good], begun), [[]], bar(), lambda: 0, ended.append)
     assert capsys.readouterr().err.splitlines() == [
         f"seed 1: seed 1.py ended with status 1: no luck\\x1b[2J (more in {bad.log})",
@@ -134,7 +134,7 @@ def test_a_stop_is_handed_on_and_begins_nothing_more(task, capsys, number):
             signal.raise_signal(number)
 
     handler = signal.getsignal(number)
-    with pytest.raises(Interrupted, match="the same command again goes on"):
+    with pytest.raises(Interrupted, match="the same command again resumes it"):
         run([one, two, three], [[], []], stop_once)
     assert not three.log.exists()
     assert "stopping after this step" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def test_without_a_server_training_is_the_same_and_says_one_line(data, caplog):
         assert train(*words(data, "watched", port), "--n_epochs", 2) == 0
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
-    assert "no server there. Training goes on and is recorded" in warnings[0]
+    assert "no server there. Training continues and is recorded" in warnings[0]
     assert train(*words(data, "unwatched", None), "--n_epochs", 2) == 0
     watched, unwatched = weights(data / "watched"), weights(data / "unwatched")
     assert all(torch.equal(watched[key], unwatched[key]) for key in unwatched)

@@ -128,7 +128,7 @@ def test_a_scheduler_that_ends_all_processes_at_once_finds_the_state_saved(root,
         os.killpg(process.pid, signal.SIGTERM)
         _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    assert message.splitlines()[-1] == f"interrupted; saved in {root / 'run'}: go on with --continue_train"
+    assert message.splitlines()[-1] == f"interrupted; saved in {root / 'run'}: resume with --continue_train"
     assert train("--checkpoints_dir", root, "--name", "run", "--continue_train") == 0
     assert train(*words(root, root, "whole")[1:]) == 0
     assert_equal_runs(root / "run", root / "whole")
@@ -148,7 +148,7 @@ def test_a_stop_during_the_validation_is_heard_at_once(root, monkeypatch, capsys
 
     monkeypatch.setattr(validation, "fuse_batch", stop_at_the_second)
     assert train(*words(root, root, "run", *more)[1:]) == 130
-    assert "go on with --continue_train" in capsys.readouterr().err
+    assert "resume with --continue_train" in capsys.readouterr().err
     assert len(measured) == 2
     progress = torch.load(root / "run" / "latest_state.pth", weights_only=True)["progress"]
     assert (progress["epoch"], progress["samples"]) == (1, 8)

@@ -114,7 +114,7 @@ def test_two_processes_that_are_stopped_go_on_bit_for_bit(root):
         process.send_signal(signal.SIGTERM)
         _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    assert "go on with --continue_train" in message.splitlines()[-1]
+    assert "resume with --continue_train" in message.splitlines()[-1]
     assert message.count("stopping after this step") == 1
     state = torch.load(root / "parts" / "latest_state.pth", weights_only=True)
     assert len(state["processes"]) == 2
@@ -161,7 +161,7 @@ def test_a_process_that_is_killed_ends_the_job_which_goes_on_bit_for_bit(root, r
     errors = [line for line in message.splitlines() if "error" in line]
     assert errors == [
         f"error: process {rank} of 2 was killed by SIGKILL, which ends the training; what was saved is kept: "
-        "--continue_train goes on from there"
+        "--continue_train resumes from there"
     ]
     assert "Traceback" not in message
     assert torch.load(root / "run" / "latest_state.pth", weights_only=True)["progress"]["samples"] >= 8

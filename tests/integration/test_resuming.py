@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_read_costs_nothing_that_was_learnt(words, tmp_pat
     assert train(*words, "--name", "parts") == 2
     said = capsys.readouterr().err
     assert f"cannot read {image}" in said
-    assert f"saved in {tmp_path / 'parts'}: go on with --continue_train" in said
+    assert f"saved in {tmp_path / 'parts'}: resume with --continue_train" in said
     image.write_bytes(content)
     assert train(*words, "--name", "parts", "--continue_train") == 0
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")

@@ -84,7 +84,7 @@ def test_what_was_measured_before_a_stop_is_kept(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(measured_items, "_measure", stopping)
     assert run(*words) == 130
-    assert "the same command again goes on" in capsys.readouterr().err
+    assert "the same command again resumes it" in capsys.readouterr().err
     assert not (folder / "out" / "index.html").exists()
     monkeypatch.setattr(measured_items, "_measure", lambda job: measured.append(job) or measure(job))
     assert run(*words) == 0

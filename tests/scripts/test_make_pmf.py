@@ -267,7 +267,7 @@ def test_interrupted_run_goes_on(source, workers, run, monkeypatch):
 
     monkeypatch.setattr(pair_making, "make_jobs", interrupted)
     code, _, stderr = run(*options)
-    assert (code, stderr) == (130, "interrupted; run the same command again to go on\n")
+    assert (code, stderr) == (130, "interrupted; run the same command again to resume\n")
     monkeypatch.undo()
     made = images(source / "out")
     assert len(made) >= 2, "a pair and the record; several workers may have made more by then"
@@ -290,7 +290,7 @@ def test_ctrl_c_leaves_whole_files_only(source):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (130, "interrupted; run the same command again to go on\n")
+    assert (process.returncode, stderr) == (130, "interrupted; run the same command again to resume\n")
     made = images(source / "out")
     assert 1 < len(made) < 10_000, "less than one photograph's"
     for name in made:

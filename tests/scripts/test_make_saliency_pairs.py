@@ -178,7 +178,7 @@ def test_interrupted_run_goes_on(source, run, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(pair_making, "make_jobs", interrupted)
-    assert run(*options)[::2] == (130, "interrupted; run the same command again to go on\n")
+    assert run(*options)[::2] == (130, "interrupted; run the same command again to resume\n")
     monkeypatch.undo()
     made = files(source / "out")
     assert len(made) == 2, "the record and one pair"

@@ -251,7 +251,7 @@ def test_the_error_of_a_training_is_said_with_its_seed(tmp_path, capsys):
     assert lines == [
         "seed 0: train.py ended with status 2: --batch_size 3: the dataset has only 2 items (more in "
         f"{tmp_path / 'out' / 'logs' / 'train_seed0.log'})",
-        "error: seed 0: failed; the same command again goes on",
+        "error: seed 0: failed; the same command again resumes it",
     ]
     assert not (tmp_path / "out" / "repeated.csv").exists()
 
@@ -273,7 +273,7 @@ def test_ctrl_c_lets_every_training_save(tmp_path):
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    assert message.splitlines()[-1] == "interrupted; the same command again goes on"
+    assert message.splitlines()[-1] == "interrupted; the same command again resumes it"
     assert not any(is_alive(child) for child in children)
     assert (run / "latest_state.pth").is_file()
     assert "interrupted; saved in" in (tmp_path / "out" / "logs" / "train_seed4.log").read_text()

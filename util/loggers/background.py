@@ -43,7 +43,7 @@ class BackgroundLogger:
         if event.kind == "progress":
             return
         if self._left_out:
-            with self._lock:  # what is being said of it is said before the training goes on
+            with self._lock:  # what is being said of it is said before the training continues
                 return
         if event.kind == "images" and not self._images.acquire(blocking=False):
             return
@@ -66,7 +66,7 @@ class BackgroundLogger:
                     self._images.release()
                 listener.handle(event)
                 at_end = event.kind == "end"
-        except Exception as error:  # whatever it is, the training goes on
+        except Exception as error:  # whatever it is, the training continues
             self._leave_out(f"failed ({str(error) or type(error).__name__})")
 
     def _leave_out(self, reason: str) -> None:

@@ -29,7 +29,7 @@ class GuardedLogger:
             return
         try:
             self._logger.handle(event)
-        except Exception as error:  # whatever it is, the training goes on
+        except Exception as error:  # whatever it is, the training continues
             self._logger = None
             reason = f"failed ({str(error) or type(error).__name__}), is left out; the run is recorded"
             log.warning("%s", one_line(f"{self._name} {reason}. {self._advice}"))

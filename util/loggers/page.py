@@ -17,7 +17,7 @@ class PageLogger:
         folder: the page's folder.
         title: the page's title.
         facts: what a reader should know about the training.
-        resume_at: where the training goes on; None starts anew.
+        resume_at: where the training resumes; None starts anew.
     """
 
     def __init__(

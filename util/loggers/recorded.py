@@ -26,7 +26,7 @@ def fill_board(
         board: where to put them.
         folder: the run's folder.
         keep: says which records to show; all by default.
-        closed: nobody is going to tell how the training goes on: say how it ended as far as the page knows.
+        closed: nobody is going to tell how the training continues: say how it ended as far as the page knows.
     """
     for record in read_records(folder / "metrics.jsonl"):
         kind = record["kind"]

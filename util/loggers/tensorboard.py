@@ -22,8 +22,8 @@ class TensorBoardLogger:
     Args:
         folder: the event files' folder.
         facts: what a reader should know about the training.
-        resume_at: where the training goes on; None removes what an earlier training left in the folder.
-        records: of a training that goes on, the records made before that point.
+        resume_at: where the training resumes; None removes what an earlier training left in the folder.
+        records: of a resumed training, the records made before that point.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class VisdomLogger:
     """Keeps a board and has it drawn.
 
     Args:
-        board: the run's windows; of a training that goes on, with what it showed before.
+        board: the run's windows; of a resumed training, with what it showed before.
         client: draws them.
         prefix: how the names of this run's windows begin.
         where: the server's address, for what is said of it.
@@ -93,7 +93,7 @@ class VisdomLogger:
             started = time.monotonic()
             try:
                 self._draw(everything=ending)
-            except Exception as error:  # a dashboard may fail in any way: the training goes on
+            except Exception as error:  # a dashboard may fail in any way: the training continues
                 pause = self._note_failure(error, last=ending)
             else:
                 self._note_success()
@@ -125,5 +125,5 @@ class VisdomLogger:
         if not self._away and (self._failures >= AWAY_AFTER or not self._met or last):
             self._away = True
             reason = one_line(str(error) or type(error).__name__)
-            log.warning("Visdom at %s: %s. Training goes on and is recorded. %s", self._where, reason, self._advice)
+            log.warning("Visdom at %s: %s. Training continues and is recorded. %s", self._where, reason, self._advice)
         return RETURN_SECONDS if self._away else RETRY_SECONDS

@@ -29,7 +29,7 @@ class WandbLogger:
         project: W&B's project.
         name: the run's name.
         facts: what a reader should know about the training.
-        resumed: whether the training goes on, with the W&B run that it began with.
+        resumed: whether the training continues, with the W&B run that it began with.
 
     Raises:
         UserError: nobody is logged in.
@@ -56,7 +56,7 @@ class WandbLogger:
         )
         if online:
             log.info("W&B: %s", self._run.url)
-        # Of a W&B run that goes on, the first step that is free; 0 of a new one.
+        # Of a W&B resumed run, the first step that is free; 0 of a new one.
         self._first_step = int(self._run.starting_step)
         self._run.define_metric("samples")
         self._run.define_metric("*", step_metric="samples")

@@ -51,9 +51,9 @@ class TrainingPage:
             folder: where the page goes (`checkpoints/NAME/web`); made when missing. Images lie inside it.
             title: the page's title.
             facts: what a reader should know about the training, in order.
-            keep: of a training that goes on, which records ("kind", "samples", "epoch") were made before the point
+            keep: of a resumed training, which records ("kind", "samples", "epoch") were made before the point
                 where it takes up; the others and torn lines go. None starts anew.
-            samples: samples seen before the training starts or goes on.
+            samples: samples seen before the training starts or resumes.
         """
         before = read_journal(folder / RECORDS) if keep else []
         kept = [record for record in before if record.get("kind") != "finish" and keep and keep(record)]

@@ -43,7 +43,7 @@ def test_what_was_measured_is_not_measured_again_unless_the_file_changed(folders
         return measure(job)
 
     monkeypatch.setattr(measured_items, "_measure", stopping)
-    with pytest.raises(Interrupted, match="the same command again goes on"), keep_values(path) as known:
+    with pytest.raises(Interrupted, match="the same command again resumes it"), keep_values(path) as known:
         measure_items({"good": items}, ["EN"], known)
     path.write_bytes(path.read_bytes() + b'\n{"key": "torn')
     os.utime(items[0].fused, ns=(1, 1))

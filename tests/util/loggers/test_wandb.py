@@ -66,7 +66,7 @@ def test_a_run_that_goes_on_is_the_same_run_and_a_new_one_is_not(tmp_path):
 
 
 class Run:
-    """Stands for a W&B run that goes on after step 4, online."""
+    """Stands for a W&B resumed run after step 4, online."""
 
     def __init__(self):
         self.starting_step = self.step = 5
