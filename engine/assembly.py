@@ -11,14 +11,14 @@ from torch import nn
 from tqdm import tqdm
 
 from data.base_dataset import FusionDataset
-from data.registry import create_dataset
+from data.create import create_dataset
 from engine.generators import make_generator
 from engine.launch import ProcessRank
 from engine.runtime import Runtime
 from models import create_discriminator
 from models.base_model import BaseModel
+from models.create import get_model_class
 from models.init import init_weights
-from models.registry import get_model_class
 from options.commands import TestConfig, TrainConfig
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from models.create import create_generator, get_generator_class
 from models.generators.base import Generator
 from models.published import options_of_published
-from models.registry import create_generator, get_generator_class
 from models.weights import load_weights, open_weights
 from options.networks import GeneratorOptions
 from util.errors import UserError

@@ -1,5 +1,5 @@
-"""Networks, losses and training procedures. Importing this package imports no network (see `models.registry`)."""
+"""Networks, losses and training procedures. Importing this package imports no network (see `models.create`)."""
 
-from models.registry import create_discriminator, create_generator, list_discriminators, list_generators, list_models
+from models.create import create_discriminator, create_generator, list_discriminators, list_generators, list_models
 
 __all__ = ["create_discriminator", "create_generator", "list_discriminators", "list_generators", "list_models"]

@@ -12,7 +12,7 @@ def options_of_published(netG: str, file_name: str) -> dict[str, object]:
     """The constructor's arguments that the authors of a published file used.
 
     Args:
-        netG: the generator, see `models.registry.GENERATORS`.
+        netG: the generator, see `options.registry.GENERATORS`.
         file_name: of the file, such as IFCNN-MEAN.pth.
 
     Example:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.registry import DISCRIMINATORS, GENERATORS
+from models.create import DISCRIMINATORS, GENERATORS
 from util.metrics.catalogue import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]

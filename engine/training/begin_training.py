@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from data.base_dataset import FusionDataset
+from data.create import create_dataset
 from data.loader import SampleLoader, create_loader
-from data.registry import create_dataset
 from data.sampler import EpochSampler
 from data.transforms import JointTransform
 from engine.assembly import build_dataset, build_model

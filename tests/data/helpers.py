@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.registry import create_dataset
+from data.create import create_dataset
 from options.registry import DATASETS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

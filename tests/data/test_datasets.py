@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from data import registry
+from data import create
 from data.base_dataset import FusionDataset
 from data.cache import ArrayCache
+from data.create import create_dataset, list_dataset_modes
 from data.pmf.recipe import PMFRecipe
 from data.pmf.synthesis import published_pair
-from data.registry import create_dataset, list_dataset_modes
 from data.template_dataset import TemplateDataset
 from data.transforms import JointTransform
 from engine.assembly import build_dataset
@@ -207,7 +207,7 @@ def test_template(pmf_root, astronaut):
 
 def test_a_dataset_that_was_added_gets_the_arguments_of_the_others(pmf_root, monkeypatch):
     entry = Entry(DatasetOptions, "data.template_dataset:TemplateDataset")
-    monkeypatch.setattr(registry, "DATASETS", {"mine": entry})
+    monkeypatch.setattr(create, "DATASETS", {"mine": entry})
     config, _ = parse_train(["--dataroot", str(pmf_root / "images"), "--dataset_mode", "decomposition", "--seed", "7"])
     mine = dataclasses.replace(config, selection=dataclasses.replace(config.selection, dataset_mode="mine"))
     dataset = build_dataset(mine, transform=JointTransform(crop_size=16))
@@ -218,7 +218,7 @@ def test_a_dataset_that_was_added_gets_the_arguments_of_the_others(pmf_root, mon
 
 
 @pytest.mark.parametrize("mode", list_dataset_modes())
-def test_registry(mode, pmf_root):
+def test_every_mode_is_created(mode, pmf_root):
     root = pmf_root if mode == "pmf" else pmf_root / "images"
     if mode == "patches":
         root = write_ours(pmf_root / "patches.h5", random_pairs(4))
@@ -237,7 +237,7 @@ def test_registry(mode, pmf_root):
     assert len(dataset) == 4
 
 
-def test_registry_names_the_near_ones():
+def test_an_unknown_mode_names_the_near_ones():
     assert list_dataset_modes() == [
         "aligned",
         "decomposition",

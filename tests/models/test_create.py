@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from models import create_discriminator, create_generator, list_discriminators, list_generators, list_models, registry
+from models import create, create_discriminator, create_generator, list_discriminators, list_generators, list_models
 from models.discriminators.base import Discriminator
 from models.generators.base import Generator
 from util.errors import UserError
@@ -21,13 +21,13 @@ def test_names():
 
 
 def test_tables_name_classes_and_fixed_arguments_that_exist():
-    for table, base in ((registry.GENERATORS, Generator), (registry.DISCRIMINATORS, Discriminator)):
+    for table, base in ((create.GENERATORS, Generator), (create.DISCRIMINATORS, Discriminator)):
         for entry in table.values():
             cls = entry.load()
             assert issubclass(cls, base)
             assert set(entry.fixed) <= set(inspect.signature(cls).parameters)
     with pytest.raises(TypeError):
-        registry.GENERATORS["mine"] = registry.GENERATORS["IFCNN"]
+        create.GENERATORS["mine"] = create.GENERATORS["IFCNN"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_tables_name_classes_and_fixed_arguments_that_exist():
         (create_discriminator, "pixels", {}, "discriminator 'pixels'.*did you mean pixel"),
         (create_discriminator, "basic", {"n_layers": 4}, "basic is built with n_layers=3"),
         (create_discriminator, "pixel", {"ngf": 4}, "option of pixel 'ngf'.*did you mean ndf"),
-        (registry.get_model_class, "pix2pics", {}, "model 'pix2pics'.*did you mean pix2pix"),
+        (create.get_model_class, "pix2pics", {}, "model 'pix2pics'.*did you mean pix2pix"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_near_ones(create, name, options, message):
@@ -63,4 +63,4 @@ def test_a_wrong_word_is_answered_with_the_near_ones(create, name, options, mess
 def test_importing_the_package_imports_no_network():
     code = "import sys, models; print(*sorted(n for n in sys.modules if n.startswith(('models.', 'torch'))))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["models.registry"]
+    assert run.stdout.split() == ["models.create"]
