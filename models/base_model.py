@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import reduce
 from typing import Any, Protocol
 
 import torch
@@ -42,10 +43,9 @@ class Runtime(Protocol):
 class BaseModel(ABC):
     """Base of all training procedures.
 
-    A procedure adds its networks with `add_network` in its constructor and implements `set_input`, `forward` and
-    `optimize_parameters`, which `train_on` calls in this order for each batch. It keeps its newest losses in `losses`
-    and its newest images in `visuals`; whatever stands there is recorded and shown. `models/template_model.py` is one
-    to start from.
+    A procedure implements `forward` and `optimize_parameters`, which `train_on` calls after `set_input` for each batch;
+    one that trains more than the generator overrides `build_networks`. It keeps its newest losses in `losses` and its
+    newest images in `visuals`, which are recorded and shown. `models/template_model.py` is one to start from.
 
     Images come in as float tensors in [0, 1]; `to_range` and `from_range` convert to and from the generator's
     `normalisation`.
@@ -78,11 +78,8 @@ class BaseModel(ABC):
         training: TrainingOptions,
         options: ModelOptions,
     ) -> None:
-        self.runtime = runtime
-        self.training = training
-        self.options = options
+        self.runtime, self.training, self.options = runtime, training, options
         self.generator = netG
-        del netD  # for the procedures that train one
         self.losses: dict[str, Tensor] = {}
         self.visuals: dict[str, Tensor] = {}
         self.fuses = True
@@ -95,6 +92,11 @@ class BaseModel(ABC):
         if not self.compares_features:
             for layer in netG.feature_layers():
                 layer.requires_grad_(False)
+        self.build_networks(netD)
+
+    def build_networks(self, netD: nn.Module | None) -> None:  # noqa: ARG002  (for those that train one)
+        """Called by the constructor: adds the networks that are trained, by default the generator alone."""
+        self.netG = self.add_network("G", self.generator)
 
     def set_initial_weights(self) -> None:  # noqa: B027  (a hook)
         """Called once at the start of a training, not when it is resumed: for weights that come from files.
@@ -115,9 +117,9 @@ class BaseModel(ABC):
             self.forward()
         self.optimize_parameters()
 
-    @abstractmethod
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1]."""
+        self.sources, self.target = self.take_images(batch)
 
     @abstractmethod
     def forward(self) -> None:
@@ -141,14 +143,11 @@ class BaseModel(ABC):
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]  # some may be frozen
         optimizer: Optimizer = torch.optim.Adam(trained, lr=training.lr, betas=(training.beta1, 0.999))
         self._networks[name] = network
-        self._schedulers[name] = self._new_scheduler(optimizer)
+        self._schedulers[name] = build_scheduler(optimizer, training)
         # A gradient penalty differentiates through the discriminator twice, which compiled networks do not support.
         may_compile = name == "G"
         self._wrapped[name], self._optimizers[name] = self.runtime.prepare(network, optimizer, may_compile=may_compile)
         return self._wrapped[name]
-
-    def _new_scheduler(self, optimizer: Optimizer) -> Any:
-        return build_scheduler(optimizer, self.training)
 
     def update(self, name: str, loss: Callable[[], Tensor]) -> None:
         """Updates one network once by the gradient of a loss.
@@ -168,6 +167,11 @@ class BaseModel(ABC):
             for part in self.parts_of(name):
                 nn.utils.clip_grad_norm_(part.parameters(), self.training.clip_grad)
         optimizer.step()
+
+    def sum_terms(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Records the weighted terms of a loss in `losses` and returns their sum."""
+        self.losses |= {name: term.detach() for name, term in terms.items()}
+        return reduce(torch.add, terms.values())
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:
         """The parts of a network whose gradients are clipped separately: in most procedures the whole network."""
@@ -268,7 +272,7 @@ class BaseModel(ABC):
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] = self.training.lr
                 group["betas"] = (self.training.beta1, 0.999)
-            self._schedulers[name] = self._new_scheduler(optimizer)
+            self._schedulers[name] = build_scheduler(optimizer, self.training)
             if self.training.lr_policy != "plateau":
                 restore_scheduler(self._schedulers[name], {"last_epoch": finished_epochs})
 
@@ -291,6 +295,16 @@ def split_batch(batch: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
     """
     size = len(next(iter(batch.values()))) // parts
     return [{key: value[i * size : (i + 1) * size] for key, value in batch.items()} for i in range(parts)]
+
+
+def numbered(name: str, images: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Images for `visuals`, detached, with numbers from 1.
+
+    Example:
+        >>> list(numbered("source", torch.zeros(2, 1, 3, 8, 8)))
+        ['source_1', 'source_2']
+    """
+    return {f"{name}_{number}": image.detach() for number, image in enumerate(images, start=1)}
 
 
 def set_requires_grad(networks: Sequence[nn.Module], required: bool) -> None:

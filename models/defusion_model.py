@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Runtime
+from models.base_model import BaseModel, numbered
 from models.generators.base import FusionOutput
 from models.generators.defusion import DeFusionGenerator
 from models.losses.defusion import FUSED_FROM, defusion_terms
 from options.models import DeFusionTrainingOptions
-from options.training import TrainingOptions
 
 MID_GREY = 0.5
 
@@ -26,26 +25,17 @@ class DeFusionModel(BaseModel):
 
     The steps done are part of the state, so that a resumed training is where it was in the annealing; those of
     the release were not saved.
-
     """
 
     options: DeFusionTrainingOptions
-
+    generator: DeFusionGenerator
     compares_features = True
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        netG: DeFusionGenerator,
-        netD: nn.Module | None,
-        training: TrainingOptions,
-        options: DeFusionTrainingOptions,
-    ) -> None:
-        super().__init__(runtime, netG, netD, training, options)
-        self.generator: DeFusionGenerator = netG
-        self.fused_from_step = math.ceil(FUSED_FROM * options.annealing)
+    def build_networks(self, netD: nn.Module | None) -> None:
+        """Sets where the annealing is, too."""
+        super().build_networks(netD)
+        self.fused_from_step = math.ceil(FUSED_FROM * self.options.annealing)
         self.steps = 0
-        self.netG = self.add_network("G", netG)
 
     @torch.no_grad()
     def set_initial_weights(self) -> None:
@@ -60,7 +50,7 @@ class DeFusionModel(BaseModel):
             batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), 1 where a
                 source equals the target, else 0.
         """
-        self.sources, self.target = self.take_images(batch)
+        super().set_input(batch)
         self.masks = [self.runtime.to_device(mask) for mask in batch["masks"].unbind(1)]
 
     def forward(self) -> None:
@@ -71,12 +61,10 @@ class DeFusionModel(BaseModel):
         """One update of the generator."""
         self.update("G", self._loss_G)
         self.steps += 1
-        output = self.output
-        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
-        self.visuals["common"] = output.features["common"][0].detach()
-        for number, unique in enumerate(output.features["unique"], start=1):
-            self.visuals[f"unique_{number}"] = unique.detach()
-        self.visuals |= {"fused": output.fused.detach(), "target": self.target}
+        features = self.output.features
+        self.visuals = numbered("source", self.sources) | {"common": features["common"][0].detach()}
+        self.visuals |= numbered("unique", features["unique"])
+        self.visuals |= {"fused": self.output.fused.detach(), "target": self.target}
 
     def _loss_G(self) -> Tensor:
         (common,) = self.output.features["common"]
@@ -88,8 +76,7 @@ class DeFusionModel(BaseModel):
             masks=self.masks,
             step=self.steps / self.options.annealing,
         )
-        self.losses = {name: term.detach() for name, term in terms.items()}
-        return sum(terms.values(), start=self.target.new_zeros(()))
+        return self.sum_terms(terms)
 
     def state_dict(self) -> dict[str, Any]:
         """See `BaseModel.state_dict`; with the number of finished steps."""

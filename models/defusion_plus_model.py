@@ -8,14 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Runtime
+from models.base_model import BaseModel, numbered
 from models.generators.base import FusionOutput, pad_to_multiple
 from models.generators.defusion_plus import DIM, DeFusionPlusGenerator, Tokens
 from models.losses import teacher
 from models.losses.defusion_plus import defusion_plus_terms, teaching_terms
 from models.weights import load_weights, open_weights
 from options.models import DeFusionPlusTrainingOptions
-from options.training import TrainingOptions
 
 
 class DeFusionPlusModel(BaseModel):
@@ -27,34 +26,22 @@ class DeFusionPlusModel(BaseModel):
     The teachers of the second stage are frozen: they are in no optimiser and not part of the state. The layers that
     predict their latents are trained with the generator, and saved in the state alone.
 
-
     Raises:
         UserError: a teacher cannot be read, or is no ViT-B/16.
     """
 
     options: DeFusionPlusTrainingOptions
-
+    generator: DeFusionPlusGenerator
     compares_features = True
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        netG: DeFusionPlusGenerator,
-        netD: nn.Module | None,
-        training: TrainingOptions,
-        options: DeFusionPlusTrainingOptions,
-    ) -> None:
-        super().__init__(runtime, netG, netD, training, options)
-        self.has_teachers = options.stage == 2
-        self.teachers: list[teacher.Teacher] = []
-        if self.has_teachers:
-            self.teachers = [
-                teacher.read_teacher(options.teacher_ir, "teacher_ir"),
-                teacher.read_teacher(options.teacher_vis, "teacher_vis"),
-            ]
-        self.netG = self.add_network("G", _Student(netG) if self.has_teachers else netG)
+    def build_networks(self, netD: nn.Module | None) -> None:  # noqa: ARG002
+        """Reads the teachers of the second stage, too."""
+        self.has_teachers = self.options.stage == 2
+        names = ("teacher_ir", "teacher_vis") if self.has_teachers else ()
+        self.teachers = [teacher.read_teacher(getattr(self.options, name), name) for name in names]
+        self.netG = self.add_network("G", _Student(self.generator) if self.has_teachers else self.generator)
         for each in self.teachers:
-            each.to(netG.mask_token)  # its device and precision
+            each.to(self.generator.mask_token)  # its device and precision
 
     def set_initial_weights(self) -> None:
         """Loads the generator of the first stage, if one is given."""
@@ -69,7 +56,7 @@ class DeFusionPlusModel(BaseModel):
             batch: "sources" (B, 2, 3, H, W) and "target" (B, 3, H, W) in [0, 1]; "masks" (B, 2, 1, H, W), 1 where a
                 source equals the target, else 0; in stage 2 "pair" (B, 2, 3, H, W) in [0, 1], infrared and visible.
         """
-        self.sources, self.target = self.take_images(batch)
+        super().set_input(batch)
         # Padded as the images are, so that each source equals the target where its mask is 1.
         masks = [pad_to_multiple(mask, self.generator.size_divisor) for mask in batch["masks"].unbind(1)]
         self.masks = [self.runtime.to_device(mask) for mask in masks]
@@ -88,11 +75,8 @@ class DeFusionPlusModel(BaseModel):
         """One update of the generator."""
         self.update("G", self._loss_G)
         features = self.output.features
-        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
-        self.visuals["common"] = features["common"][0].detach()
-        for number, unique in enumerate(features["unique"], start=1):
-            self.visuals[f"unique_{number}"] = unique.detach()
-        self.visuals["rebuilt"] = features["rebuilt"][0].detach()
+        self.visuals = numbered("source", self.sources) | {"common": features["common"][0].detach()}
+        self.visuals |= numbered("unique", features["unique"]) | {"rebuilt": features["rebuilt"][0].detach()}
         self.visuals |= {"fused": self.output.fused.detach(), "target": self.target}
 
     def _loss_G(self) -> Tensor:
@@ -111,8 +95,7 @@ class DeFusionPlusModel(BaseModel):
                 latents = [each(image.to(each.cls_token.dtype)) for each, image in both]
             latents = [own.to(self.target.dtype) for own in latents]
             terms |= teaching_terms(self.predicted, latents, (self.tokens.common, self.tokens.reverse))
-        self.losses = {name: term.detach() for name, term in terms.items()}
-        return sum(terms.values(), start=self.target.new_zeros(()))
+        return self.sum_terms(terms)
 
 
 class _Student(nn.Module):

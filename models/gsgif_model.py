@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from models.base_model import Runtime
-from models.generators.gsgif import GSGIFGenerator
 from models.pix2pix_model import Pix2PixModel
 from options.models import GSGIFTrainingOptions
-from options.training import TrainingOptions
 
 
 class GSGIFModel(Pix2PixModel):
@@ -25,21 +24,9 @@ class GSGIFModel(Pix2PixModel):
 
     The paper (its abstract) has a loss by which the fused features converge to the target's; the form of the loss, the
     stages, the weights and the last term are our choice.
-
     """
 
     options: GSGIFTrainingOptions
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        netG: GSGIFGenerator,
-        netD: nn.Module | None,
-        training: TrainingOptions,
-        options: GSGIFTrainingOptions,
-    ) -> None:
-        super().__init__(runtime, netG, netD, training, options)
-        self.feature_stages = [str(stage) for stage in options.feature_stages]
 
     def forward(self) -> None:
         """Fuses the batch and, for the loss on features, encodes the target and the fused image."""
@@ -63,9 +50,8 @@ class GSGIFModel(Pix2PixModel):
 
     def _distance_to_target(self, place: int) -> Tensor:
         """Σ_l |r(maps) − r(E_l(B))| with the maps at `place` of a stage's features."""
-        compared = [self.output.features[stage] for stage in self.feature_stages]
-        terms = [functional.l1_loss(_relative(maps[place]), _relative(maps[1])) for maps in compared]
-        return sum(terms, start=self.real_B.new_zeros(()))
+        compared = [self.output.features[str(stage)] for stage in self.options.feature_stages]
+        return reduce(torch.add, (functional.l1_loss(_relative(maps[place]), _relative(maps[1])) for maps in compared))
 
 
 def _relative(maps: Tensor) -> Tensor:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.base_model import BaseModel, Runtime
+from models.base_model import BaseModel, numbered
 from models.generators.ifcnn import IFCNNGenerator
 from models.losses.perceptual import PerceptualLoss, read_backbone, read_conv1
 from models.weights import open_weights
 from options.models import IFCNNTrainingOptions
-from options.training import TrainingOptions
 
 
 class IFCNNModel(BaseModel):
@@ -31,30 +28,22 @@ class IFCNNModel(BaseModel):
     `conv1` comes from `conv1_weights` where that is given, else from the backbone, unless the network trains it: then
     it keeps its initial weights. Frozen, it is in no optimiser.
 
-
     Raises:
         UserError: weights that are needed cannot be had, or do not fit.
     """
 
     options: IFCNNTrainingOptions
+    generator: IFCNNGenerator
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        netG: IFCNNGenerator,
-        netD: nn.Module | None,
-        training: TrainingOptions,
-        options: IFCNNTrainingOptions,
-    ) -> None:
-        super().__init__(runtime, netG, netD, training, options)
-        self.generator: IFCNNGenerator = netG
+    def build_networks(self, netD: nn.Module | None) -> None:
+        """Builds the network of the perceptual loss, too, where there is a second stage."""
+        super().build_networks(netD)
+        options = self.options
         self._read_backbone = cache(lambda: read_backbone(options.backbone, options.backbone_weights))
         self.perceptual: PerceptualLoss | None = None
-        if options.has_second_stage(training.last_epoch):
-            self.perceptual = PerceptualLoss(options.backbone, *self._read_backbone())
-        self.netG = self.add_network("G", netG)
-        if self.perceptual is not None:
-            self.perceptual.to(netG.conv4.weight)  # its device and precision
+        if options.has_second_stage(self.training.last_epoch):
+            perceptual = PerceptualLoss(options.backbone, *self._read_backbone())
+            self.perceptual = perceptual.to(self.generator.conv4.weight)  # its device and precision
         self._in_second_stage = False
 
     @torch.no_grad()
@@ -70,10 +59,6 @@ class IFCNNModel(BaseModel):
         """Sets the stage."""
         self._in_second_stage = 0 < self.options.perceptual_from <= epoch
 
-    def set_input(self, batch: Mapping[str, Any]) -> None:
-        """Takes a batch: "sources" (B, N, 3, H, W) and "target" (B, 3, H, W), both in [0, 1]."""
-        self.sources, self.target = self.take_images(batch)
-
     def forward(self) -> None:
         """Fuses the batch."""
         self.fused: Tensor = self.netG(self.sources).fused
@@ -81,15 +66,12 @@ class IFCNNModel(BaseModel):
     def optimize_parameters(self) -> None:
         """One update of the generator."""
         self.update("G", self._loss_G)
-        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
-        self.visuals |= {"fused": self.fused.detach(), "target": self.target}
+        self.visuals = numbered("source", self.sources) | {"fused": self.fused.detach(), "target": self.target}
 
     def _loss_G(self) -> Tensor:
-        loss = functional.mse_loss(self.fused, self.target)
-        self.losses["G_MSE"] = loss.detach()
+        terms = {"G_MSE": functional.mse_loss(self.fused, self.target)}
         if self._in_second_stage and self.perceptual is not None:
             undo = self.generator.normalisation().undo
-            term = self.options.lambda_perceptual * self.perceptual(undo(self.fused), undo(self.target))
-            self.losses["G_perceptual"] = term.detach()
-            loss = loss + term
-        return loss
+            distance = self.perceptual(undo(self.fused), undo(self.target))
+            terms["G_perceptual"] = self.options.lambda_perceptual * distance
+        return self.sum_terms(terms)

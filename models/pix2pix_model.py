@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.base_model import BaseModel, Runtime, set_requires_grad
-from models.generators.base import FusionOutput, Generator
+from models.base_model import BaseModel, numbered, set_requires_grad
+from models.generators.base import FusionOutput
 from models.losses.gan import GANLoss, gradient_penalty
 from options.models import Pix2PixOptions
-from options.training import TrainingOptions
 
 
 class Pix2PixModel(BaseModel):
@@ -24,25 +22,15 @@ class Pix2PixModel(BaseModel):
 
     The discriminator sees the fused image or the target, never the sources. Order of a step: forward of G, update of
     D (fused first, then target, each in a batch of its own: batch norm would mix them), update of G.
-
     """
 
     options: Pix2PixOptions
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        netG: Generator,
-        netD: nn.Module | None,
-        training: TrainingOptions,
-        options: Pix2PixOptions,
-    ) -> None:
-        super().__init__(runtime, netG, netD, training, options)
-        self.gan_loss = GANLoss(options.gan_mode)
-        self.netG = self.add_network("G", netG)
-        self.netD: Any = None
-        if netD is not None:
-            self.netD = self.add_network("D", netD)
+    def build_networks(self, netD: nn.Module | None) -> None:
+        """Adds the generator and, where there is one, the discriminator."""
+        super().build_networks(netD)
+        self.gan_loss = GANLoss(self.options.gan_mode)
+        self.netD: Any = None if netD is None else self.add_network("D", netD)
 
     def set_input(self, batch: Mapping[str, Any]) -> None:
         """Takes a batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1]."""
@@ -60,7 +48,8 @@ class Pix2PixModel(BaseModel):
             self.update("D", self._loss_D)
             set_requires_grad([self.netD], False)
         self.update("G", self._loss_G)
-        self._keep_visuals()
+        self.visuals = numbered("source", self.sources) | {"fused": self.fake_B.detach(), "target": self.real_B}
+        self.visuals |= numbered("reconstruction", self.output.reconstructions)
 
     def _loss_D(self) -> Tensor:
         fused = self.fake_B.detach()
@@ -88,11 +77,3 @@ class Pix2PixModel(BaseModel):
             self.losses["G_GAN"] = loss_GAN.detach()
             loss = loss + self.options.lambda_GAN * loss_GAN
         return loss
-
-    @torch.no_grad()
-    def _keep_visuals(self) -> None:
-        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
-        self.visuals["fused"] = self.fake_B.detach()
-        self.visuals["target"] = self.real_B
-        for number, rebuilt in enumerate(self.output.reconstructions, start=1):
-            self.visuals[f"reconstruction_{number}"] = rebuilt.detach()

@@ -7,17 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.base_model import BaseModel, Runtime
+from models.base_model import BaseModel, numbered
 from models.generators.base import FusionOutput
-from models.generators.smfnet import SMFNetGenerator
-from models.losses.smfnet import (
-    decomposition_term,
-    fusion_terms,
-    reconstruction_terms,
-    structure_term,
-)
+from models.losses.smfnet import decomposition_term, fusion_terms, reconstruction_terms, structure_term
 from options.models import SMFNetTrainingOptions
-from options.training import TrainingOptions
 
 
 class SMFNetModel(BaseModel):
@@ -32,23 +25,10 @@ class SMFNetModel(BaseModel):
     The release has one Adam per part of the network. With the same settings for all of them that is one Adam for the
     network, since it treats each weight by itself, and leaves those alone that a phase does not use; but the gradient's
     norm is limited part by part, as there.
-
     """
 
     options: SMFNetTrainingOptions
-
     uses_all_weights = False
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        netG: SMFNetGenerator,
-        netD: nn.Module | None,
-        training: TrainingOptions,
-        options: SMFNetTrainingOptions,
-    ) -> None:
-        super().__init__(runtime, netG, netD, training, options)
-        self.netG = self.add_network("G", netG)
 
     def begin_epoch(self, epoch: int) -> None:
         """Sets the phase."""
@@ -66,11 +46,9 @@ class SMFNetModel(BaseModel):
         """One update of the generator."""
         self.losses = {}  # the phases have other terms
         self.update("G", self._loss_G)
-        self.visuals = {f"source_{i}": source for i, source in enumerate(self.sources, start=1)}
-        if self.fuses:
-            self.visuals["fused"] = self.output.fused.detach()
-        for number, rebuilt in enumerate(self.output.reconstructions, start=1):
-            self.visuals[f"reconstruction_{number}"] = rebuilt.detach()
+        fused = {"fused": self.output.fused.detach()} if self.fuses else {}
+        self.visuals = numbered("source", self.sources) | fused
+        self.visuals |= numbered("reconstruction", self.output.reconstructions)
 
     def _loss_G(self) -> Tensor:
         output, sources = self.output, self.sources
@@ -82,8 +60,7 @@ class SMFNetModel(BaseModel):
             terms = reconstruction_terms(output.reconstructions, sources)
         kinds = ("detail", "graph") if self.fuses else ("detail",)
         terms["G_decomposition"] = decomposition_term(output.features, kinds, form=self.options.smf_losses)
-        self.losses |= {name: term.detach() for name, term in terms.items()}
-        return sum(terms.values(), start=self.sources[0].new_zeros(()))
+        return self.sum_terms(terms)
 
     def parts_of(self, name: str) -> Sequence[nn.Module]:
         """The five parts, whose gradients are clipped separately, as in the release."""
