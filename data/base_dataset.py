@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from data.tensors import to_tensor
 from data.transforms import JointTransform
 from options.data import DatasetOptions
-from util.images.image_io import Image
+from util.images.levels import Image, to_float
 
 Sample = dict[str, Any]
 
@@ -190,3 +189,8 @@ class SceneDataset(FusionDataset):
             UserError: a file that cannot be used.
         """
         return self.make_scene(*self._draw(key))
+
+
+def to_tensor(image: Image) -> torch.Tensor:
+    """Turns a `uint8` or `uint16` image (H, W, 3) into a `float32` tensor (3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(to_float(image).transpose(2, 0, 1)))

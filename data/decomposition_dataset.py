@@ -11,7 +11,7 @@ import torch
 from data.base_dataset import Sample, SampleKey, Scene, SceneDataset
 from data.cache import ArrayCache
 from data.decomposition.recipe import read_photo
-from data.decomposition.synthesis import Decomposed, decompose, random_part, to_levels
+from data.decomposition.synthesis import Decomposed, decompose, random_part, to_image
 from data.transforms import resize_image
 from util.errors import UserError
 from util.files import find_folder
@@ -61,7 +61,7 @@ class DecompositionDataset(SceneDataset):
     def make_scene(self, key: SampleKey, rng: np.random.Generator) -> Scene:
         """See `SceneDataset.make_scene`."""
         made = self._decompose(key.item, rng)
-        *sources, target = (to_levels(planes) for planes in (*made.copies, made.photo))
+        *sources, target = (to_image(planes) for planes in (*made.copies, made.photo))
         return Scene(self.paths[key.item].stem, tuple(sources), target)
 
     def _decompose(self, index: int, rng: np.random.Generator) -> Decomposed:

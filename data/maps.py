@@ -13,6 +13,7 @@ import scipy.io
 from util.errors import UserError
 from util.files import list_files
 from util.images.image_io import list_images, probe_image, read_image
+from util.suggest import check_choice
 
 MAP_EXTENSIONS = (".png", ".jpg", ".jpeg", ".mat")
 _JPEG = (".jpg", ".jpeg")
@@ -152,8 +153,7 @@ def pack_colors(image: npt.NDArray) -> npt.NDArray[np.int64]:
 
 def _check_extension(path: str | Path) -> Path:
     path = Path(path)
-    if path.suffix.lower() not in MAP_EXTENSIONS:
-        raise UserError(f"cannot read map {path}: the extension is not one of {', '.join(MAP_EXTENSIONS)}")
+    check_choice(f"cannot read map {path}: extension", path.suffix.lower(), MAP_EXTENSIONS)
     return path
 
 

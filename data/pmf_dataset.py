@@ -25,18 +25,10 @@ class PMFDataset(SceneDataset):
         Raises:
             UserError: a value out of range, a missing or empty folder, a photograph without a map.
         """
-        options = self.options
-        self.recipe = PMFRecipe(
-            recipe=options.recipe,
-            num_sources=self.num_sources,
-            sigma=options.sigma,
-            kernel=options.kernel,
-            kernel_radius=options.kernel_radius,
-            sigma_rule=options.sigma_rule,
-        )
+        self.recipe = PMFRecipe(self.options, self.num_sources)
         self.pairs = pair_maps(self._find_folder("images"), self._find_folder("maps"))
         self._decoded = ArrayCache()
-        return len(self.pairs) * options.pairs_per_image
+        return len(self.pairs) * self.options.pairs_per_image
 
     def make_scene(self, key: SampleKey, rng: np.random.Generator) -> Scene:
         """See `SceneDataset.make_scene`."""

@@ -9,9 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from util.errors import UserError
-
-PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+from options.data import AugmentationOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +27,13 @@ class JointTransform:
         flip: mirror samples at random, left to right.
     """
 
-    preprocess: str = "crop"
-    load_size: int = 256
-    crop_size: int = 256
-    flip: bool = True
+    preprocess: str = AugmentationOptions.preprocess
+    load_size: int = AugmentationOptions.load_size
+    crop_size: int = AugmentationOptions.crop_size
+    flip: bool = AugmentationOptions.flip
 
     def __post_init__(self) -> None:
-        if self.preprocess not in PREPROCESS:
-            raise UserError(f"--preprocess {self.preprocess!r} is not one of: {', '.join(PREPROCESS)}")
-        for name in ("load_size", "crop_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        AugmentationOptions(**vars(self)).check_values()
 
     def __call__(
         self, images: Sequence[npt.NDArray], maps: Sequence[npt.NDArray], rng: np.random.Generator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -14,6 +14,8 @@ from util.errors import UserError
 PMF_RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one --recipe that it has an effect on
     {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
 )
+PMF_RECIPES = ("realistic", "published", "rgbd")
+KERNELS = ("random", "gaussian", "disc")
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 LAYOUTS = ("auto", "roles", "scenes", "suffix", "stacked")
 ON_BAD_SAMPLE = ("stop", "skip")
@@ -189,11 +191,23 @@ class PMFOptions(DatasetOptions):
         "realistic",
         "realistic: random split, defocus and soft edges at native size; published: as the R2GAN release made them; "
         "rgbd: split at random depths, as for IFCNN",
-        choices=("realistic", "published", "rgbd"),
+        choices=PMF_RECIPES,
     )
-    sigma: tuple[float, float] = option((1.5, 7.0), "weakest and strongest defocus of the realistic recipe, in pixels")
-    kernel: str = option("random", "defocus kernel of the realistic recipe", choices=("random", "gaussian", "disc"))
-    kernel_radius: tuple[int, int] = option((1, 15), "smallest and largest blur kernel of the rgbd recipe: its radius")
+    sigma: tuple[float, float] = option(
+        (1.5, 7.0),
+        "weakest and strongest defocus of the realistic recipe, in pixels",
+        above=0,
+        at_most=100,
+        expected="0 < MIN <= MAX <= 100 (pixels)",
+    )
+    kernel: str = option("random", "defocus kernel of the realistic recipe", choices=KERNELS)
+    kernel_radius: tuple[int, int] = option(
+        (1, 15),
+        "smallest and largest blur kernel of the rgbd recipe: its radius",
+        at_least=1,
+        at_most=500,
+        expected="1 <= MIN <= MAX <= 500 (pixels)",
+    )
     sigma_rule: str = option(
         "opencv",
         "sigma of the rgbd recipe's blur: OpenCV's for the kernel, or as printed in IFCNN's erratum",
@@ -206,11 +220,13 @@ class PMFOptions(DatasetOptions):
         """See `DatasetOptions.names_all_folders`."""
         return bool(self.images and self.maps)
 
-    def check(self, config: Any) -> None:
-        """See `Options.check`."""
-        super().check(config)
-        if not 0 < self.sigma[0] <= self.sigma[1]:
-            raise UserError(f"--sigma {self.sigma}: expected the weakest and the strongest defocus, such as 1.5 7")
+    def check_values(self, dashes: str = "--") -> None:
+        """See `Options.check_values`: ranges have their ends in order."""
+        super().check_values(dashes)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise UserError(f"{dashes}{entry.name} {value[0]} {value[1]}: expected {entry.metadata['expected']}")
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
         """See `Options.notices`."""

@@ -19,7 +19,8 @@ from data.patches.cutter import PatchCutter, Patches
 from data.patches.reader import EXTENSIONS, LAYOUTS, read_attributes
 from data.patches.writer import COMPRESSIONS, write_patches
 from data.scenes.discovery import Item, discover_folders
-from data.scenes.inspection import ON_BAD_SAMPLE, inspect
+from data.scenes.inspection import inspect
+from options.data import ON_BAD_SAMPLE
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
 from util.files import check_writable, with_extension

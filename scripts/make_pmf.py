@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.maps import find_maps
 from data.pair_files import PairPlan
-from data.pmf.recipe import OWN_OPTIONS, PUBLISHED_SIZE, RECIPES, PMFRecipe
-from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES
-from data.pmf.synthesis import DEFAULT_SIGMA, KERNELS
+from data.pmf.recipe import PUBLISHED_SIZE, PMFRecipe
+from data.pmf.rgbd import SIGMA_RULES
+from options.data import KERNELS, PMF_RECIPE_OPTIONS, PMF_RECIPES, PMFOptions
 from options.strict import StrictParser, choice
 from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
 from util.errors import UserError, run_command
@@ -47,9 +47,9 @@ def _add_recipe_options(parser: StrictParser) -> None:
     add = parser.add_argument
     add(
         "--recipe",
-        type=choice("--recipe", RECIPES),
-        metavar="|".join(RECIPES),
-        default=RECIPES[0],
+        type=choice("--recipe", PMF_RECIPES),
+        metavar="|".join(PMF_RECIPES),
+        default=PMFOptions.recipe,
         help="realistic: random split, strength and kernel, layered defocus; published: as the public release of "
         "R2GAN; rgbd: split at random depths of a depth map, one blur, as for IFCNN",
     )
@@ -72,14 +72,14 @@ def _add_blur_options(parser: StrictParser) -> None:
         nargs=2,
         metavar=("MIN", "MAX"),
         default=argparse.SUPPRESS,
-        help=f"range of the defocus in pixels (realistic; default: {DEFAULT_SIGMA[0]:g} {DEFAULT_SIGMA[1]:g})",
+        help=f"range of the defocus in pixels (realistic; default: {PMFOptions.sigma[0]:g} {PMFOptions.sigma[1]:g})",
     )
     add(
         "--kernel",
         type=choice("--kernel", KERNELS),
         metavar="|".join(KERNELS),
         default=argparse.SUPPRESS,
-        help="kernel of the defocus: random, gaussian or disc (realistic; default: random)",
+        help=f"kernel of the defocus: random, gaussian or disc (realistic; default: {PMFOptions.kernel})",
     )
     add(
         "--kernel_radius",
@@ -88,34 +88,30 @@ def _add_blur_options(parser: StrictParser) -> None:
         metavar=("MIN", "MAX"),
         default=argparse.SUPPRESS,
         help="range of the blur kernel's radius in pixels "
-        f"(rgbd; default: {DEFAULT_KERNEL_RADIUS[0]} {DEFAULT_KERNEL_RADIUS[1]})",
+        f"(rgbd; default: {PMFOptions.kernel_radius[0]} {PMFOptions.kernel_radius[1]})",
     )
     add(
         "--sigma_rule",
         type=choice("--sigma_rule", tuple(SIGMA_RULES)),
         metavar="|".join(SIGMA_RULES),
         default=argparse.SUPPRESS,
-        help="sigma of the blur: OpenCV's for the kernel, or as printed in IFCNN's erratum (rgbd; default: opencv)",
+        help="sigma of the blur: OpenCV's for the kernel, or as printed in IFCNN's erratum "
+        f"(rgbd; default: {PMFOptions.sigma_rule})",
     )
 
 
 def _make_plan(options: argparse.Namespace) -> PairPlan:
     given = vars(options)
-    for name, owner in OWN_OPTIONS.items():
+    for name, owner in PMF_RECIPE_OPTIONS.items():
         if name in given and owner != options.recipe:
             raise UserError(f"--{name} belongs to --recipe {owner} and has no effect with --recipe {options.recipe}")
     if options.recipe == "published" and options.pairs_per_image > 1:
         raise UserError("--recipe published is without chance: more than one of --pairs_per_image would be equal")
     check_work_options(options, options.out, ("images", "maps"))
-    recipe = PMFRecipe(
-        recipe=options.recipe,
-        size=given.get("size", PUBLISHED_SIZE if options.recipe == "published" else 0),
-        num_sources=options.num_sources,
-        sigma=tuple(given.get("sigma", DEFAULT_SIGMA)),
-        kernel=given.get("kernel", KERNELS[0]),
-        kernel_radius=tuple(given.get("kernel_radius", DEFAULT_KERNEL_RADIUS)),
-        sigma_rule=given.get("sigma_rule", "opencv"),
-    )
+    blur = {name: given[name] for name in PMF_RECIPE_OPTIONS if name in given}
+    blur = {name: tuple(value) if isinstance(value, list) else value for name, value in blur.items()}
+    size = given.get("size", PUBLISHED_SIZE if options.recipe == "published" else 0)
+    recipe = PMFRecipe(PMFOptions(recipe=options.recipe, **blur), options.num_sources, size)
     return PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
 
 

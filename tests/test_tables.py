@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data.pmf.recipe import RECIPES
-from data.pmf.synthesis import KERNELS
 from data.saliency.operators import OPERATORS
-from data.transforms import PREPROCESS
 from models.generators.decomposing import DecomposingGenerator
 from models.generators.defusion import COMMON_BLOCKS
 from options.commands import parse_train
-from options.data import SALIENCY_OPERATORS, AugmentationOptions, PMFOptions
+from options.data import SALIENCY_OPERATORS
 from options.networks import DeFusionOptions
 from options.registry import DATASETS, DISCRIMINATORS, GENERATORS, MODELS
 
@@ -61,8 +58,6 @@ def test_choices_are_the_same():
         return next(entry.metadata["choices"] for entry in dataclasses.fields(group) if entry.name == name)
 
     assert choices(DeFusionOptions, "depth") == tuple(COMMON_BLOCKS)
-    assert choices(AugmentationOptions, "preprocess") == PREPROCESS
-    assert (choices(PMFOptions, "recipe"), choices(PMFOptions, "kernel")) == (RECIPES, KERNELS)
     assert tuple(OPERATORS) == SALIENCY_OPERATORS
 
 

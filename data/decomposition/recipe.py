@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data.decomposition.synthesis import Floats, decompose, to_levels
+from data.decomposition.synthesis import Floats, decompose, to_image
 from data.maps import find_photographs
 from data.pair_files import Found
 from util.images.image_io import probe_image, read_image
@@ -39,7 +39,7 @@ class DecompositionRecipe:
     def make(self, files: Sequence[Path], rng: np.random.Generator) -> list[npt.NDArray[np.uint8]]:
         """Returns both sources and, last, the target; raises `UserError` where the photograph cannot be read."""
         made = decompose(*read_photo(files[0]), rng)
-        return [to_levels(planes) for planes in (*made.copies, made.photo)]
+        return [to_image(planes) for planes in (*made.copies, made.photo)]
 
 
 def read_photo(path: Path) -> tuple[npt.NDArray[np.uint8], Floats]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.transforms import resize_map
+from util.images.levels import LUMA, to_float, to_levels
 
 FACTORS = (0.1, 1.0)  # of brightness, contrast and saturation
 AREA = (0.08, 1.0)  # of a part, as a share of the photograph's
@@ -22,7 +23,6 @@ COARSE = 13  # cells along each side
 FINE = (26, 27)
 SHARING = (COARSE, *FINE)
 _ATTEMPTS = 10
-_LUMA = (0.299, 0.587, 0.114)
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -62,15 +62,15 @@ def decompose(photo: npt.NDArray[np.uint8], mean_colour: Floats, rng: np.random.
     Returns:
         Copies, target and masks.
     """
-    colours = faded(photo.astype(np.float32) / np.float32(255), mean_colour, rng)
+    colours = faded(to_float(photo), mean_colour, rng)
     planes = np.ascontiguousarray(colours.transpose(2, 0, 1))
     masks = random_masks(planes.shape[1], planes.shape[2], rng)
     return Decomposed(masked_copies(planes, masks, rng), planes, masks)
 
 
-def to_levels(planes: Floats) -> npt.NDArray[np.uint8]:
+def to_image(planes: Floats) -> npt.NDArray[np.uint8]:
     """The nearest levels, (H, W, 3), of planes (3, H, W) in [0, 1]."""
-    return np.ascontiguousarray(np.rint(planes * 255).astype(np.uint8).transpose(1, 2, 0))
+    return np.ascontiguousarray(to_levels(planes, np.uint8).transpose(1, 2, 0), np.uint8)
 
 
 def random_part(height: int, width: int, rng: np.random.Generator) -> Part:
@@ -112,8 +112,8 @@ def faded(photo: Floats, mean_colour: Floats, rng: np.random.Generator) -> Float
         The same shape, in [0, 1].
     """
     brightness, contrast, saturation = rng.uniform(*FACTORS, size=3)
-    mixing = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * np.array(_LUMA))
-    offset = brightness * (1 - contrast) * (mean_colour @ _LUMA)
+    mixing = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * np.array(LUMA))
+    offset = brightness * (1 - contrast) * (mean_colour @ LUMA)
     colours: Floats = photo.reshape(-1, 3) @ mixing.T.astype(np.float32) + np.float32(offset)
     return colours.reshape(photo.shape).clip(0, 1)
 

@@ -2,86 +2,62 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from data.maps import check_same_size, probe_map, read_map, read_map_image
-from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources
-from data.pmf.synthesis import DEFAULT_SIGMA, KERNELS, published_pair, realistic_sources
+from data.pmf.rgbd import rgbd_sources
+from data.pmf.synthesis import published_pair, realistic_sources
 from data.transforms import JointTransform, resize_image, resize_map
+from options.data import LARGEST_SIDE, PMF_RECIPE_OPTIONS, PMFOptions
 from util.errors import UserError
 from util.images.image_io import MAX_PIXELS, probe_image, read_image
 
 Image = npt.NDArray[np.uint8]
-RECIPES = ("realistic", "published", "rgbd")
-OWN_OPTIONS: Mapping[str, str] = MappingProxyType(  # option → the one recipe that it has an effect on
-    {"sigma": "realistic", "kernel": "realistic", "kernel_radius": "rgbd", "sigma_rule": "rgbd"}
-)
 PUBLISHED_SIZE = 256
-_LARGEST_SIGMA = 100.0
-_LARGEST_RADIUS = 500
-_LARGEST_SIZE = 16384
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PMFRecipe:
     """How sources are made of a photograph and its map (see `data.pmf.synthesis` and `data.pmf.rgbd`).
 
     Attributes:
-        recipe: `realistic`, `published` or `rgbd`.
+        options: which recipe, and how it blurs.
+        num_sources: how many sources to make; the published recipe has two.
         size: published: side of the square that everything is resized to, 256 when None. The others: the shorter side
             after scaling (without distortion), the native size when None or 0.
-        num_sources: how many sources to make; the published recipe has two.
-        sigma: realistic: range of the defocus in pixels.
-        kernel: realistic: `random`, `gaussian` or `disc`.
-        kernel_radius: rgbd: smallest and largest radius of the blur's kernel in pixels.
-        sigma_rule: rgbd: `opencv` or `printed`, how the blur's sigma follows from the radius.
     """
 
     record: ClassVar[str] = "pmf.json"
     version: ClassVar[int] = 1
 
-    recipe: str = "realistic"
-    size: int | None = None
+    options: PMFOptions
     num_sources: int = 2
-    sigma: tuple[float, float] = DEFAULT_SIGMA
-    kernel: str = "random"
-    kernel_radius: tuple[int, int] = DEFAULT_KERNEL_RADIUS
-    sigma_rule: str = "opencv"
+    size: int | None = None
 
     def __post_init__(self) -> None:
-        for name, choices in (("recipe", RECIPES), ("kernel", KERNELS), ("sigma_rule", tuple(SIGMA_RULES))):
-            if getattr(self, name) not in choices:
-                raise UserError(f"--{name} {getattr(self, name)!r} is not one of: {', '.join(choices)}")
+        self.options.check_values()
         if self.num_sources < 2:
             raise UserError(f"--num_sources must be at least 2, not {self.num_sources}")
-        if self.size is not None and not 0 <= self.size <= _LARGEST_SIZE:
-            raise UserError(f"--size must be 0 to {_LARGEST_SIZE}, not {self.size}")
-        low, high = self.sigma
-        if not (math.isfinite(high) and 0 < low <= high <= _LARGEST_SIGMA):
-            raise UserError(f"--sigma {low} {high}: expected 0 < MIN <= MAX <= {_LARGEST_SIGMA:g} (pixels)")
-        smallest, largest = self.kernel_radius
-        if not 1 <= smallest <= largest <= _LARGEST_RADIUS:
-            raise UserError(
-                f"--kernel_radius {smallest} {largest}: expected 1 <= MIN <= MAX <= {_LARGEST_RADIUS} (pixels)"
-            )
-        if self.recipe == "published":
+        if self.size is not None and not 0 <= self.size <= LARGEST_SIDE:
+            raise UserError(f"--size must be 0 to {LARGEST_SIDE}, not {self.size}")
+        if self.options.recipe == "published":
             if self.num_sources != 2:
                 raise UserError(f"--recipe published makes 2 sources, not --num_sources {self.num_sources}")
             if self.size == 0:
                 raise UserError("--recipe published resizes to a square: --size cannot be 0")
 
     def settings(self) -> dict[str, Any]:
-        """What decides the pixels: the attributes without those that belong to another recipe."""
-        own = {name: value for name, value in asdict(self).items() if OWN_OPTIONS.get(name, self.recipe) == self.recipe}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}
+        """What decides the pixels: of the options, those of the recipe."""
+        recipe = self.options.recipe
+        own = {name: getattr(self.options, name) for name, owner in PMF_RECIPE_OPTIONS.items() if owner == recipe}
+        own = {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}
+        return {"recipe": recipe, "size": self.size, "num_sources": self.num_sources} | own
 
     def check(self, files: Sequence[Path]) -> None:
         """Looks at a photograph and its map, the two `files`, without decoding images.
@@ -91,7 +67,7 @@ class PMFRecipe:
         """
         image_path, map_path = files
         header, map_size = probe_image(image_path), probe_map(map_path)
-        if self.recipe != "published":
+        if self.options.recipe != "published":
             check_same_size(image_path, (header.height, header.width), map_path, map_size)
             self.scaled(image_path, header.height, header.width)
 
@@ -116,9 +92,9 @@ class PMFRecipe:
                 what `scaled` raises.
         """
         photo = read_image(image_path, bits=8)
-        if self.recipe == "published":
+        if self.options.recipe == "published":
             return photo, read_map_image(map_path)
-        regions = _read_depth(map_path) if self.recipe == "rgbd" else read_map(map_path)
+        regions = _read_depth(map_path) if self.options.recipe == "rgbd" else read_map(map_path)
         check_same_size(image_path, photo.shape, map_path, regions.shape)
         height, width = self.scaled(image_path, *regions.shape)
         return resize_image(photo, height, width), resize_map(regions, height, width)
@@ -159,27 +135,18 @@ class PMFRecipe:
         Returns:
             num_sources + 1 images, `uint8` (H, W, 3) RGB.
         """
-        if self.recipe == "published":
+        if self.options.recipe == "published":
             bgr = np.ascontiguousarray(photo[..., ::-1])
             made = published_pair(bgr, labels, self.size or PUBLISHED_SIZE)
             panels = [np.ascontiguousarray(panel[..., ::-1]) for panel in made]
             return panels if transform is None else transform(panels, [], rng)[0]
         if transform is not None:
             (photo,), (labels,) = transform([photo], [labels], rng)
-        if self.recipe == "rgbd":
-            sources = rgbd_sources(
-                photo,
-                labels,
-                rng,
-                num_sources=self.num_sources,
-                kernel_radius=self.kernel_radius,
-                sigma_rule=self.sigma_rule,
-            )
-        else:
-            sources = realistic_sources(
-                photo, labels, rng, num_sources=self.num_sources, sigma=self.sigma, kernel=self.kernel
-            )
-        return [*sources, photo]
+        if self.options.recipe == "rgbd":
+            blur: dict[str, Any] = {"kernel_radius": self.options.kernel_radius, "sigma_rule": self.options.sigma_rule}
+            return [*rgbd_sources(photo, labels, rng, num_sources=self.num_sources, **blur), photo]
+        blur = {"sigma": self.options.sigma, "kernel": self.options.kernel}
+        return [*realistic_sources(photo, labels, rng, num_sources=self.num_sources, **blur), photo]
 
 
 def _read_depth(path: Path) -> npt.NDArray[np.integer]:

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-DEFAULT_KERNEL_RADIUS = (1, 15)  # ours: the paper's range is not public
+from options.data import PMFOptions
+
 SIGMA_RULES: Mapping[str, Callable[[int], float]] = MappingProxyType(
     {
         "opencv": lambda radius: 0.3 * (radius - 1) + 0.8,  # the page that the erratum cites
@@ -30,8 +31,8 @@ def rgbd_sources(
     rng: np.random.Generator,
     *,
     num_sources: int = 2,
-    kernel_radius: tuple[int, int] = DEFAULT_KERNEL_RADIUS,
-    sigma_rule: str = "opencv",
+    kernel_radius: tuple[int, int] = PMFOptions.kernel_radius,
+    sigma_rule: str = PMFOptions.sigma_rule,
 ) -> list[npt.NDArray[np.uint8]]:
     """Makes sources that are each sharp within one range of depth.
 
@@ -45,7 +46,8 @@ def rgbd_sources(
             opposite order, and nothing else changes. No value is special: unknown depth is a depth like any other.
         rng: the random number generator.
         num_sources: how many sources to make.
-        kernel_radius: smallest and largest kr; the kernel has 2·kr + 1 pixels.
+        kernel_radius: smallest and largest kr; the kernel has 2·kr + 1 pixels. The default is ours: the paper does not
+            give its range.
         sigma_rule: `opencv`, sigma = 0.3·(kr − 1) + 0.8, or `printed`, sigma = 1.2·kr + 0.8, which the kernel cuts off
             within one sigma, so that it is almost a box.
 

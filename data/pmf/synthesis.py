@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-KERNELS = ("random", "gaussian", "disc")
-DEFAULT_SIGMA = (1.5, 7.0)
+from options.data import KERNELS, PMFOptions
+
 _FEATHER = 0.7  # sigma of the masks' soft edge, in pixels: about what a lens and a sensor do to a sharp edge
 _EPSILON = 1e-3  # share of the plain blur in a fill, so that it is never dark where a layer is far away
 
@@ -56,8 +56,8 @@ def realistic_sources(
     rng: np.random.Generator,
     *,
     num_sources: int = 2,
-    sigma: tuple[float, float] = DEFAULT_SIGMA,
-    kernel: str = "random",
+    sigma: tuple[float, float] = PMFOptions.sigma,
+    kernel: str = PMFOptions.kernel,
 ) -> list[npt.NDArray[np.uint8]]:
     """Makes sources as a camera would that focuses on one group of regions after the other.
 

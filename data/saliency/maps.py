@@ -10,6 +10,7 @@ from data.saliency.operators import SaliencyMap
 from data.transforms import resize_image
 from util.errors import UserError
 from util.images.image_io import read_image
+from util.images.levels import to_float
 
 _LARGEST_SPREAD = 0.1  # between the channels of a grey map: JPEG makes some; a map drawn in false colours has more
 
@@ -28,8 +29,7 @@ def read_saliency(path: Path, height: int, width: int) -> SaliencyMap:
     Raises:
         UserError: the file cannot be read, or is coloured.
     """
-    levels = read_image(path)
-    planes = levels.astype(np.float32) / np.iinfo(levels.dtype).max
+    planes = to_float(read_image(path))
     if np.ptp(planes, axis=2).max() > _LARGEST_SPREAD:
         raise UserError(f"saliency map {path} is coloured: expected grey levels, lighter where it is more salient")
     return np.clip(resize_image(planes.mean(axis=2), height, width), 0, 1, dtype=np.float32)

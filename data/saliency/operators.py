@@ -41,6 +41,7 @@ def gradient(photo: npt.NDArray[np.uint8]) -> SaliencyMap:
 
     Arguments and result as for `spectral`.
     """
+    # OpenCV's grey: whole levels, by which these maps are defined, not `util.images.colour.luma` in floats.
     luma = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     along, down = cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
     energy = cv2.GaussianBlur(along**2 + down**2, (0, 0), _WINDOW)

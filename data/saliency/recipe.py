@@ -17,6 +17,7 @@ from data.saliency.maps import read_saliency
 from data.saliency.model import check_model, predict_saliency
 from data.saliency.operators import OPERATORS, SaliencyMap
 from data.saliency.synthesis import distribute
+from options.data import SaliencyOptions
 from util.errors import UserError
 from util.images.image_io import IMAGE_EXTENSIONS, probe_image, read_image
 from util.suggest import suggest
@@ -39,7 +40,7 @@ class SaliencyRecipe:
     record: ClassVar[str] = "saliency.json"
     version: ClassVar[int] = 2
 
-    saliency: str = "spectral"
+    saliency: str = SaliencyOptions.saliency
     num_sources: int = 2
 
     def __post_init__(self) -> None:

@@ -217,5 +217,5 @@ def _rank(values: _Array) -> _Array:
 
 
 def _grey(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The luma in three equal channels."""
+    """The luma in three equal channels; OpenCV's, in whole levels, as a grey image on disk has them."""
     return np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)

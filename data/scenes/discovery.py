@@ -28,11 +28,11 @@ from data.scenes.layouts import (
 )
 from data.scenes.panels import STACKED, panel_stem
 from data.scenes.roles import fold, is_role, parse_roles, role_key, role_name
+from options.data import LAYOUTS
 from util.errors import UserError
 from util.files import find_folder, natural_key
 from util.images.image_io import list_images
-
-LAYOUTS = ("roles", "scenes", "suffix", "stacked")
+from util.suggest import check_choice
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Discovery:
 
     Attributes:
         folder: where the items lie.
-        layout: one of `LAYOUTS`, or `files` where they were named one by one.
+        layout: `roles`, `scenes`, `suffix` or `stacked`, or `files` where they were named one by one.
         roles: the sources' roles; empty for stacked panels and where the files of scenes have no common ones.
         items: the samples in natural order.
         problems: one line for each sample that cannot be used, because a partner is missing, say.
@@ -77,15 +77,14 @@ def discover(root: str | Path, phase: str, *, layout: str = "auto", roles: Seque
     Args:
         root: the folder given by --dataroot.
         phase: its sub-folder to use.
-        layout: one of `LAYOUTS`, or `auto`.
+        layout: one of `options.data.LAYOUTS`.
         roles: which roles to use, in this order; empty for all of them, ir before vi.
 
     Raises:
         UserError: no such folder, nothing in it, two ways to read it, a layout or role that does not fit, or two
             samples of one name.
     """
-    if layout != "auto" and layout not in LAYOUTS:
-        raise UserError(f"--layout {layout!r} is not one of: auto, {', '.join(LAYOUTS)}")
+    check_choice("--layout", layout, LAYOUTS)
     wanted = parse_roles(roles)
     folder = find_folder(root, phase)
     try:

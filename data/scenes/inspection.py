@@ -12,10 +12,10 @@ from pathlib import Path
 from data.scenes.discovery import Discovery, Item, discover, discover_files, with_notes
 from data.scenes.panels import panel_width
 from data.scenes.roles import TARGET_WORDS
+from options.data import ON_BAD_SAMPLE
 from util.errors import UserError, one_line
 from util.images.image_io import probe_image, read_image
-
-ON_BAD_SAMPLE = ("stop", "skip")
+from util.suggest import check_choice
 
 _MEANING = {
     "roles": "role folders, one file per item in each (--layout roles)",
@@ -115,8 +115,7 @@ def inspect(
     Raises:
         UserError: a sample that cannot be used and is not to be skipped, or no usable one at all.
     """
-    if on_bad_sample not in ON_BAD_SAMPLE:
-        raise UserError(f"--on_bad_sample {on_bad_sample!r} is not one of: {', '.join(ON_BAD_SAMPLE)}")
+    check_choice("--on_bad_sample", on_bad_sample, ON_BAD_SAMPLE)
     stacked = found.layout == "stacked"
     _check_set(found, num_sources, fused_together, with_target=with_target)
     items, sizes, bits, problems = [], [], [], list(found.problems)

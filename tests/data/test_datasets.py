@@ -14,7 +14,7 @@ from data.template_dataset import TemplateDataset
 from data.transforms import JointTransform
 from engine.assembly import build_dataset
 from options.commands import parse_train
-from options.data import DatasetOptions
+from options.data import DatasetOptions, PMFOptions
 from options.registry import Entry
 from tests.data.helpers import block_map, make_dataset, save, to_uint8
 from tests.data.patch_files import random_pairs, write_ours
@@ -141,7 +141,7 @@ def test_pmf_published(pmf_root):
 def test_pmf_size(pmf_root, recipe, size, shape):
     """Published: a square; otherwise without distortion."""
     files = pmf_root / "images" / "img1.png", pmf_root / "maps" / "img1.png"
-    made = PMFRecipe(recipe=recipe, size=size).make(files, np.random.default_rng(0))
+    made = PMFRecipe(PMFOptions(recipe=recipe), size=size).make(files, np.random.default_rng(0))
     assert [image.shape for image in made] == [shape] * 3
 
 
@@ -178,10 +178,10 @@ def test_pmf_bad_values(pmf_root, values, message):
         make_dataset("pmf", root=pmf_root, phase="train", **values)
 
 
-@pytest.mark.parametrize("values", [{"size": -5}, {"recipe": "published", "size": 0}])
-def test_pmf_bad_size(values):
+@pytest.mark.parametrize(("recipe", "size"), [("realistic", -5), ("published", 0)])
+def test_pmf_bad_size(recipe, size):
     with pytest.raises(UserError, match="--size"):
-        PMFRecipe(**values)
+        PMFRecipe(PMFOptions(recipe=recipe), size=size)
 
 
 def test_max_size_and_indices(pmf_root):

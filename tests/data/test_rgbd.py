@@ -6,11 +6,11 @@ import pytest
 import skimage.data
 
 from data.maps import read_map
-from data.pmf.recipe import OWN_OPTIONS, RECIPES, PMFRecipe
-from data.pmf.rgbd import DEFAULT_KERNEL_RADIUS, SIGMA_RULES, rgbd_sources, split_depth
+from data.pmf.recipe import PMFRecipe
+from data.pmf.rgbd import SIGMA_RULES, rgbd_sources, split_depth
 from data.transforms import JointTransform
 from options.commands import parse_train
-from options.data import PMF_RECIPE_OPTIONS, PMFOptions
+from options.data import PMF_RECIPE_OPTIONS, PMF_RECIPES, PMFOptions
 from options.validate import validate_train
 from tests.data.helpers import make_dataset, save, shared, to_uint8
 from util.errors import UserError
@@ -136,7 +136,7 @@ def test_grey_maps_keep_the_order_of_their_depths(tmp_path, extension, dtype, to
     depth[:, -8:] = 0
     save(tmp_path / "images" / "a.png", np.zeros((40, 64, 3), np.uint8))
     path = save(tmp_path / "maps" / f"a{extension}", depth)
-    _, numbers = PMFRecipe(recipe="rgbd").read(tmp_path / "images" / "a.png", path)
+    _, numbers = PMFRecipe(PMFOptions(recipe="rgbd")).read(tmp_path / "images" / "a.png", path)
     means = numbers.mean(axis=0)
     assert (np.diff(means) <= (1 if extension == ".jpg" else 0)).all()
     assert len(np.unique(numbers)) >= 55
@@ -148,7 +148,7 @@ def test_label_maps_are_taken_for_depth_in_the_order_of_their_values(tmp_path, n
     save(tmp_path / "images" / "a.png", noise)
     path = save(tmp_path / "maps" / "a.png", labels)
     assert np.array_equal(read_map(path)[0, ::20], [1, 0, 2])
-    recipe = PMFRecipe(recipe="rgbd", num_sources=3)
+    recipe = PMFRecipe(PMFOptions(recipe="rgbd"), num_sources=3)
     *sources, target = recipe.make((tmp_path / "images" / "a.png", path), np.random.default_rng(0))
     assert np.array_equal(target, noise)
     sharp = where_sharp(sources, noise)
@@ -171,16 +171,16 @@ def test_dataset(pmf_root):
 @pytest.mark.parametrize("values", [{"kernel_radius": (0, 3)}, {"kernel_radius": (4, 3)}, {"kernel_radius": (1, 501)}])
 def test_bad_radius(values):
     with pytest.raises(UserError, match=r"--kernel_radius \d 3?.*: expected 1 <= MIN <= MAX <= 500"):
-        PMFRecipe(recipe="rgbd", **values)
+        PMFRecipe(PMFOptions(recipe="rgbd", **values))
 
 
 def test_bad_rule():
     with pytest.raises(UserError, match="--sigma_rule 'matlab' is not one of: opencv, printed"):
-        PMFRecipe(recipe="rgbd", sigma_rule="matlab")
+        PMFRecipe(PMFOptions(recipe="rgbd", sigma_rule="matlab"))
 
 
 def test_settings_are_those_of_the_recipe():
-    of = {recipe: set(PMFRecipe(recipe=recipe).settings()) for recipe in ("realistic", "published", "rgbd")}
+    of = {recipe: set(PMFRecipe(PMFOptions(recipe=recipe)).settings()) for recipe in ("realistic", "published", "rgbd")}
     common = {"recipe", "size", "num_sources"}
     assert of["published"] == common
     assert of["realistic"] == common | {"sigma", "kernel"}
@@ -188,18 +188,16 @@ def test_settings_are_those_of_the_recipe():
 
 
 def test_the_options_know_the_recipes_and_their_rules():
-    assert dict(PMF_RECIPE_OPTIONS) == dict(OWN_OPTIONS)
     fields = {entry.name: entry for entry in dataclasses.fields(PMFOptions)}
-    assert set(OWN_OPTIONS) < set(fields)
+    assert set(PMF_RECIPE_OPTIONS) < set(fields)
     assert fields["sigma_rule"].metadata["choices"] == tuple(SIGMA_RULES)
-    assert fields["recipe"].metadata["choices"] == RECIPES
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", PMF_RECIPES)
 def test_an_option_of_another_recipe_is_noticed(pmf_root, recipe):
     values = ["--sigma", "2", "3", "--kernel", "disc", "--kernel_radius", "2", "3", "--sigma_rule", "printed"]
     config, parsed = parse_train(["--dataroot", str(pmf_root), "--dataset_mode", "pmf", "--recipe", recipe, *values])
-    foreign = {name: owner for name, owner in OWN_OPTIONS.items() if owner != recipe}
+    foreign = {name: owner for name, owner in PMF_RECIPE_OPTIONS.items() if owner != recipe}
     expected = {f"--{name} has no effect with --recipe {recipe}: it belongs to --recipe {owner}"
                 for name, owner in foreign.items()}  # fmt: skip
     assert set(validate_train(config, parsed)) == expected
@@ -214,7 +212,7 @@ def test_on_real_depth():
     depth = np.where(known, disparity.max(where=known, initial=0) - np.where(known, disparity, 0), 0)
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        sources = rgbd_sources(photo, np.rint(depth).astype(int), rng, kernel_radius=(5, DEFAULT_KERNEL_RADIUS[1]))
+        sources = rgbd_sources(photo, np.rint(depth).astype(int), rng, kernel_radius=(5, PMFOptions.kernel_radius[1]))
         sharp = where_sharp(sources, photo)
         assert (sharp[0] | sharp[1]).all()
         certain = sharp[0] & ~sharp[1], sharp[1] & ~sharp[0]  # flat parts look the same in both
@@ -223,7 +221,7 @@ def test_on_real_depth():
 
 def test_on_real_labels():
     folder = shared("data", "camvid")
-    recipe = PMFRecipe(recipe="rgbd", num_sources=4, kernel_radius=(15, 15))
+    recipe = PMFRecipe(PMFOptions(recipe="rgbd", kernel_radius=(15, 15)), num_sources=4)
     for path in sorted((folder / "image").iterdir())[:3]:
         *sources, target = recipe.make((path, folder / "label" / path.name), np.random.default_rng(1))
         assert np.stack(where_sharp(sources, target)).any(axis=0).all()

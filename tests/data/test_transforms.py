@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from data.transforms import PREPROCESS, JointTransform, resize_image, resize_map
+from data.transforms import JointTransform, resize_image, resize_map
+from options.data import PREPROCESS
 from util.errors import UserError
 
 

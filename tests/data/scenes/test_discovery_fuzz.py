@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.scenes.discovery import LAYOUTS, discover, discover_files
+from data.scenes.discovery import discover, discover_files
 from data.scenes.inspection import describe, inspect
+from options.data import LAYOUTS
 from tests.data.helpers import make_dataset
 from util.errors import UserError, one_line
 from util.images.image_io import IMAGE_EXTENSIONS
@@ -84,7 +85,7 @@ def fails_in_one_line(work):
     files=st.lists(FILES, max_size=5),
     folders=st.lists(FOLDERS, max_size=4),
     partners=st.booleans(),
-    layout=st.sampled_from(["auto", "auto", "auto", *LAYOUTS]),
+    layout=st.sampled_from(["auto", "auto", *LAYOUTS]),
     roles=st.sampled_from([(), (), (), ("ir", "vi"), ("b", "A"), ("x", "X")]),
 )
 def test_any_folder(files, folders, partners, layout, roles):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.tensors import to_tensor
+from data.base_dataset import to_tensor
 from tests.data.helpers import save
 from tests.data.image_files import chunk, deep, grey, pillow, png, repaired, tiff
 from util.errors import UserError
