@@ -111,8 +111,12 @@ def make_record(plan: PairPlan, stems: Sequence[str]) -> dict[str, Any]:
     """Returns what the plan's record says: everything that decides what the pairs look like and where they are."""
     record = {**plan.recipe.settings(), "pairs_per_image": plan.pairs_per_image, "holdout": plan.holdout}
     record |= {"seed": plan.seed, "version": plan.recipe.version}
-    names = hashlib.sha256(os.fsencode("\n".join(stems))).hexdigest()[:16]
-    return record | {"photographs": f"{len(stems)} (names {names})"}
+    return record | {"photographs": f"{len(stems)} (names {fingerprint(stems)})"}
+
+
+def fingerprint(names: Sequence[str]) -> str:
+    """Returns what is equal for equal names only."""
+    return hashlib.sha256(os.fsencode("\n".join(names))).hexdigest()[:16]
 
 
 def check_output(plan: PairPlan, record: dict[str, Any]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,15 +13,17 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from data.pair_files import fingerprint
 from data.patches.cutter import PatchCutter, Patches
 from data.patches.reader import EXTENSIONS, LAYOUTS, read_attributes
-from data.patches.writer import COMPRESSIONS, write_patches
+from data.patches.writer import COMPRESSIONS, alone, write_patches
 from data.scenes.discovery import Item, discover_folders
 from data.scenes.inspection import inspect
 from options.data import ON_BAD_SAMPLE
 from options.strict import StrictParser, choice
 from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
 from util.files import check_writable, with_extension
+from util.journal import refuse_other_settings
 
 _DESCRIPTION = """Cuts pairs of patches out of infrared and visible images of the same names and sizes, for
 train.py --dataset_mode patches. The file appears whole or not at all: an interrupted run starts anew."""
@@ -38,18 +38,20 @@ def main(argv: Sequence[str]) -> int:
     cutter = PatchCutter(options.size, options.stride, options.min_contrast)
     out = _check_out(with_extension(options.out, ".h5"))
     items, roles, skipped = _look(options.sources, cutter, on_bad_sample=options.on_bad_sample)
-    record = _make_record(options, cutter, roles, items)
-    if _is_finished(out, record):
-        print(f"{out} is finished: nothing to do")
-    else:
-        cuts = _Cuts(items, cutter, stop=options.on_bad_sample == "stop")
-        form = {"layout": options.layout, "compression": options.compression}
-        try:
-            count = write_patches(out, cuts, side=cutter.size, attributes=record, **form)
-        except KeyboardInterrupt as error:
-            raise Interrupted("interrupted; nothing is left, the same command starts from the beginning") from error
-        print(f"{count} pairs of patches, {cuts.dropped} dropped for too little contrast, in {out}")
-        skipped += cuts.problems
+    form = {"layout": options.layout, "compression": options.compression}
+    images = f"{len(items)} pairs (names {fingerprint([item.name for item in items])})"
+    record: Record = {**asdict(cutter), **form, "sources": ", ".join(roles), "images": images, "version": _VERSION}
+    with alone(out):
+        if _is_finished(out, record):
+            print(f"{out} is finished: nothing to do")
+        else:
+            cuts = _Cuts(items, cutter, stop=options.on_bad_sample == "stop")
+            try:
+                count = write_patches(out, cuts, attributes=record, **form)
+            except KeyboardInterrupt as error:
+                raise Interrupted("interrupted; nothing is left, the same command starts from the beginning") from error
+            print(f"{count} pairs of patches, {cuts.dropped} dropped for too little contrast, in {out}")
+            skipped += cuts.problems
     for line in skipped:
         sys.stderr.write(f"skipped: {line}\n")
     return EXIT_SKIPPED if skipped else EXIT_DONE
@@ -62,11 +64,11 @@ def _build_parser() -> StrictParser:
     text = "folders of the infrared and of the visible images, of which the first channel and the luma are taken"
     add("--sources", nargs=2, metavar=("IR_DIR", "VI_DIR"), help=text, **needed)
     add("--out", metavar="FILE.h5", help="the file to make", **needed)
-    add("--size", type=int, metavar="N", default=128, help="side of a patch in pixels")
+    add("--size", type=int, metavar="N", default=PatchCutter.size, help="side of a patch in pixels")
     text = "from one patch to the next in pixels; a last one that does not fit is left out"
-    add("--stride", type=int, metavar="N", default=200, help=text)
+    add("--stride", type=int, metavar="N", default=PatchCutter.stride, help=text)
     text = "a pair is dropped where (p90 - p10) / p90 of the values of either patch is less; 0 keeps all"
-    add("--min_contrast", type=float, metavar="C", default=0.1, help=text)
+    add("--min_contrast", type=float, metavar="C", default=PatchCutter.min_contrast, help=text)
     text = "ours: one dataset per modality, quick to open; published: one dataset per patch, as SMFNet's release"
     _add_choice(parser, "--layout", tuple(LAYOUTS), text)
     _add_choice(parser, "--compression", COMPRESSIONS, "of each patch, lossless: gzip is smaller, lzf quicker")
@@ -111,16 +113,6 @@ def _look(
     return items, inspected.found.roles, [*inspected.skipped, *small]
 
 
-def _make_record(
-    options: argparse.Namespace, cutter: PatchCutter, roles: Sequence[str], items: Sequence[Item]
-) -> Record:
-    """Everything that decides what the file holds; these are its attributes."""
-    fingerprint = hashlib.sha256(os.fsencode("\n".join(item.name for item in items))).hexdigest()[:16]
-    settings: Record = {**asdict(cutter), "layout": options.layout, "compression": options.compression}
-    images = f"{len(items)} pairs (names {fingerprint})"
-    return settings | {"sources": ", ".join(roles), "images": images, "version": _VERSION}
-
-
 def _is_finished(out: Path, record: Record) -> bool:
     """Whether the file is there already; raises `UserError` where it was made in another way, or by somebody else."""
     if not out.exists():
@@ -128,12 +120,8 @@ def _is_finished(out: Path, record: Record) -> bool:
     before = read_attributes(out)
     if "version" not in before:
         raise UserError(f"{out} is there, and does not say how it was made: use another --out, or remove it")
-    for key, value in record.items():
-        if before.get(key) != value:
-            raise UserError(
-                f"{out} was begun with {key} {before.get(key)}, not {value}: go on with the same settings, "
-                "remove it, or use another --out"
-            )
+    changed = {key: (before.get(key), value) for key, value in record.items() if before.get(key) != value}
+    refuse_other_settings(out, changed, "use the same settings, remove it, or use another --out")
     return True
 
 

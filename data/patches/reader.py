@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -46,6 +46,10 @@ class PatchReader:
         side: of a patch, in pixels.
     """
 
+    _file: h5py.File | None = None
+    _modalities: Sequence[Any] = ()  # both datasets, or both groups
+    _process = 0  # which opened the file
+
     def __init__(self, path: Path) -> None:
         """Looks at the file's structure and its first pair, and closes it again.
 
@@ -54,18 +58,9 @@ class PatchReader:
         """
         self.path = path
         self.side = 0  # until the first patch tells
-        self._file: h5py.File | None = None
-        self._process = 0
-        self._modalities: list[Any]  # both datasets, or both groups
         if not path.is_file():
             raise UserError(f"no such file: {path}")
         try:
-            with _one_line_errors(path):
-                self._open()
-                self.layout = "ours" if isinstance(self._modalities[0], h5py.Dataset) else "published"
-                self._length, other = (len(modality) for modality in self._modalities)
-                if self._length != other or not other:
-                    raise UserError(f"{path}: holds {self._length} infrared and {other} visible patches")
             self.read(0)
         finally:
             self.close()
@@ -89,78 +84,71 @@ class PatchReader:
             if self._process != os.getpid():
                 self._open()
             pair = np.stack([self._read_patch(modality, index) for modality in self._modalities])
-            if not (pair.min() >= 0 and pair.max() <= 1):  # NaN is neither
-                raise UserError(f"{self.path}: patch {index} has values out of [0, 1]")
+        if not (pair.min() >= 0 and pair.max() <= 1):  # NaN is neither
+            raise UserError(f"{self.path}: patch {index} has values out of [0, 1]")
         return pair
 
     def close(self) -> None:
         """Closes the file; the next `read` opens it again."""
-        self._process = 0
         if self._file is not None:
             self._file.close()
-            self._file = None
+        self._file, self._modalities, self._process = None, (), 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "layout": self.layout, "side": self.side, "_length": self._length}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state | {"_file": None, "_process": 0}
+        return self.__dict__ | {"_file": None, "_modalities": (), "_process": 0}
 
     def _open(self) -> None:
         self.close()  # what a forked process inherited is its parent's
         self._file = h5py.File(self.path, "r")
-        names, kind = (OURS, h5py.Dataset) if OURS[0] in self._file else (PUBLISHED, h5py.Group)
-        self._modalities = [self._get(self._file, name) for name in names]
-        if not all(isinstance(modality, kind) for modality in self._modalities):
-            raise UserError(f"{self.path}: {names[0]} and {names[1]} are not both {kind.__name__.lower()}s")
-        if names is OURS:
-            for dataset in self._modalities:
-                self._check_dataset(dataset, "(N, 1, S, S)")
+        self.layout, shape = ("ours", "(N, 1, S, S)") if OURS[0] in self._file else ("published", None)
+        self._modalities = [self._get(self._file, name, shape) for name in LAYOUTS[self.layout]]
+        self._length, other = map(len, self._modalities)
+        if self._length != other or not other:
+            raise UserError(f"{self.path}: holds {self._length} infrared and {other} visible patches")
         self._process = os.getpid()
 
     def _read_patch(self, modality: Any, index: int) -> Patches:
         """One patch (S, S)."""
-        dataset: Any = modality
-        place: int | slice = index
-        if self.layout == "published":
-            dataset, place = self._get(modality, str(index)), slice(None)
-            self._check_dataset(dataset, "(1, S, S)")
+        ours = self.layout == "ours"
+        dataset = modality if ours else self._get(modality, str(index), "(1, S, S)")
         self.side = self.side or dataset.shape[-1]
         if dataset.shape[-1] != self.side:
             raise UserError(f"{self.path}: {dataset.name} is {dataset.shape}, others have a side of {self.side}")
-        patch: Patches = dataset[place][0]
+        patch: Patches = dataset[index, 0] if ours else dataset[0]
         return patch
 
-    def _get(self, parent: h5py.Group, name: str) -> Any:
-        """What a name stands for in a group, if it lies in the file itself."""
-        link = parent.get(name, getlink=True)
+    def _get(self, parent: h5py.Group, name: str, shape: str | None) -> Any:
+        """A dataset of floats of the expected shape, or a group where that is None, if all of it lies in the file."""
+        what, link = f"{self.path}: {parent.name.rstrip('/')}/{name}", parent.get(name, getlink=True)
         if link is None:
-            where = "" if parent.name == "/" else f"{parent.name} of "
             raise UserError(
-                f"{where}{self.path} holds no {name}: expected datasets {' and '.join(OURS)}, or groups "
-                f"{' and '.join(PUBLISHED)} with one dataset per patch, named 0, 1, …"
+                f"{what} is missing: expected datasets {' and '.join(OURS)}, or groups {' and '.join(PUBLISHED)} with "
+                "one dataset per patch, named 0, 1, …"
             )
         if not isinstance(link, h5py.HardLink):
-            raise UserError(f"{self.path}: {name} is a link, which may lead anywhere: expected the data itself")
-        return parent[name]
+            raise UserError(f"{what} is a link, which may lead anywhere: expected the data itself")
+        found = parent[name]
+        if not isinstance(found, h5py.Group if shape is None else h5py.Dataset):
+            raise UserError(f"{what} is not a {'group' if shape is None else 'dataset'}")
+        if shape is not None:
+            _check_dataset(what, found, shape)
+        return found
 
-    def _check_dataset(self, dataset: Any, expected: str) -> None:
-        """Raises `UserError` unless this is a dataset of floats of the expected shape, all of them in the file."""
-        if not isinstance(dataset, h5py.Dataset):
-            raise UserError(f"{self.path}: {getattr(dataset, 'name', '?')} is not a dataset")
-        what, shape = f"{self.path}: {dataset.name}", dataset.shape
-        if dataset.dtype != np.float32:
-            raise UserError(f"{what} holds {dataset.dtype}, expected float32 in [0, 1]")
-        fits = shape is not None and len(shape) == expected.count(",") + 1 and shape[-3] == 1 and shape[-1] == shape[-2]
-        if not fits or not 1 <= shape[-1] <= LARGEST_PATCH:
-            raise UserError(f"{what} is {shape}, expected {expected} with S from 1 to {LARGEST_PATCH}")
-        if dataset.external or dataset.is_virtual:
-            raise UserError(f"{what} keeps its values in other files: expected the data itself")
-        plan = dataset.id.get_create_plist()
-        if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= _KNOWN_FILTERS:
-            raise UserError(f"{what} is compressed in a way that is not read: expected gzip, lzf or none")
-        if dataset.chunks and dataset.dtype.itemsize * math.prod(dataset.chunks) > _LARGEST_CHUNK:
-            raise UserError(f"{what} has chunks {dataset.chunks}, which are too large: expected one per patch")
+
+def _check_dataset(what: str, dataset: h5py.Dataset, expected: str) -> None:
+    shape = dataset.shape
+    if dataset.dtype != np.float32:
+        raise UserError(f"{what} holds {dataset.dtype}, expected float32 in [0, 1]")
+    fits = shape is not None and len(shape) == expected.count(",") + 1 and shape[-3] == 1 and shape[-1] == shape[-2]
+    if not fits or not 1 <= shape[-1] <= LARGEST_PATCH:
+        raise UserError(f"{what} is {shape}, expected {expected} with S from 1 to {LARGEST_PATCH}")
+    if dataset.external or dataset.is_virtual:
+        raise UserError(f"{what} keeps its values in other files: expected the data itself")
+    plan = dataset.id.get_create_plist()
+    if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= _KNOWN_FILTERS:
+        raise UserError(f"{what} is compressed in a way that is not read: expected gzip, lzf or none")
+    if dataset.chunks and dataset.dtype.itemsize * math.prod(dataset.chunks) > _LARGEST_CHUNK:
+        raise UserError(f"{what} has chunks {dataset.chunks}, which are too large: expected one per patch")
 
 
 def find_patch_file(root: Path, phase: str) -> Path:

@@ -19,21 +19,13 @@ from data.patches.reader import LAYOUTS
 from util.errors import UserError
 from util.files import write_atomically
 
-_COMPRESSIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {  # shuffled, bytes of equal weight are neighbours, and compress better
-        "none": {},
-        "gzip": {"compression": "gzip", "shuffle": True},
-        "lzf": {"compression": "lzf", "shuffle": True},
-    }
-)
-COMPRESSIONS = tuple(_COMPRESSIONS)
+COMPRESSIONS = ("none", "gzip", "lzf")
 
 
 def write_patches(
     path: Path,
     blocks: Iterable[Patches],
     *,
-    side: int,
     layout: str = "ours",
     compression: str = "none",
     attributes: Mapping[str, int | float | str] = MappingProxyType({}),
@@ -42,8 +34,7 @@ def write_patches(
 
     Args:
         path: the file; its folder is made where it is missing.
-        blocks: the pairs, (n, 2, side, side) in [0, 1] at a time.
-        side: of a patch, in pixels.
+        blocks: the pairs, (n, 2, S, S) in [0, 1] at a time.
         layout: one of `LAYOUTS`.
         compression: of each patch, one of `COMPRESSIONS`, all of them lossless.
         attributes: what to attach to the whole of the file, beside the number of pairs as `patches`.
@@ -52,8 +43,10 @@ def write_patches(
         How many pairs were written.
 
     Raises:
-        UserError: there are no pairs, another process writes the file, it cannot be written, or the disk is full.
+        UserError: there are no pairs, the file cannot be written, or the disk is full.
     """
+    # Shuffled, bytes of equal weight are neighbours, and compress better.
+    settings: dict[str, Any] = {} if compression == "none" else {"compression": compression, "shuffle": True}
     count = 0
 
     def write(beside: Path) -> None:
@@ -61,49 +54,45 @@ def write_patches(
         with _Disk(beside, "w+") as disk:
             try:
                 with h5py.File(disk, "w") as file:
-                    for block in _append(file, blocks, side, layout, _COMPRESSIONS[compression]):
-                        disk.check()
+                    for block in blocks:
+                        for name, patches in zip(LAYOUTS[layout], block.swapaxes(0, 1), strict=True):
+                            _APPEND[layout](file, name, count, patches, settings)
                         count += len(block)
+                        disk.check()
                     file.attrs.update({**attributes, "patches": count})
             finally:
                 disk.check()
         if not count:
             raise UserError("no patch has enough contrast in both images: try a smaller --min_contrast")
 
-    with _alone(path):
-        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # of a process that was killed
-            leftover.unlink(missing_ok=True)
-        write_atomically(path, write)
+    write_atomically(path, write)
     return count
 
 
-def _append(
-    file: h5py.File, blocks: Iterable[Patches], side: int, layout: str, settings: Mapping[str, Any]
-) -> Iterator[Patches]:
-    """Puts blocks of pairs one after the other; yields each that was put."""
-    groups, start = LAYOUTS[layout], 0
-    for name in groups:
-        if layout == "ours":
-            shapes: dict[str, Any] = {"maxshape": (None, 1, side, side), "chunks": (1, 1, side, side)}
-            file.create_dataset(name, (0, 1, side, side), np.float32, **shapes, **settings)
-        else:
-            file.create_group(name)
-    chunks = {"chunks": (1, side, side)} if settings else {}
-    for block in blocks:
-        for name, patches in zip(groups, block.swapaxes(0, 1), strict=True):
-            if layout == "ours":
-                file[name].resize(start + len(patches), axis=0)
-                file[name][start:, 0] = patches
-                continue
-            for number, patch in enumerate(patches, start):
-                file[name].create_dataset(str(number), data=patch[None], **chunks, **settings)
-        start += len(block)
-        yield block
+def _append_to_dataset(file: h5py.File, name: str, start: int, patches: Patches, settings: Mapping[str, Any]) -> None:
+    shape = (1, *patches.shape[1:])
+    if name not in file:
+        file.create_dataset(name, (0, *shape), np.float32, maxshape=(None, *shape), chunks=(1, *shape), **settings)
+    file[name].resize(start + len(patches), axis=0)
+    file[name][start:, 0] = patches
+
+
+def _append_datasets(file: h5py.File, name: str, start: int, patches: Patches, settings: Mapping[str, Any]) -> None:
+    chunks = (1, *patches.shape[1:]) if settings else None
+    for number, patch in enumerate(patches, start):
+        file.create_dataset(f"{name}/{number}", data=patch[None], chunks=chunks, **settings)
+
+
+_APPEND = MappingProxyType({"ours": _append_to_dataset, "published": _append_datasets})
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keeps other processes from writing the same file."""
+def alone(path: Path) -> Iterator[None]:
+    """Keeps other processes from writing the same file, and removes what one that was killed left beside it.
+
+    Raises:
+        UserError: another process writes it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), blocking=False)
     try:
@@ -112,6 +101,8 @@ def _alone(path: Path) -> Iterator[None]:
     except Timeout as error:
         raise UserError(f"{path} is being written by another run: wait for its end, or use another --out") from error
     try:
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            leftover.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
