@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from options import registry
 from options.aliases import WITHOUT_EFFECT, modernise
@@ -57,60 +58,37 @@ class TestConfig:
     testing: TestingOptions
 
 
-def train_groups(selection: registry.Selection) -> dict[str, type[Options]]:
-    """The option groups of a training with these components."""
-    return {
-        "run": RunOptions,
-        "data": DataOptions,
-        "augmentation": AugmentationOptions,
-        "dataset": registry.DATASETS[selection.dataset_mode].options,
-        "model": registry.MODELS[selection.model].options,
-        "generator": registry.GENERATORS[selection.netG].options,
-        "discriminator": registry.DISCRIMINATORS[selection.netD].options,
-        "training": TrainingOptions,
-        "watching": WatchingOptions,
+def groups_of(config: type[TrainConfig | TestConfig], selection: registry.Selection) -> dict[str, type[Options]]:
+    """The option groups of a training or a test with these components, in the order of its fields."""
+    components: dict[str, registry.Entry[Any]] = {
+        "dataset": registry.DATASETS[selection.dataset_mode],
+        "model": registry.MODELS[selection.model],
+        "generator": registry.GENERATORS[selection.netG],
+        "discriminator": registry.DISCRIMINATORS[selection.netD],
     }
-
-
-def test_groups(selection: registry.Selection) -> dict[str, type[Options]]:
-    """The option groups of a test with these components."""
-    return {
-        "run": RunOptions,
-        "data": DataOptions,
-        "dataset": registry.DATASETS[selection.dataset_mode].options,
-        "generator": registry.GENERATORS[selection.netG].options,
-        "fusing": FusingOptions,
-        "testing": TestingOptions,
-    }
+    groups = get_type_hints(config)
+    return {name: components[name].options if name in components else group for name, group in groups.items()}
 
 
 def parse_train(argv: Sequence[str], recorded: Mapping[str, Any] | None = None) -> tuple[TrainConfig, Parsed]:
-    """Parses the command line of train.py.
-
-    Args:
-        argv: the arguments as typed.
-        recorded: option → value of the resumed run, see `options.saved.options_to_continue`.
+    """Parses the command line of train.py; `recorded` are the options of the resumed run, see `options.saved`.
 
     Raises:
         UserError: an unknown or ill-formed option.
     """
-    parsed = parse(argv, train_groups, description="Trains a fusion network.", travelling=recorded)
+    parsed = parse(argv, partial(groups_of, TrainConfig), description="Trains a fusion network.", travelling=recorded)
     return TrainConfig(**parsed.groups), parsed
 
 
 def parse_test(argv: Sequence[str], travelling: Mapping[str, Any] | None = None) -> tuple[TestConfig, Parsed]:
-    """Parses the command line of test.py.
-
-    Args:
-        argv: the arguments as typed.
-        travelling: option → value that came with the checkpoint, see `options.saved.travelling_options`.
+    """Parses the command line of test.py; `travelling` are the options that came with the checkpoint.
 
     Raises:
         UserError: an unknown or ill-formed option.
     """
     parsed = parse(
         argv,
-        test_groups,
+        partial(groups_of, TestConfig),
         description="Fuses images with a trained network.",
         travelling={**TEST_DEFAULTS, **(travelling or {})},
         without_effect=WITHOUT_EFFECT | _training_only(),
@@ -120,21 +98,23 @@ def parse_test(argv: Sequence[str], travelling: Mapping[str, Any] | None = None)
 
 def peek_run_folder(argv: Sequence[str]) -> Path:
     """The folder of the run that a command line names, needed before its parse: options travel with checkpoints."""
-    words, _ = modernise(argv)
-    words = [*chain(*read_config(words).values()), *words]
     peeker = StrictParser(add_help=False)
     for name in ("name", "checkpoints_dir"):
         peeker.add_argument(f"--{name}", default=getattr(RunOptions(), name))
-    found = peeker.parse_known_args(words)[0]
+    found = peeker.parse_known_args(_all_words(argv))[0]
     return RunOptions(name=found.name, checkpoints_dir=found.checkpoints_dir).folder
 
 
 def asks_to_continue(argv: Sequence[str]) -> bool:
     """Whether a command line says --continue_train, needed before its parse: the run's own options are its defaults."""
-    words, _ = modernise(argv)
-    words = [*chain(*read_config(words).values()), *words]
-    switches = [word for word in words if word in ("--continue_train", "--no_continue_train")]
+    switches = [word for word in _all_words(argv) if word in ("--continue_train", "--no_continue_train")]
     return switches[-1:] == ["--continue_train"]
+
+
+def _all_words(argv: Sequence[str]) -> list[str]:
+    """The words of the --config file, then those typed, in today's spelling."""
+    words, _ = modernise(argv)
+    return [*chain(*read_config(words).values()), *words]
 
 
 def _training_only() -> dict[str, tuple[int, str]]:
@@ -145,6 +125,3 @@ def _training_only() -> dict[str, tuple[int, str]]:
     reason = "it concerns training only; images are fused at their own size"
     dropped = {entry.name: (0 if isinstance(entry.default, bool) else 1, reason) for entry in entries}
     return dropped | {f"no_{name}": (0, reason) for name, (count, _) in dropped.items() if count == 0}
-
-
-test_groups.__test__ = False  # type: ignore[attr-defined]  # no test, though its name begins like one

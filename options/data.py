@@ -26,7 +26,7 @@ SALIENCY_OPERATORS = ("spectral", "fine", "gradient")  # any other --saliency is
 
 @dataclass(frozen=True)
 class DataOptions(Options):
-    """What every dataset needs to know."""
+    """Options of all datasets."""
 
     dataroot: str = option(
         "", "folder of the data (patches: or the file); <dataroot>/<phase> is looked for first", metavar="DIR"
@@ -35,7 +35,7 @@ class DataOptions(Options):
     num_sources: int = option(2, "number of sources per item", at_least=1)
     max_dataset_size: int = option(0, "use no more than this many items; 0 means all", at_least=0)
     num_threads: int = option(
-        4, "worker processes that load data, for each training process; 0 loads there", at_least=0
+        4, "worker processes that load data, per training process; 0 loads in the process itself", at_least=0
     )
 
     def check(self, config: Any) -> None:  # noqa: ARG002
@@ -46,7 +46,7 @@ class DataOptions(Options):
 
 @dataclass(frozen=True)
 class AugmentationOptions(Options):
-    """How a training sample is cut out of its images, the same way for all of them."""
+    """Cropping, resizing and augmentation of training samples, the same for all images of a sample."""
 
     preprocess: str = option(
         "crop",
@@ -54,18 +54,13 @@ class AugmentationOptions(Options):
         choices=PREPROCESS,
     )
     load_size: int = option(
-        256,
-        "size that images are resized to where --preprocess resizes, in pixels",
-        at_least=1,
-        at_most=LARGEST_SIDE,
-        expected=f"1 to {LARGEST_SIDE} pixels",
+        256, "size that images are resized to where --preprocess resizes, in pixels", at_least=1, at_most=LARGEST_SIDE
     )
     crop_size: int = option(
         256,
         "side of the square cut out at random where --preprocess crops, in pixels",
         at_least=1,
         at_most=LARGEST_SIDE,
-        expected=f"1 to {LARGEST_SIDE} pixels",
     )
     flip: bool = option(True, "mirror samples at random")
     serial_batches: bool = option(False, "take the items in order instead of shuffled")
@@ -152,13 +147,9 @@ class AlignedOptions(DatasetOptions):
 
 @dataclass(frozen=True)
 class SourcesOptions(DatasetOptions):
-    """`--dataset_mode sources`: role folders, scenes, suffixed files or stacked panels, understood by themselves."""
+    """`--dataset_mode sources`: role folders, scenes, suffixed files or stacked panels, recognised automatically."""
 
-    layout: str = option(
-        "auto",
-        "how the files belong together, where two readings are possible",
-        choices=LAYOUTS,
-    )
+    layout: str = option("auto", "how the files belong together, where two readings are possible", choices=LAYOUTS)
     roles: str = option("", "which sources to use, and in which order, such as ir,vi", metavar="NAMES")
     with_target: bool = option(False, "stacked panels: the last one is the target (always so where training needs one)")
     on_bad_sample: str = option(
@@ -194,19 +185,11 @@ class PMFOptions(DatasetOptions):
         choices=PMF_RECIPES,
     )
     sigma: tuple[float, float] = option(
-        (1.5, 7.0),
-        "weakest and strongest defocus of the realistic recipe, in pixels",
-        above=0,
-        at_most=100,
-        expected="0 < MIN <= MAX <= 100 (pixels)",
+        (1.5, 7.0), "weakest and strongest defocus of the realistic recipe, in pixels", above=0, at_most=100
     )
     kernel: str = option("random", "defocus kernel of the realistic recipe", choices=KERNELS)
     kernel_radius: tuple[int, int] = option(
-        (1, 15),
-        "smallest and largest blur kernel of the rgbd recipe: its radius",
-        at_least=1,
-        at_most=500,
-        expected="1 <= MIN <= MAX <= 500 (pixels)",
+        (1, 15), "radius of the smallest and the largest blur kernel of the rgbd recipe", at_least=1, at_most=500
     )
     sigma_rule: str = option(
         "opencv",
@@ -226,7 +209,7 @@ class PMFOptions(DatasetOptions):
         for entry in fields(self):
             value = getattr(self, entry.name)
             if isinstance(value, tuple) and value[0] > value[1]:
-                raise UserError(f"{dashes}{entry.name} {value[0]} {value[1]}: expected {entry.metadata['expected']}")
+                raise UserError(f"{dashes}{entry.name} {value[0]} {value[1]}: expected the smaller one first")
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
         """See `Options.notices`."""
@@ -235,7 +218,7 @@ class PMFOptions(DatasetOptions):
 
 @dataclass(frozen=True)
 class SaliencyOptions(DatasetOptions):
-    """`--dataset_mode saliency`: sources made on the fly from photographs alone, by their saliency."""
+    """`--dataset_mode saliency`: sources made on the fly from photographs and their saliency."""
 
     images: str = option(
         "", "folder of the photographs; default <dataroot>/<phase>/images, <dataroot>/images, or the root itself"
@@ -247,7 +230,7 @@ class SaliencyOptions(DatasetOptions):
         metavar="|".join((*SALIENCY_OPERATORS, "DIR", "FILE")),
     )
     num_sources_max: int = option(
-        0, "draw the number of sources for each training batch, from --num_sources to this; 0 draws nothing"
+        0, "draw the number of sources of each training batch from --num_sources to this; 0 keeps --num_sources"
     )
     pairs_per_image: int = option(1, "samples that an epoch makes of each photograph", at_least=1, at_most=MOST_PAIRS)
 
@@ -292,15 +275,13 @@ class DecompositionOptions(DatasetOptions):
 
 @dataclass(frozen=True)
 class PairsAndPhotosOptions(DatasetOptions):
-    """`--dataset_mode pairs_and_photos`: infrared-visible pairs, each beside masked copies of a photograph."""
+    """`--dataset_mode pairs_and_photos`: infrared-visible pairs, each with masked copies of a photograph."""
 
     resizes_to_crop: ClassVar[bool] = True
 
     photos: str = option("", "folder of the photographs; --dataroot is that of the pairs", metavar="DIR")
     layout: str = option(
-        "auto",
-        "how the files of the pairs belong together, where two readings are possible",
-        choices=LAYOUTS,
+        "auto", "how the files of the pairs belong together, where two readings are possible", choices=LAYOUTS
     )
     roles: str = option("", "which roles are infrared and visible, in this order, such as ir,vi", metavar="NAMES")
 

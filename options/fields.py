@@ -25,7 +25,6 @@ def option(
     above: float | None = None,
     at_most: float | None = None,
     below: float | None = None,
-    expected: str = "",
 ) -> Any:
     """Returns the dataclass field of one command-line option.
 
@@ -38,11 +37,11 @@ def option(
         above: a bound that the value is greater than.
         at_most: the greatest value.
         below: a bound that the value is less than.
-        expected: the range in words, for the message; made of the bounds when empty.
     """
     bounds = Bounds(at_least, above, at_most, below)
-    metadata = {"help": help_text, "choices": choices, "metavar": metavar, "bounds": bounds, "expected": expected}
-    return field(default=default, metadata=metadata)
+    return field(
+        default=default, metadata={"help": help_text, "choices": choices, "metavar": metavar, "bounds": bounds}
+    )
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,15 @@ class Bounds:
 
     def __str__(self) -> str:
         if self.at_least is not None and self.at_most is not None:
-            return f"{self.at_least} to {self.at_most}"
-        parts = [
-            f"{self.at_least} or more" if self.at_least is not None else "",
-            f"above {self.above}" if self.above is not None else "",
-            f"up to {self.at_most}" if self.at_most is not None else "",
-            f"below {self.below}" if self.below is not None else "",
-        ]
-        return " and ".join(filter(None, parts)) or "a finite number"
+            return f"a number from {self.at_least} to {self.at_most}"
+        parts = {
+            "of {} or more": self.at_least,
+            "above {}": self.above,
+            "up to {}": self.at_most,
+            "below {}": self.below,
+        }
+        said = " and ".join(words.format(bound) for words, bound in parts.items() if bound is not None)
+        return f"a number {said}" if said else "a finite number"
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ class Options:
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int | float) and number not in metadata["bounds"]:
                     given = " ".join(map(str, value)) if isinstance(value, tuple) else value
-                    expected = metadata["expected"] or metadata["bounds"]
-                    raise UserError(f"{dashes}{entry.name} {given}: expected {expected}")
+                    raise UserError(f"{dashes}{entry.name} {given}: expected {metadata['bounds']}")
 
     def check(self, config: Any) -> None:
         """Checks what must hold between options, of this group and others; `check_values` comes before.
@@ -126,10 +125,10 @@ class Options:
         """
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002  (for those that override it)
-        """Returns a line on each option of a training that is accepted but does nothing, or not what one may think.
+        """Returns a line on each option that is accepted but does nothing, or not what one may think.
 
         Args:
-            config: all groups of the run, a `TrainConfig`.
+            config: all groups of the run, as for `check`.
             parsed: which options the user stated.
         """
         return []

@@ -23,16 +23,10 @@ class FusingOptions(Options):
     )
     exposure: bool = option(False, "finish as IFCNN did for multi-exposure: luma in 16 to 235, local contrast")
     tile: int = option(
-        -1,
-        "side of the tiles that images are cut into; 0 never, -1 from 4 megapixels on (1024)",
-        at_least=-1,
-        expected="a side in pixels, 0 or -1",
+        -1, "side of the tiles that images are cut into; 0 never, -1 from 4 megapixels on (1024)", at_least=-1
     )
     tile_overlap: int = option(
-        -1,
-        "pixels that tiles share, at most half a tile; -1: what the network needs",
-        at_least=-1,
-        expected="a number of pixels, or -1",
+        -1, "pixels that tiles share, at most half a tile; -1: what the network needs", at_least=-1
     )
 
     def check(self, config: Any) -> None:  # noqa: ARG002

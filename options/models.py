@@ -63,26 +63,19 @@ class Pix2PixOptions(ModelOptions):
 
     gan_mode: str = option("vanilla", "form of the GAN loss", choices=GAN_MODES)
     lambda_L1: float = option(
-        100.0,
-        "weight of the L1 terms: fused image and, where there are any, reconstructions",
-        at_least=0,
-        expected="a weight of 0 or more",
+        100.0, "weight of the L1 terms: fused image and, where there are any, reconstructions", at_least=0
     )
-    lambda_GAN: float = option(
-        1.0, "weight of the GAN term; 0 trains without a discriminator", at_least=0, expected="a weight of 0 or more"
-    )
-    lambda_gp: float = option(
-        10.0, "weight of the gradient penalty of --gan_mode wgangp", at_least=0, expected="a weight of 0 or more"
-    )
+    lambda_GAN: float = option(1.0, "weight of the GAN term; 0 trains without a discriminator", at_least=0)
+    lambda_gp: float = option(10.0, "weight of the gradient penalty of --gan_mode wgangp", at_least=0)
 
     @property
     def trains_discriminator(self) -> bool:
-        """Unless its term has no weight."""
+        """See `ModelOptions.trains_discriminator`."""
         return self.lambda_GAN > 0
 
     @property
     def penalises_gradient(self) -> bool:
-        """So does the form wgangp."""
+        """See `ModelOptions.penalises_gradient`."""
         return self.gan_mode == "wgangp"
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:
@@ -95,24 +88,18 @@ class Pix2PixOptions(ModelOptions):
 
 @dataclass(frozen=True)
 class GSGIFTrainingOptions(Pix2PixOptions):
-    """`--model gsgif`: a GAN whose fused features are drawn to those of the target."""
+    """`--model gsgif`: a GAN with L1 terms between the fused features and those of the target."""
 
     generator = "GSGIF_generator"
 
-    lambda_L1: float = option(
-        100.0, "weight of the L1 term of the fused image", at_least=0, expected="a weight of 0 or more"
-    )
+    lambda_L1: float = option(100.0, "weight of the L1 term of the fused image", at_least=0)
     lambda_feat: float = option(
-        1.0,
-        "weight of the L1 terms between the sources' fused features and the target's",
-        at_least=0,
-        expected="a weight of 0 or more",
+        1.0, "weight of the L1 terms between the sources' fused features and the target's", at_least=0
     )
     lambda_feat_fused: float = option(
         0.0,
         "weight of the L1 terms between the features of the fused image and the target's; 0 leaves them out",
         at_least=0,
-        expected="a weight of 0 or more",
     )
     feature_stages: tuple[int, ...] = option(
         (0, 1, 2, 3), "stages of the encoder whose features are compared: 0, full size, to 3, the code", metavar="STAGE"
@@ -131,18 +118,14 @@ class GSGIFTrainingOptions(Pix2PixOptions):
 
 @dataclass(frozen=True)
 class IFCNNTrainingOptions(ModelOptions):
-    """`--model ifcnn`: pixel loss (stage I), then with a perceptual loss beside it (stage II)."""
+    """`--model ifcnn`: pixel loss (stage I), then pixel and perceptual loss (stage II)."""
 
     generator = "IFCNN"
 
     perceptual_from: int = option(101, "first epoch of stage II; 0 trains without it", at_least=0)
-    lambda_perceptual: float = option(
-        1.0, "weight of the perceptual loss of stage II", at_least=0, expected="a weight of 0 or more"
-    )
+    lambda_perceptual: float = option(1.0, "weight of the perceptual loss of stage II", at_least=0)
     backbone: str = option(
-        "resnet101",
-        "network for ImageNet that gives conv1 and the features of the perceptual loss",
-        choices=BACKBONES,
+        "resnet101", "network for ImageNet that gives conv1 and the features of the perceptual loss", choices=BACKBONES
     )
     backbone_weights: str = option(
         "", "its weights, a file of torchvision's; default torchvision's own copy, downloaded", metavar="FILE"
@@ -177,22 +160,21 @@ class IFCNNTrainingOptions(ModelOptions):
 
 @dataclass(frozen=True)
 class SMFNetTrainingOptions(ModelOptions):
-    """`--model smfnet`: to rebuild the sources (phase I), then to fuse them (phase II)."""
+    """`--model smfnet`: reconstruction of the sources (phase I), then fusion (phase II)."""
 
     generator = "SMFNet"
 
     fusion_from: int = option(
-        41, "first epoch of phase II, which trains to fuse; before it the sources are rebuilt", at_least=1
+        41, "first epoch of phase II, which trains fusion; the epochs before it train reconstruction", at_least=1
     )
     lambda_ssim: float = option(
         0.0,
-        "weight of a term of phase II that the release has not: of the structure of both sources, such as 20",
+        "weight of an SSIM term with both sources in phase II, such as 20; 0 as released",
         at_least=0,
-        expected="a weight of 0 or more",
     )
     smf_losses: str = option(
         "corrected",
-        "term that takes features apart: per sample and with a gradient, or without one, as released",
+        "decomposition term of the loss: corrected: per sample, with a gradient; published: as released, without one",
         choices=("corrected", "published"),
     )
 
@@ -211,28 +193,25 @@ class SMFNetTrainingOptions(ModelOptions):
             raise UserError(f"--crop_size {side}: expected {SSIM_WINDOW} or more")
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:
-        """Phase II may never begin."""
+        """See `Options.notices`."""
         notices, last = super().notices(config, parsed), config.training.last_epoch
         if self.fusion_from > last:
             first = self.fusion_from
-            notices.append(
-                f"--fusion_from {first}: phase II, which trains to fuse, begins after the last epoch, {last}"
-            )
+            notices.append(f"--fusion_from {first}: phase II, which trains fusion, begins after the last epoch, {last}")
         return notices + _notices_of_start(config)
 
 
 @dataclass(frozen=True)
 class DeFusionTrainingOptions(ModelOptions):
-    """`--model defusion`: to find what masked copies of a photograph share and have alone, then to fuse them."""
+    """`--model defusion`: decomposition of masked copies into common and unique images, then fusion."""
 
     generator = "DeFusion"
 
     annealing: float = option(
         1.0,
-        "length of the loss's annealing, as a factor of the published one: the fused image is trained from step "
-        "17000 times this on",
+        "length of the annealing of the losses relative to the published one; the loss of the fused image starts at "
+        "step 17000 times this",
         above=0,
-        expected="a factor above 0, such as 0.1",
     )
 
     def check(self, config: Any) -> None:
@@ -251,27 +230,23 @@ class DeFusionTrainingOptions(ModelOptions):
 
 @dataclass(frozen=True)
 class DeFusionPlusTrainingOptions(ModelOptions):
-    """`--model defusion_plus`: masked copies of photographs (stage 1), then also infrared-visible pairs (stage 2)."""
+    """`--model defusion_plus`: masked copies of photographs (stage 1), then infrared-visible pairs too (stage 2)."""
 
     generator = "DeFusionPlus"
 
     stage: int = option(
-        1,
-        "1: photographs alone; 2: infrared-visible pairs beside them, with two teachers",
-        at_least=1,
-        at_most=2,
-        expected="1 or 2",
+        1, "1: photographs alone; 2: infrared-visible pairs as well, with two teachers", at_least=1, at_most=2
     )
     teacher_ir: str = option(
         "", "stage 2: weights of a masked autoencoder of infrared images, ViT-B/16", metavar="FILE"
     )
     teacher_vis: str = option(
-        "", "stage 2: the same of visible images, such as mae_pretrain_vit_base.pth", metavar="FILE"
+        "", "stage 2: the same for visible images, such as mae_pretrain_vit_base.pth", metavar="FILE"
     )
     first_stage_weights: str = option(
         "",
-        "stage 2: weights of the generator to begin with, such as checkpoints/DeFusionPlus/latest_net_G.pth; "
-        "default: initial ones",
+        "stage 2: initial weights of the generator, such as checkpoints/DeFusionPlus/latest_net_G.pth; "
+        "default: random ones",
         metavar="FILE",
     )
 
@@ -305,7 +280,7 @@ class DeFusionPlusTrainingOptions(ModelOptions):
 
 
 def _check_files(options: ModelOptions, names: Sequence[str]) -> None:
-    """Raises `UserError` unless the files that these options name, if any, are there."""
+    """Raises `UserError` unless the files that these options name exist."""
     for name in names:
         file = getattr(options, name)
         if file and not Path(file).is_file():
@@ -313,11 +288,11 @@ def _check_files(options: ModelOptions, names: Sequence[str]) -> None:
 
 
 def _notices_of_start(config: Any) -> list[str]:
-    """Of networks without norms, through which what they are given vanishes or explodes."""
+    """Of networks without normalisation, whose activations vanish or explode."""
     training, selection = config.training, config.selection
     if training.init_type not in ("normal", "kaiming"):
         return []
     return [
-        f"--init_type {training.init_type}: {selection.netG} hardly learns from this start; better --init_type xavier "
-        f"--init_gain 1, as in options/recipes/{selection.model}.yaml"
+        f"--init_type {training.init_type}: {selection.netG} hardly learns from such initial weights; better "
+        f"--init_type xavier --init_gain 1, as in options/recipes/{selection.model}.yaml"
     ]

@@ -49,7 +49,7 @@ class GeneratorOptions(Options):
 
 @dataclass(frozen=True)
 class FamilyOptions(GeneratorOptions):
-    """What all convolutional generators of the pix2pix family share (resnet_*, unet_*)."""
+    """`--netG resnet_*` and `unet_*`, and options that other convolutional generators share."""
 
     input_nc: int = option(3, "channels of a source; images are fused as RGB, so 3", at_least=1)
     output_nc: int = option(3, "channels of the fused image", at_least=1)
@@ -59,7 +59,7 @@ class FamilyOptions(GeneratorOptions):
 
     @property
     def fused_channels(self) -> int:
-        """As many as the network draws."""
+        """See `GeneratorOptions.fused_channels`."""
         return self.output_nc
 
     @property
@@ -111,8 +111,8 @@ class GSGIFOptions(FamilyOptions):
     )
     skips: str = option(
         "residual",
-        "what the decoder gets besides the code: nothing, the fused maps of the first stages, or a blend of the "
-        "sources, which it corrects",
+        "input of the decoder besides the code: none; features: the fused maps of the first stages; residual: a blend "
+        "of the sources, to which it adds a correction",
         choices=("none", "features", "residual"),
     )
 
@@ -157,7 +157,7 @@ class SMFNetOptions(GeneratorOptions):
 
     stretch: str = option(
         "none",
-        "of a fused image: minmax stretches it to the whole range, as the published images were",
+        "range of the fused image: minmax stretches it to the full range, as the published images were",
         choices=("none", "minmax"),
     )
 
@@ -173,10 +173,9 @@ class PaddedOptions(GeneratorOptions):
 
     pad: int = option(
         0,
-        "pad images by so many pixels at each side when they are fused; published: 16",
+        "pixels added at each side of the images before they are fused, by reflection; 16 as published",
         at_least=0,
         at_most=LARGEST_PAD,
-        expected=f"0 to {LARGEST_PAD} pixels",
     )
 
 
@@ -194,7 +193,7 @@ class DeFusionOptions(PaddedOptions):
     )
     common_head: str = option(
         "own",
-        "layer that draws the common image: its own, or that of the unique images, as in the released tester",
+        "last layer of the common image: its own, or the one of the unique images, as in the released tester",
         choices=("own", "unique"),
     )
 
@@ -207,15 +206,15 @@ class DeFusionPlusOptions(PaddedOptions):
 
     common_order: str = option(
         "ab",
-        "when fusing, the second source asks the first what they share (ab), or the first the second (ba); in training "
-        "chance decides",
+        "query of the cross-attention that computes the common tokens when fusing: the second source (ab) or the first "
+        "(ba); in training one is drawn at random",
         choices=("ab", "ba"),
     )
 
 
 @dataclass(frozen=True)
 class DiscriminatorOptions(Options):
-    """What all discriminators share (pixel, basic)."""
+    """Options of all discriminators."""
 
     ndf: int = option(64, "discriminator filters in the first layer", at_least=1, at_most=MOST_FILTERS)
 

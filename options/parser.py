@@ -64,23 +64,30 @@ def parse(
         The filled groups.
 
     Raises:
-        UserError: an unknown or ill-formed option, in `argv` or in the --config file.
+        UserError: an option that is unknown, ill-formed, or of a component that is not selected, in `argv` or in the
+            --config file.
     """
     typed, notices = modernise(argv, without_effect)
     from_file = read_config(typed)
-    travelling = dict(travelling or {})
-    words = [*chain(*from_file.values()), *typed]
-    if generator := registry.MODELS[_peek(words, travelling).model].options.generator:
-        travelling.setdefault("netG", generator)
-    selection = _peek(words, travelling)
-    groups: dict[str, type[Options]] = {"selection": registry.Selection, **select_groups(selection)}
-    travelling = _fitting(travelling, groups)
-    # A recipe's defaults for components that the command line replaced have nothing to set.
-    used = {entry.name for group in groups.values() for entry in fields(group)}
+    travelling = travelling or {}
+    file_words = [*chain(*from_file.values())]
+    from_elsewhere = _with_generator([*file_words, *typed], travelling)
+    groups: dict[str, type[Options]] = {"selection": registry.Selection}
+    groups |= select_groups(_peek([*file_words, *typed], from_elsewhere))
+    used = _names(groups)
+    # What the command line replaces, and what the other command reads from the same file, is no mistake of the file.
+    replaced = _names(select_groups(_peek(file_words, _with_generator(file_words, travelling)))) | {"n_layers"}
+    without_use = [name for name in from_file if name not in used and name in replaced]
+    if without_use:
+        notices.append(
+            f"--config {_config_path(typed)}: no effect with the selected components: {', '.join(without_use)}"
+        )
+    skipped = {*without_use, *_of_other_command(used)}
+    defaults = [*chain(*(option for name, option in from_file.items() if name not in skipped))]
+    travelling = _fitting(from_elsewhere, groups)
     if "n_layers" not in used:  # the family takes it with every discriminator
         typed, more = modernise(typed, {"n_layers": (1, "only --netD n_layers has it")})
         notices += more
-    defaults = [*chain(*(option for name, option in from_file.items() if name in used))]
     parser = _build_parser(groups, description, travelling)
     try:
         parser.parse_strict(defaults)  # so that a bad value in the file is laid to the file
@@ -108,6 +115,16 @@ def default_of(entry: Field[Any]) -> Any:
     return None if entry.default is MISSING else entry.default
 
 
+def _names(groups: Groups) -> set[str]:
+    return {entry.name for group in groups.values() for entry in fields(group)}
+
+
+def _with_generator(words: Sequence[str], travelling: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Adds the generator that the selected --model was made for, weaker than a --netG that travels."""
+    generator = registry.MODELS[_peek(words, travelling).model].options.generator
+    return {"netG": generator, **travelling} if generator else travelling
+
+
 def _peek(words: Sequence[str], travelling: Mapping[str, Any]) -> registry.Selection:
     peeker = StrictParser(add_help=False)
     known = {entry.name: entry.metadata["choices"] for entry in fields(registry.Selection)}
@@ -118,41 +135,50 @@ def _peek(words: Sequence[str], travelling: Mapping[str, Any]) -> registry.Selec
 
 
 def _build_parser(groups: Groups, description: str, travelling: Mapping[str, Any]) -> StrictParser:
-    mine = {entry.name for group in groups.values() for entry in fields(group)}
+    mine = _names(groups)
+    elsewhere = {f"--{name}": text for name, text in (_of_other_components(mine) | _of_other_command(mine)).items()}
     parser = StrictParser(
         description=description,
-        elsewhere=_other_places(mine),
+        elsewhere=elsewhere,
         synonyms=SYNONYMS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE.yaml", help="defaults for any of these options; see options/recipes/")
     for group in groups.values():
-        section = parser.add_argument_group((group.__doc__ or "").split("\n", maxsplit=1)[0])
+        section = parser.add_argument_group((group.__doc__ or "").split("\n", maxsplit=1)[0].rstrip("."))
         hints = get_type_hints(group)
         for entry in fields(group):
             _add_option(section, entry, hints[entry.name], travelling.get(entry.name, default_of(entry)))
     return parser
 
 
-def _other_places(mine: Collection[str]) -> dict[str, str]:
-    """Options that exist, but not here: --option → what has it."""
-    components: dict[str, list[str]] = {}
+def _of_other_components(mine: Collection[str]) -> dict[str, str]:
+    """The options of components that are not selected: option → what has it."""
+    owners: dict[str, list[str]] = {}
     tables: dict[str, Mapping[str, registry.Entry[Any]]] = {
         "model": registry.MODELS,
         "netG": registry.GENERATORS,
         "dataset_mode": registry.DATASETS,
     }
-    for option, table in tables.items():
+    for selector, table in tables.items():
         for name, component in table.items():
             for entry in fields(component.options):
-                components.setdefault(f"--{entry.name}", []).append(f"--{option} {name}")
-    found = {flag: f"belongs to {' or '.join(names)}, which is not selected" for flag, names in components.items()}
+                owners.setdefault(entry.name, []).append(f"--{selector} {name}")
+    return {
+        option: f"belongs to {' or '.join(names)}, which is not selected"
+        for option, names in owners.items()
+        if option not in mine
+    }
+
+
+def _of_other_command(mine: Collection[str]) -> dict[str, str]:
+    """The options of train.py alone and of test.py alone, where this is another command: option → what has it."""
+    found: dict[str, str] = {}
     for groups, place in ((registry.TRAINING_ONLY, "train.py"), (registry.TESTING_ONLY, "test.py")):
-        if not {entry.name for entry in fields(groups[0])} <= set(mine):  # else this is that command
-            found |= {
-                f"--{entry.name}": f"is an option of {place} alone" for group in groups for entry in fields(group)
-            }
-    return {flag: text for flag, text in found.items() if flag.removeprefix("--") not in mine}
+        if not {entry.name for entry in fields(groups[0])} <= {*mine}:  # else this is that command
+            names = {entry.name for group in groups for entry in fields(group)} - {*mine}
+            found |= dict.fromkeys(names, f"is an option of {place} alone")
+    return found
 
 
 def _add_option(section: Any, entry: Field[Any], kind: Any, default: Any) -> None:

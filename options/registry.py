@@ -121,7 +121,7 @@ DATASETS: Mapping[str, Entry[DatasetOptions]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Selection(Options):
-    """The components of a run. Each brings its own options; `--help` shows those of the ones selected."""
+    """Components; `--help` lists the options of those that are selected."""
 
     model: str = option("pix2pix", "training procedure", choices=tuple(MODELS))
     netG: str = option("R2GAN_generator", "generator", choices=tuple(GENERATORS))

@@ -1,4 +1,4 @@
-"""Options of every run: its name, its devices, its randomness."""
+"""Options that train.py and test.py have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_LISTED = 5
 
 @dataclass(frozen=True)
 class RunOptions(Options):
-    """What a training and a test have in common."""
+    """Options of every run: name, devices, random numbers, precision."""
 
     name: str = option("experiment_name", "name of the run: its folder under --checkpoints_dir and --results_dir")
     checkpoints_dir: str = option("./checkpoints", "folder that holds the folders of the runs")
@@ -28,12 +28,11 @@ class RunOptions(Options):
     )
     seed: int = option(
         0,
-        "seed of everything random: initial weights, dropout, data order, augmentation",
+        "seed of the random numbers: initial weights, dropout, data order, augmentation",
         at_least=0,
         at_most=2**32 - 1,
-        expected="a number from 0 to 4294967295",
     )
-    precision: str = option("32", "arithmetic: 32 bit floats, or bfloat16 where it is safe", choices=("32", "bf16"))
+    precision: str = option("32", "32-bit floats, or bfloat16 where it is safe", choices=("32", "bf16"))
     channels_last: bool = option(True, "keep tensors channels-last in memory, which is faster on CPUs and new GPUs")
     compile: bool = option(False, "compile the generator with torch.compile")
     verbose: bool = option(False, "print the networks, and tracebacks of errors")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from options import registry
-from options.commands import TestConfig, TrainConfig, asks_to_continue, peek_run_folder, train_groups
+from options.commands import TestConfig, TrainConfig, asks_to_continue, groups_of, peek_run_folder
 from options.data import SALIENCY_OPERATORS, DataOptions
 from options.fields import Options
 from options.parser import default_of
@@ -21,7 +21,7 @@ TRAVELLING_OPTIONS = ("num_sources",)
 STAY_BEHIND = ("dataset_mode", "netD")
 # What a resumed training takes from its own command line only.
 OF_ONE_CALL = ("name", "checkpoints_dir", "continue_train", "accept_changes", "overwrite", "verbose")
-# What may change when a training goes on: its length, and what does not alter the result.
+# What may change when a training is resumed: its length, and what does not alter the result.
 MAY_CHANGE = frozenset(
     {*OF_ONE_CALL, "n_epochs", "n_epochs_decay", "gpu_ids", "compile", "num_threads"}
     | {"save_epoch_freq", "save_latest_freq", "print_freq", "update_html_freq"}
@@ -62,8 +62,7 @@ def differences(
         Option → the value then and now.
     """
     found = {}
-    groups: dict[str, type[Options]] = {"selection": registry.Selection}
-    groups |= train_groups(registry.Selection(**now["selection"]))
+    groups = groups_of(TrainConfig, registry.Selection(**now["selection"]))
     for group, options in now.items():
         # A run that was begun before there was an option had its default.
         earlier = {entry.name: entry.default for entry in dataclasses.fields(groups[group])} | before.get(group, {})
@@ -125,7 +124,7 @@ def travelling_options(path: Path) -> dict[str, Any]:
         found = take_travelling(read_options(path))
     except (KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not an options.json as train.py writes it ({error!r})") from error
-    return _checked_values(path, found, registry.Selection, DataOptions)
+    return _checked_values(path, found, DataOptions)
 
 
 def take_travelling(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,15 +155,14 @@ def _checked_values(path: Path, found: Mapping[str, Any], *groups: type[Options]
     Args:
         path: the file.
         found: option → value.
-        groups: the groups to check beside those of the generator; all of a training when there are none.
+        groups: the groups to check beside that of the generator; all of a training when there are none.
     """
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     _check_group(path, values, registry.Selection)
-    for group in groups:
-        _check_group(path, values, group)
     names = [entry.name for entry in dataclasses.fields(registry.Selection)]
     selection = registry.Selection(**{name: str(values[name]) for name in names if name in values})
-    for group in (registry.GENERATORS[selection.netG].options,) if groups else tuple(train_groups(selection).values()):
+    all_groups = groups_of(TrainConfig, selection)
+    for group in (*groups, all_groups["generator"]) if groups else all_groups.values():
         _check_group(path, values, group)
     return values
 
@@ -174,5 +172,5 @@ def _check_group(path: Path, values: Mapping[str, Any], group: type[Options]) ->
         value, default = values.get(entry.name, default_of(entry)), default_of(entry)
         choices = entry.metadata["choices"]
         if type(value) is not type(default) or (choices and value not in choices):
-            wanted = f"one of: {', '.join(choices)}" if choices else f"a value like {default!r}"
-            raise UserError(f"{path}: {entry.name} is {value!r}, expected {wanted}")
+            expected = f"one of: {', '.join(choices)}" if choices else f"a value like {default!r}"
+            raise UserError(f"{path}: {entry.name} is {value!r}, expected {expected}")

@@ -19,7 +19,7 @@ class TestingOptions(Options):
 
     sources: tuple[str, ...] = option((), "fuse these images of one scene, without any folder", metavar="FILE")
     out: str = option("", "with --sources: the fused image to write", metavar="FILE")
-    list: bool = option(False, "print what was understood of --dataroot and stop")
+    list: bool = option(False, "print the items found in --dataroot and stop")
     results_dir: str = option("./results", "folder that holds the results of the runs")
     batch_size: int = option(1, "images of one size that are fused together", at_least=1)
     num_test: int = option(0, "fuse no more than this many items; 0 means all", at_least=0)
@@ -27,7 +27,7 @@ class TestingOptions(Options):
         "quick", "metrics to compute: names separated by commas, all, none, or a quick few", metavar="NAMES"
     )
     save_decomposition: bool = option(
-        False, "also save and show the images that a network decomposes the sources into: common, unique"
+        False, "also save and show the common and unique images of networks that decompose the sources"
     )
 
     def check(self, config: Any) -> None:

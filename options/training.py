@@ -14,59 +14,45 @@ INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 
 @dataclass(frozen=True)
 class TrainingOptions(Options):
-    """Length, rate, rhythm and validation of a training. Every frequency counts samples or epochs, never steps."""
+    """Optimisation, checkpoints and validation; frequencies are in samples or epochs."""
 
     batch_size: int = option(8, "samples per step, of all processes together", at_least=1)
     accumulate: int = option(
-        1, "compute each batch in this many parts and add their gradients, which needs less memory", at_least=1
+        1, "compute each batch in this many parts and accumulate their gradients, which needs less memory", at_least=1
     )
     sync_bn: bool = option(True, "with several GPUs, compute batch norm's statistics over all of them")
     n_epochs: int = option(100, "epochs at the full learning rate", at_least=0)
-    n_epochs_decay: int = option(100, "epochs over which the learning rate then goes linearly to zero", at_least=0)
-    lr: float = option(0.0002, "learning rate of Adam", above=0, expected="a rate above 0, such as 0.0002")
-    beta1: float = option(
-        0.5, "first momentum of Adam", at_least=0, below=1, expected="a momentum in [0, 1), such as 0.5"
+    n_epochs_decay: int = option(
+        100, "epochs after that, over which the learning rate decays linearly to zero", at_least=0
     )
+    lr: float = option(0.0002, "learning rate of Adam", above=0)
+    beta1: float = option(0.5, "first momentum of Adam", at_least=0, below=1)
     clip_grad: float = option(
         0.0,
         "largest norm of a network's gradient (--model smfnet: of each part's), such as 100; 0 does not limit it",
         at_least=0,
-        expected="a norm above 0, or 0 for no limit",
     )
     lr_policy: str = option(
-        "linear", "learning rate over the epochs", choices=("linear", "step", "multistep", "plateau", "cosine")
+        "linear", "schedule of the learning rate", choices=("linear", "step", "multistep", "plateau", "cosine")
     )
-    lr_decay_iters: int = option(50, "epochs between two steps of --lr_policy step", at_least=1)
+    lr_decay_iters: int = option(50, "epochs between two decays with --lr_policy step", at_least=1)
     lr_milestones: tuple[int, ...] = option(
-        (), "after how many epochs --lr_policy multistep makes its steps, such as 20 40 45 47", metavar="EPOCHS"
+        (),
+        "epochs after which the learning rate decays with --lr_policy multistep, such as 20 40 45 47",
+        metavar="EPOCHS",
     )
-    lr_decay_factor: float = option(
-        0.1,
-        "what the learning rate is multiplied by at a step of --lr_policy step and multistep",
-        above=0,
-        at_most=1,
-        expected="a factor above 0 and up to 1, such as 0.5",
-    )
-    lr_min: float = option(
-        0.0, "learning rate that no --lr_policy goes below", at_least=0, expected="a rate from 0 to that of --lr"
-    )
-    init_type: str = option("normal", "initial weights", choices=INIT_TYPES)
+    lr_decay_factor: float = option(0.1, "factor of each decay with --lr_policy step and multistep", above=0, at_most=1)
+    lr_min: float = option(0.0, "lower bound of the learning rate", at_least=0)
+    init_type: str = option("normal", "distribution of the initial weights", choices=INIT_TYPES)
     init_gain: float = option(
-        0.02,
-        "scale of the initial weights of --init_type normal, xavier and orthogonal",
-        above=0,
-        expected="a scale above 0, such as 0.02",
+        0.02, "scale of the initial weights with --init_type normal, xavier and orthogonal", above=0
     )
     ema: float = option(
-        0.0,
-        "decay of an exponential moving average of the generator, such as 0.999; 0 is off",
-        at_least=0,
-        below=1,
-        expected="a decay in [0, 1), such as 0.999; 0 switches it off",
+        0.0, "decay of an exponential moving average of the generator, such as 0.999; 0 is off", at_least=0, below=1
     )
     continue_train: bool = option(False, "resume from the last saved state of --name, with its options")
     accept_changes: bool = option(False, "with --continue_train: resume with the options given, though they differ")
-    overwrite: bool = option(False, "start anew although --name already holds a training, which is lost")
+    overwrite: bool = option(False, "delete the training that --name already holds and start anew")
     val_dataroot: str = option(
         "", "folder of validation items, with a target where training needs one; the best epoch is kept", metavar="DIR"
     )
@@ -75,7 +61,7 @@ class TrainingOptions(Options):
     )
     val_freq: int = option(1, "epochs between two validations", at_least=1)
     save_epoch_freq: int = option(5, "epochs between two numbered checkpoints", at_least=1)
-    save_latest_freq: int = option(5000, "samples between two savings of the latest state", at_least=1)
+    save_latest_freq: int = option(5000, "samples between two saves of the latest state", at_least=1)
     print_freq: int = option(100, "samples between two records of the losses", at_least=1)
     update_html_freq: int = option(
         1000, "samples between two rows of images, on the page and the dashboards", at_least=1
@@ -87,7 +73,7 @@ class TrainingOptions(Options):
         return self.n_epochs + self.n_epochs_decay
 
     def check(self, config: Any) -> None:  # noqa: ARG002
-        """There is something to train, its rate has a course, and what is asked of a run does not contradict itself."""
+        """See `Options.check`."""
         if self.last_epoch < 1:
             raise UserError("--n_epochs 0 --n_epochs_decay 0: expected at least one epoch in all")
         if self.lr_min > self.lr:
@@ -111,7 +97,7 @@ class TrainingOptions(Options):
             raise UserError(f"--val_dataroot {self.val_dataroot}: {missing}")
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
-        """Some options belong to one --lr_policy, and a milestone may lie after the end."""
+        """See `Options.notices`."""
         owner_of_factor = "multistep" if self.lr_policy == "multistep" else "step"
         owners = {"lr_decay_iters": "step", "lr_milestones": "multistep", "lr_decay_factor": owner_of_factor}
         notices = without_effect(parsed, "lr_policy", self.lr_policy, owners)

@@ -44,7 +44,9 @@ def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
     _checked_groups(config)
     if config.testing.save_decomposition and not config.generator.decomposes:
         able = " or ".join(f"--netG {name}" for name, entry in registry.GENERATORS.items() if entry.options.decomposes)
-        raise UserError(f"--save_decomposition: --netG {config.selection.netG} takes no source apart; expected {able}")
+        raise UserError(
+            f"--save_decomposition: --netG {config.selection.netG} does not decompose the sources; expected {able}"
+        )
     notices = list(parsed.notices)
     if sources and "metrics" in parsed.typed and config.testing.metrics != "none":
         notices.append("--metrics has no effect with --sources: nothing is measured; scripts/evaluate.py does it")

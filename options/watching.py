@@ -1,4 +1,4 @@
-"""Options of what watches a training: terminal, page and dashboards."""
+"""Options of the loggers of a training: terminal, page and dashboards."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LOGGERS = ("console", "page", "visdom", "tensorboard", "wandb")
 
 @dataclass(frozen=True)
 class WatchingOptions(Options):
-    """Who is told how a training goes, beside metrics.jsonl and loss_log.txt, which are always written."""
+    """Loggers of a training; metrics.jsonl and loss_log.txt are always written."""
 
-    loggers: str = option("console,page,visdom", f"who watches, a list of: {', '.join(LOGGERS)}; or none")
+    loggers: str = option(
+        "console,page,visdom", f"where losses and images are shown: a list of {', '.join(LOGGERS)}; or none"
+    )
     html: bool = option(True, "write the training page web/index.html (--no_html leaves it out of --loggers)")
     display_id: int = option(1, "0 or less leaves Visdom out of --loggers")
     display_server: str = option("http://localhost", "address of the Visdom server")
-    display_port: int = option(
-        8097, "port of the Visdom server", at_least=1, at_most=65535, expected="a port from 1 to 65535"
-    )
+    display_port: int = option(8097, "port of the Visdom server", at_least=1, at_most=65535)
     display_env: str = option("", "Visdom's environment for this run; by default the run's --name")
     use_wandb: bool = option(False, "add wandb to --loggers")
     wandb_project_name: str = option("image-fusion", "the project on Weights & Biases that the run belongs to")

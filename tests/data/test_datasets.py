@@ -170,7 +170,7 @@ def test_pmf_unequal_sizes(pmf_root):
         ({"sigma": (0, 2)}, "--sigma"),
         ({"sigma": (1, float("nan"))}, "--sigma"),
         ({"recipe": "published", "num_sources": 3}, "--num_sources 3"),
-        ({"pairs_per_image": 0}, "--pairs_per_image 0: expected 1 to 10000"),
+        ({"pairs_per_image": 0}, "--pairs_per_image 0: expected a number from 1 to 10000"),
     ],
 )
 def test_pmf_bad_values(pmf_root, values, message):

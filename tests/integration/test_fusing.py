@@ -87,7 +87,10 @@ def test_another_network_than_trained_is_refused_with_what_differs(trained, tmp_
         (["--num_sources", "3"], "panels"),
         (["--gpu_ids", "99"], "--gpu_ids 99"),
         (["--phase", "../../etc"], "--phase"),
-        (["--save_decomposition"], "--netG R2GAN_generator takes no source apart; expected --netG DeFusion or"),
+        (
+            ["--save_decomposition"],
+            "--netG R2GAN_generator does not decompose the sources; expected --netG DeFusion or",
+        ),
         (["--epoch", "../run/latest"], "--epoch"),
     ],
 )

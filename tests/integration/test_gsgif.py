@@ -90,9 +90,9 @@ def test_two_processes_train_as_one(tmp_path):
         (["--feature_stages", 0, 4], "--feature_stages 0 4: expected different stages of 0 to 3"),
         (["--feature_stages", 1, 1], "--feature_stages 1 1: expected different stages of 0 to 3"),
         (["--lambda_L1", 0, "--lambda_GAN", 0], "nothing trains the decoder"),
-        (["--lambda_feat", -1], "--lambda_feat -1.0: expected a weight of 0 or more"),
+        (["--lambda_feat", -1], "--lambda_feat -1.0: expected a number of 0 or more"),
         (["--fusion", "sum"], "--fusion 'sum' is not one of: mean, max, saliency"),
-        (["--n_blocks", 0], "--n_blocks 0: expected 1 to 100"),
+        (["--n_blocks", 0], "--n_blocks 0: expected a number from 1 to 100"),
     ],
 )
 def test_bad_options_are_named_and_leave_no_run_folder(tmp_path, capsys, words, said):

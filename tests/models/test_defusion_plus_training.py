@@ -278,7 +278,7 @@ def test_validation_and_average_go_along(first, second, tmp_path):
     ("stage", "change", "message"),
     [
         ("first", ["--netG", "DeFusion"], "--model defusion_plus trains DeFusionPlus only: add --netG DeFusionPlus"),
-        ("first", ["--stage", 3], "--stage 3: expected 1 or 2"),
+        ("first", ["--stage", 3], "--stage 3: expected a number from 1 to 2"),
         ("first", ["--stage", 2], "stage 2 of --model defusion_plus needs --dataset_mode pairs_and_photos"),
         ("first", ["--crop_size", 40], "--crop_size 40: DeFusionPlus needs a multiple of 16"),
         ("second", ["--dataset_mode", "sources"], "stage 2 of --model defusion_plus needs --dataset_mode pairs"),

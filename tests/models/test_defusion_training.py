@@ -136,9 +136,9 @@ def test_validation_and_average_go_along(words, tmp_path):
     [
         (["--netG", "IFCNN"], "--model defusion trains DeFusion only: add --netG DeFusion"),
         (["--dataset_mode", "aligned"], "--model defusion needs masks; add --dataset_mode decomposition"),
-        (["--annealing", 0], "--annealing 0.0: expected a factor above 0"),
+        (["--annealing", 0], "--annealing 0.0: expected a number above 0"),
         (["--annealing", "nan"], "--annealing nan"),
-        (["--pad", -1], "--pad -1: expected 0 to 1024 pixels"),
+        (["--pad", -1], "--pad -1: expected a number from 0 to 1024"),
         (["--depth", "deep"], "--depth 'deep' is not one of: tester, trainer"),
         (["--num_sources", 3], "--num_sources 3: two masked copies are made of a photograph"),
         (["--preprocess", "scale_width"], "--preprocess scale_width: a random part of each photograph is resized"),
@@ -154,7 +154,7 @@ def test_bad_options_are_named(words, tmp_path, capsys, more, message):
 def test_a_start_that_hardly_learns_is_pointed_out(words, start):
     without = words[: words.index("--init_type")]
     notices = validate_train(*parse_train([str(word) for word in (*without, *start)]))
-    assert "DeFusion hardly learns from this start; better --init_type xavier --init_gain 1" in notices[-1]
+    assert "DeFusion hardly learns from such initial weights; better --init_type xavier --init_gain 1" in notices[-1]
     assert "options/recipes/defusion.yaml" in notices[-1]
     assert validate_train(*parse_train([str(word) for word in words])) == []
 

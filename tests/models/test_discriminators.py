@@ -39,5 +39,5 @@ def test_patch_has_the_size_that_the_paper_gives(n_layers, field):
 
 
 def test_needs_a_layer():
-    with pytest.raises(UserError, match="n_layers 0: expected 1 to 10"):
+    with pytest.raises(UserError, match="n_layers 0: expected a number from 1 to 10"):
         create_discriminator("n_layers", n_layers=0)

@@ -241,7 +241,7 @@ def test_stage_one_alone_needs_no_backbone_when_conv1_is_learned_or_given(words,
     ("more", "message"),
     [
         (["--netG", "R2GAN_generator"], "--model ifcnn trains IFCNN only: add --netG IFCNN"),
-        (["--perceptual_from", -1], "--perceptual_from -1: expected 0 or more"),
+        (["--perceptual_from", -1], "--perceptual_from -1: expected a number of 0 or more"),
         (["--lambda_perceptual", "nan"], "--lambda_perceptual nan"),
         (["--conv1_weights", "nowhere.pth"], "--conv1_weights nowhere.pth: no such file"),
         (["--fusion", "mix"], "--fusion 'mix' is not one of: max, sum, mean"),

@@ -252,7 +252,7 @@ def test_a_batch_in_parts_records_the_terms_of_its_phase_alone(words, tmp_path):
 
 def test_a_phase_that_never_comes_is_pointed_out(words, caplog, capsys):
     assert train(*words, "--name", "run", "--n_epochs", 1) == 0
-    assert "--fusion_from 3: phase II, which trains to fuse, begins after the last epoch, 1" in (
+    assert "--fusion_from 3: phase II, which trains fusion, begins after the last epoch, 1" in (
         caplog.text + capsys.readouterr().err
     )
 

@@ -140,14 +140,30 @@ def test_config_file_sets_defaults_and_the_command_line_wins(tmp_path):
     assert config.generator.dropout is False
     assert config.generator.norm == "none"
     assert config.dataset.sigma == (2.0, 3.5)
-    config = train(f"--config {file} --dataset_mode aligned")
+    config, parsed = parse_train(["--config", str(file), "--dataset_mode", "aligned"])
     assert config.selection.dataset_mode == "aligned", "sigma, which nothing uses then, is no error"
+    assert parsed.notices == (f"--config {file}: no effect with the selected components: sigma",)
     file.write_text("nitter: 7\n")
     with pytest.raises(UserError, match=r"recipe.yaml: unknown option 'nitter'.*niter"):
         train(f"--config {file}")
     file.write_text("- a\n- b\n")
     with pytest.raises(UserError, match=r"recipe\.yaml"):
         train(f"--config {file}")
+
+
+def test_a_config_file_has_no_options_of_components_that_it_does_not_select(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text("dataset_mode: saliency\nsigma: [2, 3.5]\n")
+    expected = r"--config .*recipe\.yaml: --sigma belongs to --dataset_mode pmf, which is not selected"
+    for parse, more in ((parse_train, []), (parse_train, ["--netG", "unet_128"]), (parse_test, [])):
+        with pytest.raises(UserError, match=expected):
+            parse(["--config", str(file), *more])
+    assert train(f"--config {file} --dataset_mode pmf").dataset.sigma == (2.0, 3.5)
+    file.write_text("n_epochs: 3\nlambda_L1: 10\nmetrics: none\nn_layers: 4\n")  # for train.py and test.py alike
+    config, parsed = parse_train(["--config", str(file)])
+    assert (config.training.n_epochs, config.model.lambda_L1) == (3, 10)
+    assert parsed.notices == (f"--config {file}: no effect with the selected components: n_layers",)
+    assert parse_test(["--config", str(file)])[0].testing.metrics == "none"
 
 
 def test_what_is_typed_is_told_from_what_a_config_file_says(tmp_path):

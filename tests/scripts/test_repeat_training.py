@@ -194,7 +194,7 @@ def test_an_option_that_is_left_out_is_another_recipe(root, capsys):
         (["--sedes", "1"], {}, "unknown option --sedes (did you mean --seeds"),
         ([], {"training": ["--seed=3"]}, "--seed=3 is set by this script for every train.py"),
         ([], {"training": ["--nettG", "x"]}, "unknown option --nettG"),
-        ([], {"training": ["--lr", "-1"]}, "--lr -1.0: expected a rate above 0"),
+        ([], {"training": ["--lr", "-1"]}, "--lr -1.0: expected a number above 0"),
         ([], {"testing": ["--dataroot", "x"]}, "--dataroot is set by this script for every test.py"),
         ([], {"testing": ["--epoc", "best"]}, "unknown option --epoc"),
         ([], {"testing": ["--", "x"]}, "-- is there three times"),
