@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine.training.watching import check_address
+from engine.training.loggers import check_address
 from options.saved import read_options
 from options.strict import StrictParser
 from options.watching import WatchingOptions

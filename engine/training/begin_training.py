@@ -16,9 +16,9 @@ from data.transforms import JointTransform
 from engine.assembly import build_dataset, build_model
 from engine.checkpoint import CheckpointFolder
 from engine.runtime import Runtime
+from engine.training.loggers import build_loggers, check_loggers
 from engine.training.trainer import Trainer
 from engine.training.validation import Validator
-from engine.training.watching import build_loggers, check_loggers
 from models.base_model import BaseModel
 from options.commands import TrainConfig
 from options.saved import are_paths, describe, differences, read_options, to_dict, to_json

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from engine.training import watching
-from engine.training.watching import build_loggers, check_loggers
+from engine.training import loggers as module
+from engine.training.loggers import build_loggers, check_loggers
 from options.commands import parse_train
 from util.errors import UserError
 from util.loggers import (
@@ -23,7 +23,7 @@ def config(*words):
 
 
 def without(monkeypatch, package):
-    monkeypatch.setattr(watching, "find_spec", lambda name: None if name == package else object())
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == package else object())
 
 
 @pytest.mark.parametrize("package", ["tensorboard", "wandb"])
@@ -40,14 +40,14 @@ def test_a_broken_package_is_said_before_anything_is_written(monkeypatch, packag
     def fail(name):
         raise AttributeError(f"{name} is\nbroken")
 
-    monkeypatch.setattr(watching, "find_spec", lambda name: object())
-    monkeypatch.setattr(watching.importlib, "import_module", fail)
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
+    monkeypatch.setattr(module.importlib, "import_module", fail)
     with pytest.raises(UserError, match=rf"--loggers {package}: .* cannot be imported \(.* is\\nbroken\)"):
         check_loggers(config("--loggers", package).watching)
 
 
 def test_a_broken_visdom_is_left_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(watching, "find_spec", lambda name: object())
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "util.loggers.visdom_client", None)
     (files,) = build_loggers(config("--loggers", "visdom"), tmp_path, {}, total_samples=4, resume_at=None)
     assert isinstance(files, FileLogger)
