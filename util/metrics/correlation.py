@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from util.metrics.metric import Convention, Metric
+from util.metrics.metric import Convention, Measure, Metric
 from util.metrics.scene import PEAK, Scene
 
 
@@ -20,9 +20,6 @@ def _pearson(x: Tensor, y: Tensor) -> Tensor:
 
 def cc(scene: Scene) -> Tensor:
     """Correlation coefficient, the mean over the sources of Pearson's correlation with the fused image.
-
-    Args:
-        scene: N >= 2 sources.
 
     Returns:
         (B,) in [-1, 1]; NaN where an image is constant.
@@ -40,9 +37,6 @@ def scd(scene: Scene) -> Tensor:
 
     The contribution of a source is the fused image minus the mean of all other sources: with two sources, minus the
     other one.
-
-    Args:
-        scene: N >= 2 sources.
 
     Returns:
         (B,) in [-N, N]; NaN where a source is constant, or that difference is, as when the fused image is a source.
@@ -86,32 +80,17 @@ def _rmse_root_first(scene: Scene) -> Tensor:
     return rmse(scene) / scene.fused[0].numel() ** 0.5
 
 
-def psnr(scene: Scene) -> Tensor:
-    """Peak signal-to-noise ratio 10 log10(255² / MSE) in dB, of the mean squared error over all sources.
-
-    Args:
-        scene: N >= 2 sources.
+def psnr(scene: Scene, error: Measure = mse) -> Tensor:
+    """Peak signal-to-noise ratio 10 log10(255² / `error`) in dB, of the mean squared error over all sources.
 
     Returns:
         (B,), 0 or more; infinite where all images are equal.
     """
-    return _decibels(PEAK**2, mse(scene))
-
-
-def _decibels(power: Tensor | float, error: Tensor) -> Tensor:
-    return 10 * torch.log10(power / error)
+    return 10 * torch.log10(PEAK**2 / error(scene))
 
 
 def _psnr_fused_peak(scene: Scene) -> Tensor:
-    return _decibels(scene.fused.amax((1, 2)).square(), mse(scene))
-
-
-def _psnr_unit_error(scene: Scene) -> Tensor:
-    return _decibels(PEAK**2, mse(scene, peak=1))
-
-
-def _psnr_rmse_root_first(scene: Scene) -> Tensor:
-    return _decibels(PEAK**2, _rmse_root_first(scene))
+    return 10 * torch.log10(scene.fused.amax((1, 2)).square() / mse(scene))
 
 
 METRICS: tuple[Metric, ...] = (
@@ -120,7 +99,6 @@ METRICS: tuple[Metric, ...] = (
         title="correlation coefficient",
         measure=cc,
         better="higher",
-        range="-1 to 1",
         text="mean of Pearson's correlations with the sources",
         source="Pearson, Proc. R. Soc. Lond. 58, 1895",
     ),
@@ -129,7 +107,6 @@ METRICS: tuple[Metric, ...] = (
         title="sum of the correlations of differences",
         measure=scd,
         better="higher",
-        range="-2 to 2 with two sources",
         text="sum over the sources",
         source="Aslantas, Bendes, AEU Int. J. Electron. Commun. 69, 2015",
     ),
@@ -138,7 +115,6 @@ METRICS: tuple[Metric, ...] = (
         title="mean squared error against the sources",
         measure=mse,
         better="lower",
-        range="0 to 65025",
         text="levels from 0 to 255, mean over the sources",
         source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
         conventions={"unit": Convention(partial(mse, peak=1), "levels from 0 to 1: Tang's scripts, IVIF_ZOO")},
@@ -148,7 +124,6 @@ METRICS: tuple[Metric, ...] = (
         title="root of the mean squared error against the sources",
         measure=rmse,
         better="lower",
-        range="0 to 255",
         text="levels from 0 to 255, mean of the sources' roots",
         source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
         conventions={
@@ -160,17 +135,17 @@ METRICS: tuple[Metric, ...] = (
         title="peak signal-to-noise ratio against the sources",
         measure=psnr,
         better="higher",
-        range="0 to infinity",
         text="in dB, peak 255, of the MSE over all sources",
         source="Jagalingam, Hegde, Aquatic Procedia 4, 2015",
         conventions={
             "fused_peak": Convention(_psnr_fused_peak, "the peak is the fused image's largest level: CDDFuse"),
             "unit_error": Convention(
-                _psnr_unit_error,
+                partial(psnr, error=partial(mse, peak=1)),
                 "peak 255 with the error of levels from 0 to 1, 48.13 dB more: Tang's scripts, IVIF_ZOO",
             ),
-            "rmse_root_first": Convention(_psnr_rmse_root_first, "RMSE@root_first for the MSE: VIFB, MEFB"),
+            "rmse_root_first": Convention(
+                partial(psnr, error=_rmse_root_first), "RMSE@root_first for the MSE: VIFB, MEFB"
+            ),
         },
     ),
 )
-"""The metrics of this family."""

@@ -201,7 +201,6 @@ METRICS: tuple[Metric, ...] = (
         title="feature mutual information",
         measure=fmi,
         better="higher",
-        range="about 0 to 1",
         text="horizontal gradients, windows of 3 x 3, sources treated alike",
         source="Haghighat, Aghagolzadeh, Seyedarabi, Comput. Electr. Eng. 37, 2011; Haghighat, Razian, AICT, 2014",
         conventions={
@@ -209,14 +208,11 @@ METRICS: tuple[Metric, ...] = (
             "dct": Convention(partial(fmi, feature=dct), "the features are the cosine transform of the whole image"),
             "published": Convention(partial(fmi, published=True), f"{_QUIRKS}: Tang's scripts"),
             "pixels_published": Convention(
-                partial(fmi, feature=pixels, published=True),
-                f"the levels, {_QUIRKS}: Tang's scripts",
+                partial(fmi, feature=pixels, published=True), f"the levels, {_QUIRKS}: Tang's scripts"
             ),
             "dct_published": Convention(
-                partial(fmi, feature=dct, published=True),
-                f"the cosine transform, {_QUIRKS}: Tang's scripts",
+                partial(fmi, feature=dct, published=True), f"the cosine transform, {_QUIRKS}: Tang's scripts"
             ),
         },
     ),
 )
-"""The metrics of this family."""

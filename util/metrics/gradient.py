@@ -71,12 +71,11 @@ def qabf(scene: Scene, *, equal_is_one: bool = False) -> Tensor:
         >>> round(qabf(Scene([image, image], image), equal_is_one=True).item(), 4)  # the formula with r = d = 1
         0.9748
     """
-    indices = (*range(len(scene.sources)), FUSED)
-    gradients = [scene.once(_gradient, index, "zero") for index in indices]
+    gradients = [scene.once(_gradient, index, "zero") for index in scene.indices]
     # Published as -atan with pi/2 where gx = 0. Only differences count: atan with -pi/2 there is the same.
     angles = [
         scene.once(_direction, index).masked_fill(gx == 0, -pi / 2)
-        for index, (gx, _, _) in zip(indices, gradients, strict=True)
+        for index, (gx, _, _) in zip(scene.indices, gradients, strict=True)
     ]
     strengths = [strength for _, _, strength in gradients]
     fused, angle_fused = strengths.pop(), angles.pop()
@@ -97,9 +96,6 @@ def qg(scene: Scene) -> Tensor:
     q = 1 / (1 + exp(-10 (r - 0.5))) * 1 / (1 + exp(-20 (d - 0.75))) with directions modulo pi, and 1e-5 for a gradient
     of zero. In the fused image's gradient zeros are replaced only after the first source has been compared, so that
     the order of the sources matters slightly where the fused image is flat.
-
-    Args:
-        scene: N >= 2 sources; a pixel's mean is over all of them.
 
     Returns:
         (B,), from 0 to 0.9867.
@@ -140,7 +136,7 @@ def nabf(scene: Scene, *, weak: float = 0.001, first_as_fused: bool = False) -> 
     """
     if min(scene.fused.shape[-2:]) < 2:
         return scene.same(torch.nan)
-    order = [*range(len(scene.sources)), FUSED]
+    order = scene.indices
     scored = order.pop(0 if first_as_fused else -1)
     maps = {index: scene.once(_eighth_gradient, index) for index in (*order, scored)}
     fused, angle_fused = maps[scored]
@@ -168,9 +164,6 @@ def qsf(scene: Scene) -> Tensor:
 
     (SF_F - SF_R) / SF_R: the reference SF_R takes at each position and direction the largest difference of any source.
     The sums over the pairs of neighbours are divided by the number of pixels.
-
-    Args:
-        scene: N >= 2 sources.
 
     Returns:
         (B,), from -1; below 0 activity was lost, above it was added. NaN or infinite where all sources are constant.
@@ -209,7 +202,6 @@ METRICS: tuple[Metric, ...] = (
         title="gradient preservation Q^AB/F",
         measure=qabf,
         better="higher",
-        range="0 to 0.975",
         text="border of zeros; where strengths are equal their ratio is the strength itself, as in all published code",
         source="Xydeas, Petrović, Electron. Lett. 36, 2000",
         conventions={
@@ -223,7 +215,6 @@ METRICS: tuple[Metric, ...] = (
         title="gradient preservation, mean over pixels",
         measure=qg,
         better="higher",
-        range="0 to 0.987",
         text="Liu's toolbox: other sigmoids than Qabf, and the mean over pixels of each pixel's weighted mean",
         source="Xydeas, Petrović, Electron. Lett. 36, 2000; Z. Liu's image-fusion toolbox",
     ),
@@ -232,7 +223,6 @@ METRICS: tuple[Metric, ...] = (
         title="fusion artefacts",
         measure=nabf,
         better="lower",
-        range="0 to 1",
         text="mirrored border; weight 0.001 where a source's gradient is below 2",
         source="Petrović, Xydeas, ICCV, 2005; Shreyamsha Kumar, Signal Image Video Process. 7, 2013",
         conventions={
@@ -250,9 +240,7 @@ METRICS: tuple[Metric, ...] = (
         title="relative error of spatial frequency",
         measure=qsf,
         better="zero",
-        range="-1 and above",
         text="four directions; below 0 activity was lost, above 0 it was added",
         source="Zheng, Essock, Hansen, Haun, Inf. Fusion 8, 2007",
     ),
 )
-"""The metrics of this family."""

@@ -22,11 +22,6 @@ QTE_ORDER = 0.43137
 TE_ORDER = 1.85
 
 
-def _all(scene: Scene) -> list[int]:
-    """The indices of all images, the fused one last."""
-    return [*range(len(scene.sources)), FUSED]
-
-
 def _entropy(scene: Scene, index: int) -> Tensor:
     return entropy(scene.once(histogram, index))
 
@@ -51,17 +46,17 @@ def _merge_last(shares: Tensor, dim: int) -> Tensor:
 
 def _with_sources(scene: Scene) -> Tensor:
     """The mutual information of the fused image with every source: (N, B)."""
-    return torch.stack([scene.once(_information, index, FUSED) for index in range(len(scene.sources))])
+    return scene.each_source(lambda source: scene.once(_information, source, FUSED))
 
 
 def _entropies(scene: Scene) -> Tensor:
     """Of all images, the fused one last: (N + 1, B)."""
-    return torch.stack([scene.once(_entropy, index) for index in _all(scene)])
+    return torch.stack([scene.once(_entropy, index) for index in scene.indices])
 
 
 def _where_stretchable(scene: Scene, value: Tensor) -> Tensor:
     """Returns (B,) with NaN for scenes with a constant image other than black."""
-    for index in _all(scene):
+    for index in scene.indices:
         flat = (scene.once(histogram, index)[:, 1:] == 1).any(1)
         value = value.masked_fill(flat, torch.nan)
     return value
@@ -87,24 +82,21 @@ def mi(scene: Scene, base: float = 2) -> Tensor:
 
 def _mi_merged(scene: Scene) -> Tensor:
     """Levels 254 and 255 are one."""
-    each = [_information(scene, index, FUSED, merged=True) for index in range(len(scene.sources))]
-    return torch.stack(each).sum(0)
+    return scene.each_source(lambda source: _information(scene, source, FUSED, merged=True)).sum(0)
 
 
 def _mi_overflow(scene: Scene) -> Tensor:
     """Levels 254 and 255 are one in the joint histogram alone, as where sums of bytes saturate at 255."""
-    total = mi(scene)
-    for index in range(len(scene.sources)):
-        joint = scene.once(joint_histogram, index, FUSED)
-        total = total + entropy(joint) - entropy(_merge_last(_merge_last(joint, 1), 2))
-    return total
+
+    def overflow(source: int) -> Tensor:
+        joint = scene.once(joint_histogram, source, FUSED)
+        return entropy(joint) - entropy(_merge_last(_merge_last(joint, 1), 2))
+
+    return mi(scene) + scene.each_source(overflow).sum(0)
 
 
 def qmi(scene: Scene) -> Tensor:
     """Normalised mutual information (Hossny, Nahavandi, Creighton, 2008): the sum of 2 I(X;F) / (E(X) + E(F)).
-
-    Args:
-        scene: N >= 2 sources.
 
     Returns:
         (B,) in [0, N]; NaN where an image is constant other than black, or source and fused image are both black.
@@ -143,12 +135,6 @@ def _tsallis(scene: Scene, first: int, second: int, order: float, exchanged: boo
     return (1 - torch.einsum("bkl,bk,bl->b", powers, p, r)) / (1 - order)
 
 
-def _tsallis_with_sources(scene: Scene, order: float, exchanged: bool) -> Tensor:
-    """The sum over the sources of T_q(X, F): (B,)."""
-    each = [_tsallis(scene, index, FUSED, order, exchanged) for index in range(len(scene.sources))]
-    return torch.stack(each).sum(0)
-
-
 def qte(scene: Scene, exchanged: bool = True) -> Tensor:
     """Tsallis mutual information of order 0.43137, normalised (Cvejic, Canagarajah, Bull, 2006; Nava et al., 2007).
 
@@ -166,7 +152,7 @@ def qte(scene: Scene, exchanged: bool = True) -> Tensor:
     entropies = scene.once(_entropies)[:-1] ** QTE_ORDER
     pairs = [_tsallis(scene, x, y, QTE_ORDER, exchanged) for x, y in combinations(range(count), 2)]
     between = torch.stack(pairs).mean(0) * count / 2
-    with_fused = _tsallis_with_sources(scene, QTE_ORDER, exchanged)
+    with_fused = scene.each_source(lambda source: _tsallis(scene, source, FUSED, QTE_ORDER, exchanged)).sum(0)
     return _where_stretchable(scene, with_fused / (entropies.sum(0) + between))
 
 
@@ -180,7 +166,8 @@ def te(scene: Scene, exchanged: bool = True) -> Tensor:
     Returns:
         (B,); NaN where an image is constant other than black.
     """
-    return _where_stretchable(scene, _tsallis_with_sources(scene, TE_ORDER, exchanged))
+    total = scene.each_source(lambda source: _tsallis(scene, source, FUSED, TE_ORDER, exchanged)).sum(0)
+    return _where_stretchable(scene, total)
 
 
 def qncie(scene: Scene) -> Tensor:
@@ -189,15 +176,12 @@ def qncie(scene: Scene) -> Tensor:
     1 + sum (e/M) log256(e/M) over the eigenvalues e of the M x M matrix of mutual information in base 256 between all
     M = N + 1 images, with ones on its diagonal. With many sources an eigenvalue may be negative; it counts as 0.
 
-    Args:
-        scene: N >= 2 sources.
-
     Returns:
         (B,) in [0, 1], of two sources from 0.802; NaN where an image is constant other than black.
     """
     count = len(scene.images)
     matrix = torch.eye(count, dtype=torch.float64, device=scene.fused.device).repeat(len(scene.fused), 1, 1)
-    for x, y in combinations(_all(scene), 2):
+    for x, y in combinations(scene.indices, 2):
         matrix[:, x, y] = matrix[:, y, x] = scene.once(_information, x, y) / math.log2(LEVELS)
     shares = torch.linalg.eigvalsh(matrix).clamp(min=0) / count
     return _where_stretchable(scene, 1 - entropy(shares) / math.log2(LEVELS))
@@ -208,19 +192,16 @@ def ce(scene: Scene) -> Tensor:
 
     Levels that the fused image lacks are left out, so it may be negative and is no divergence.
 
-    Args:
-        scene: N >= 2 sources.
-
     Returns:
         (B,); 0 where the histograms are equal.
     """
     fused = scene.once(histogram, FUSED)
-    total = scene.same(0)
-    for index in range(len(scene.sources)):
-        shares = scene.once(histogram, index)
-        terms = shares * torch.log2(shares / fused)
-        total += torch.where((shares > 0) & (fused > 0), terms, 0).sum(1)
-    return total / len(scene.sources)
+
+    def divergence(source: int) -> Tensor:
+        shares = scene.once(histogram, source)
+        return torch.where((shares > 0) & (fused > 0), shares * torch.log2(shares / fused), 0).sum(1)
+
+    return scene.each_source(divergence).mean(0)
 
 
 _CORRECTED = "with each image's own histogram, as the paper has it"
@@ -235,15 +216,13 @@ METRICS: tuple[Metric, ...] = (
         title="mutual information",
         measure=mi,
         better="higher",
-        range="0 to 16 with two sources",
         text="in bits, 256 levels, sum over the sources",
         source="Qu, Zhang, Yan, Electron. Lett. 38, 2002",
         conventions={
             # VIFB stretches the images to the full range first: other levels, the same information.
             "nats": Convention(partial(mi, base=math.e), "in nats: CDDFuse, VIFB"),
             "overflow": Convention(
-                _mi_overflow,
-                "levels 254 and 255 are one in the joint histogram alone: Tang's scripts on bytes",
+                _mi_overflow, "levels 254 and 255 are one in the joint histogram alone: Tang's scripts on bytes"
             ),
             "merged": Convention(_mi_merged, "levels 254 and 255 are one in all histograms: thfylsty"),
         },
@@ -253,7 +232,6 @@ METRICS: tuple[Metric, ...] = (
         title="normalised mutual information",
         measure=qmi,
         better="higher",
-        range="0 to 2 with two sources",
         text="sum over the sources of 2 I / (E + E)",
         source="Hossny, Nahavandi, Creighton, Electron. Lett. 44, 2008",
     ),
@@ -262,7 +240,6 @@ METRICS: tuple[Metric, ...] = (
         title="normalised Tsallis mutual information",
         measure=qte,
         better="higher",
-        range="not bounded",
         text="order 0.43137, as published, with exchanged histograms",
         source="Cvejic, Canagarajah, Bull, Electron. Lett. 42, 2006; Nava et al., SPIE Newsroom, 2007",
         conventions={"corrected": Convention(partial(qte, exchanged=False), _CORRECTED)},
@@ -273,7 +250,6 @@ METRICS: tuple[Metric, ...] = (
         title="Tsallis mutual information",
         measure=te,
         better="higher",
-        range="not bounded",
         text="order 1.85, as published, with exchanged histograms",
         source="Cvejic, Canagarajah, Bull, Electron. Lett. 42, 2006",
         conventions={"corrected": Convention(partial(te, exchanged=False), _CORRECTED)},
@@ -284,7 +260,6 @@ METRICS: tuple[Metric, ...] = (
         title="non-linear correlation information entropy",
         measure=qncie,
         better="higher",
-        range="0.802 to 1 with two sources",
         text="mutual information in base 256",
         source="Wang, Shen, Jin, in: Image Fusion: Algorithms and Applications, 2008",
     ),
@@ -293,9 +268,7 @@ METRICS: tuple[Metric, ...] = (
         title="cross entropy",
         measure=ce,
         better="lower",
-        range="not bounded; 0 if equal",
         text="mean over the sources; levels that the fused image lacks are left out",
         source="Bulanon et al., Biosyst. Eng. 103, 2009",
     ),
 )
-"""The metrics of this family."""

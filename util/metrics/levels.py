@@ -11,21 +11,12 @@ from util.metrics.scene import LEVELS, PEAK, Scene
 
 
 def codes(scene: Scene, index: int) -> Tensor:
-    """The levels of an image as indices of bins: (B, H W) in int64.
-
-    Args:
-        scene: the images.
-        index: of `scene.images`.
-    """
+    """The levels of `scene.images[index]` as indices of bins: (B, H W) in int64."""
     return scene.images[index].flatten(1).long()
 
 
 def histogram(scene: Scene, index: int) -> Tensor:
-    """The share of pixels at each level: (B, 256) of sum 1.
-
-    Args:
-        scene: the images.
-        index: of `scene.images`.
+    """The share of pixels at each level of `scene.images[index]`: (B, 256) of sum 1.
 
     Example:
         >>> black, grey = torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), 128)
@@ -36,13 +27,7 @@ def histogram(scene: Scene, index: int) -> Tensor:
 
 
 def joint_histogram(scene: Scene, first: int, second: int) -> Tensor:
-    """The share of pixels with level k in one image and l in the other: (B, 256, 256) at [:, k, l], of sum 1.
-
-    Args:
-        scene: the images.
-        first: index of `scene.images`, that of the rows.
-        second: index of `scene.images`, that of the columns.
-    """
+    """The share of pixels with level k in the first image and l in the second: (B, 256, 256) at [:, k, l], of sum 1."""
     pairs = scene.once(codes, first) * LEVELS + scene.once(codes, second)
     return _shares(pairs, LEVELS**2).unflatten(1, (LEVELS, LEVELS))
 

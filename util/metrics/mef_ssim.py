@@ -117,7 +117,6 @@ METRICS: tuple[Metric, ...] = (
         title="structural similarity for multi-exposure fusion",
         measure=mef_ssim,
         better="higher",
-        range="0 to 1; -inf below 44 pixels",
         text="three scales; patches 11x11; -inf below 44 pixels",
         source="Ma, Zeng, Wang, IEEE Trans. Image Process. 24, 2015",
         conventions={
@@ -127,4 +126,3 @@ METRICS: tuple[Metric, ...] = (
         },
     ),
 )
-"""The metrics of this family."""

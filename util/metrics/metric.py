@@ -36,7 +36,6 @@ class Metric:
         title: its name in words.
         measure: computes it in the recommended convention.
         better: which values are better.
-        range: its possible values, such as "0 to 1".
         text: the recommended convention in a few words.
         source: the paper.
         conventions: name → another convention, asked for as `name@convention`.
@@ -47,7 +46,6 @@ class Metric:
     title: str
     measure: Measure
     better: Better
-    range: str
     text: str
     source: str
     conventions: Mapping[str, Convention] = field(default_factory=dict)

@@ -137,7 +137,6 @@ METRICS: tuple[Metric, ...] = (
         title="Chen-Varshney metric",
         measure=qcv,
         better="lower",
-        range="0 and more",
         text="stretched images, blocks of 16 x 16",
         source="Chen, Varshney, Inf. Fusion 8, 2007",
     ),
@@ -146,7 +145,6 @@ METRICS: tuple[Metric, ...] = (
         title="Chen-Blum metric",
         measure=qcb,
         better="higher",
-        range="0 to 1",
         text="stretched images, difference of Gaussians",
         source="Chen, Blum, Image Vis. Comput. 27, 2009",
         conventions={
@@ -157,4 +155,3 @@ METRICS: tuple[Metric, ...] = (
         },
     ),
 )
-"""The metrics of this family."""

@@ -190,9 +190,7 @@ METRICS: tuple[Metric, ...] = (
         title="phase congruency preservation",
         measure=qp,
         better="higher",
-        range="about 0 to 1",
         text="4 scales, 6 orientations, correlations in a Gaussian window 11x11 with a border of zeros",
         source="Zhao, Laganière, Liu, Int. J. Innov. Comput. Inf. Control 3, 2007; Kovesi, Videre 1, 1999",
     ),
 )
-"""The metrics of this family."""

@@ -91,7 +91,6 @@ METRICS: tuple[Metric, ...] = (
         title="Piella's fusion quality index",
         measure=qs,
         better="higher",
-        range="-1 to 1",
         text=f"{_WINDOW_TEXT}; weights from variances",
         source=_PAPER,
     ),
@@ -100,7 +99,6 @@ METRICS: tuple[Metric, ...] = (
         title="Piella's weighted fusion quality index",
         measure=qw,
         better="higher",
-        range="-1 to 1",
         text=f"{_WINDOW_TEXT}; saliency is the largest variance",
         source=_PAPER,
         conventions={"edge": Convention(qw_edge, "of Prewitt magnitudes instead of images (MEFB's Qw)")},
@@ -110,10 +108,8 @@ METRICS: tuple[Metric, ...] = (
         title="Piella's edge-dependent fusion quality index",
         measure=qe,
         better="higher",
-        range="-1 to 1",
         text="QW of the images times QW of their Prewitt magnitudes",
         source=_PAPER,
         conventions={"squared": Convention(lambda scene: qw_edge(scene).square(), "QW@edge squared (thfylsty)")},
     ),
 )
-"""The metrics of this family."""

@@ -55,6 +55,15 @@ class Scene:
         """The sources and, last, the fused image: (B, H, W) each."""
         return [*self.sources, self.fused]
 
+    @property
+    def indices(self) -> list[int]:
+        """The indices of all images, the fused one last."""
+        return [*range(len(self.sources)), FUSED]
+
+    def each_source(self, measure: Callable[[int], Tensor]) -> Tensor:
+        """What `measure` returns, (B,), for the index of every source: (N, B)."""
+        return torch.stack([measure(index) for index in range(len(self.sources))])
+
     def once(self, compute: Callable[..., T], *args: Any) -> T:
         """Returns `compute(scene, *args)`, computed at the first call and then cached.
 

@@ -86,15 +86,7 @@ def _ag_forward(scene: Scene, over_pixels: bool = False) -> Tensor:
 
 
 def ei(scene: Scene, border: Border = "replicate") -> Tensor:
-    """Edge intensity, the mean magnitude of Sobel's gradient (Rajalingam, Priya, 2018).
-
-    Args:
-        scene: the images.
-        border: the padding.
-
-    Returns:
-        (B,), 0 or more.
-    """
+    """Edge intensity, the mean magnitude of Sobel's gradient (Rajalingam, Priya, 2018): (B,), 0 or more."""
     return magnitude(*sobel(scene.fused, border)).mean((1, 2))
 
 
@@ -104,7 +96,6 @@ METRICS: tuple[Metric, ...] = (
         title="entropy",
         measure=en,
         better="higher",
-        range="0 to 8",
         text="256 levels, in bits",
         source="Roberts, van Aardt, Ahmed, J. Appl. Remote Sens. 2, 2008",
     ),
@@ -113,7 +104,6 @@ METRICS: tuple[Metric, ...] = (
         title="standard deviation",
         measure=sd,
         better="higher",
-        range="0 to 127.5",
         text="of the population",
         source="Rao, Meas. Sci. Technol. 8, 1997",
     ),
@@ -122,13 +112,11 @@ METRICS: tuple[Metric, ...] = (
         title="spatial frequency",
         measure=sf,
         better="higher",
-        range="0 to 361",
         text="mean over the existing differences",
         source="Eskicioglu, Fisher, IEEE Trans. Commun. 43, 1995",
         conventions={
             "over_pixels": Convention(
-                partial(sf, over_pixels=True),
-                "both sums divided by the number of pixels: VIFB, MEFB",
+                partial(sf, over_pixels=True), "both sums divided by the number of pixels: VIFB, MEFB"
             ),
         },
     ),
@@ -137,7 +125,6 @@ METRICS: tuple[Metric, ...] = (
         title="average gradient",
         measure=ag,
         better="higher",
-        range="0 to 255",
         text="central differences, half the sum of squares under the root, mean over all pixels",
         source="Cui et al., Opt. Commun. 341, 2015",
         conventions={
@@ -157,10 +144,8 @@ METRICS: tuple[Metric, ...] = (
         title="edge intensity",
         measure=ei,
         better="higher",
-        range="0 to 1140",
         text="Sobel, the border replicated",
         source="Rajalingam, Priya, IJESI, 2018",
         conventions={"zero_border": Convention(partial(ei, border="zero"), "zeros outside: IVIF_ZOO")},
     ),
 )
-"""The metrics of this family."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -44,7 +43,7 @@ def ssim(
     pixels = len(weights) ** 2
     # In the quotient, n / (n - 1) on all covariances equals (n - 1) / n on C2.
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2 * ((pixels - 1) / pixels if sample else 1)
-    return _mean_over_sources(scene, lambda source: mean_over_pixels(moments.similarity(source, FUSED, c1, c2)))
+    return scene.each_source(lambda source: mean_over_pixels(moments.similarity(source, FUSED, c1, c2))).mean(0)
 
 
 def ms_ssim(scene: Scene) -> Tensor:
@@ -52,20 +51,13 @@ def ms_ssim(scene: Scene) -> Tensor:
 
     Five scales, each with full windows only; see `scales` and `multiscale_similarity`.
 
-    Args:
-        scene: N >= 2 sources.
-
     Returns:
         (B,) from 0 to 1; NaN where a side is below 161 pixels: the coarsest scale is smaller than the window.
     """
     pyramid = list(scales(window_moments(scene)))
     if not pyramid[-1].fit():
         return scene.same(torch.nan)
-    return _mean_over_sources(scene, lambda source: multiscale_similarity(pyramid, source, FUSED))
-
-
-def _mean_over_sources(scene: Scene, score: Callable[[int], Tensor]) -> Tensor:
-    return sum((score(source) for source in range(len(scene.sources))), scene.same(0)) / len(scene.sources)
+    return scene.each_source(lambda source: multiscale_similarity(pyramid, source, FUSED)).mean(0)
 
 
 def _sum_over_sources(mean: Measure) -> Measure:
@@ -81,7 +73,6 @@ METRICS: tuple[Metric, ...] = (
         title="structural similarity",
         measure=ssim,
         better="higher",
-        range="-1 to 1",
         text="mean over the sources; Gaussian window 11x11 of sigma 1.5, full windows only, range 255",
         source=_WANG,
         conventions={
@@ -107,10 +98,8 @@ METRICS: tuple[Metric, ...] = (
         title="multi-scale structural similarity",
         measure=ms_ssim,
         better="higher",
-        range="0 to 1",
         text="mean over the sources; five scales, Gaussian window 11x11 of sigma 1.5, range 255",
         source="Wang, Simoncelli, Bovik, Asilomar Conf., 2003",
         conventions={"sum": Convention(_sum_over_sources(ms_ssim), "sum over the sources")},
     ),
 )
-"""The metrics of this family."""

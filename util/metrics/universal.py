@@ -30,9 +30,6 @@ def qc(scene: Scene) -> Tensor:
     share of the first source is negative, and q = 1 where that of another is. (With two sources, if one share is
     negative the other is above 1.) So its value depends on the order of the sources.
 
-    Args:
-        scene: N >= 2 sources.
-
     Returns:
         (B,) from -1 to 1; NaN where a side is below 7 pixels.
 
@@ -65,9 +62,6 @@ def qy(scene: Scene) -> Tensor:
 
     The weights are v_X / sum_Y v_Y where the similarity of the sources is at least 0.75 (Yang et al., Inf. Fusion 9,
     2008); with N sources, where that of any two is.
-
-    Args:
-        scene: N >= 2 sources.
 
     Returns:
         (B,) from -1 to 1; NaN where a side is below 7 pixels.
@@ -120,7 +114,6 @@ METRICS: tuple[Metric, ...] = (
         title="Cvejic's fusion quality index",
         measure=qc,
         better="higher",
-        range="-1 to 1",
         text="Gaussian window 7x7 of sigma 1.5; as published, 0 or 1 where a share is negative",
         source="Cvejic, Loza, Bull, Canagarajah, Int. J. Inf. Commun. Eng. 2, 2006",
         conventions={"clipped": Convention(qc_clipped, "weights clipped to [0, 1], as in the paper")},
@@ -131,9 +124,7 @@ METRICS: tuple[Metric, ...] = (
         title="Yang's fusion quality index",
         measure=qy,
         better="higher",
-        range="-1 to 1",
         text="Gaussian window 7x7 of sigma 1.5, sources alike from a similarity of 0.75",
         source="Yang, Zhang, Wang, Liu, Inf. Fusion 9, 2008",
     ),
 )
-"""The metrics of this family."""

@@ -50,9 +50,6 @@ def vif(scene: Scene) -> Tensor:
 
     The pixel-domain version, over those of four scales that are at least as large as their window.
 
-    Args:
-        scene: N >= 2 sources.
-
     Returns:
         (B,) from 0, N for N sources that all equal F; above where F has more contrast; NaN where a side is below 17
         pixels or a source is constant.
@@ -62,15 +59,16 @@ def vif(scene: Scene) -> Tensor:
         >>> round(vif(Scene([image, image], image)).item(), 6)
         2.0
     """
-    total = scene.same(0)
-    for source in range(len(scene.sources)):
+
+    def fidelity(source: int) -> Tensor:
         preserved, original = scene.same(0), scene.same(0)
         for scale in range(len(scene.once(_scales))):
             channel = scene.once(_channel, scale, source)
             preserved += channel.preserved(_NOISE).sum((-2, -1))
             original += channel.original(_NOISE).sum((-2, -1))
-        total += preserved / original
-    return total
+        return preserved / original
+
+    return scene.each_source(fidelity).sum(0)
 
 
 def viff(scene: Scene) -> Tensor:
@@ -78,9 +76,6 @@ def viff(scene: Scene) -> Tensor:
 
     In each window the source with the smallest gain counts (of equal ones the last); the scales' ratios of
     information are weighted 1, 0, 0.15, 1.
-
-    Args:
-        scene: N >= 2 sources.
 
     Returns:
         (B,) from 0, 1 where all images are equal; above where F has more contrast; NaN where a side is below 41
@@ -137,7 +132,6 @@ METRICS: tuple[Metric, ...] = (
         title="visual information fidelity",
         measure=vif,
         better="higher",
-        range="0 upwards",
         text="sum over the sources; pixel domain, four scales, noise variance 2",
         source="Sheikh, Bovik, IEEE Trans. Image Process. 15, 2006",
     ),
@@ -146,9 +140,7 @@ METRICS: tuple[Metric, ...] = (
         title="visual information fidelity for fusion",
         measure=viff,
         better="higher",
-        range="0 upwards",
         text="pixel domain, four scales, noise variance 0.005 x 255^2",
         source="Han, Cai, Cao, Xu, Inf. Fusion 14, 2013",
     ),
 )
-"""The metrics of this family."""

@@ -32,10 +32,7 @@ def qm(scene: Scene) -> Tensor:
     """Similarity of Haar details at two scales (Wang, Liu, ICSP, 2008): Q_1^(2/3) Q_2^(1/3).
 
     At each scale the closeness sum over bands of exp(-|s_X - s_F|) is averaged over pixels and sources, weighted by the
-    energy sum over bands of s_X^2.
-
-    Args:
-        scene: N >= 2 sources; numerator and denominator are sums over all of them.
+    energy sum over bands of s_X^2; numerator and denominator are sums over all sources.
 
     Returns:
         (B,), from 0 to 3; NaN where a side is below 4 pixels, or where the sources have no details at a scale.
@@ -69,9 +66,7 @@ METRICS: tuple[Metric, ...] = (
         title="multi-scale wavelet similarity",
         measure=qm,
         better="higher",
-        range="0 to 3",
         text="two levels of Haar's transform, sums over pixels before the quotient, exponents 2/3 and 1/3",
         source="Wang, Liu, ICSP, 2008",
     ),
 )
-"""The metrics of this family."""
