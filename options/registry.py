@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -70,8 +70,7 @@ class Entry(NamedTuple, Generic[_Group]):
 
     def load(self) -> type[Any]:
         """Imports the class and returns it."""
-        module, _, name = self.target.partition(":")
-        cls: type[Any] = getattr(import_module(module), name)
+        cls: type[Any] = resolve_name(self.target)
         return cls
 
 

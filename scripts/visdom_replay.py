@@ -9,12 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine.training.loggers import check_address
 from options.saved import read_options
 from options.strict import StrictParser
-from options.watching import WatchingOptions
+from options.watching import WatchingOptions, check_address
 from util.errors import EXIT_DONE, UserError, run_command
-from util.loggers import Board, fill_board
+from util.loggers.board import Board
+from util.loggers.recorded import fill_board
 from util.loggers.visdom_client import VisdomClient, VisdomError
 
 _DESCRIPTION = """Sends the curves and the newest images that a training has recorded under checkpoints/NAME to a

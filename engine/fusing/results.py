@@ -8,7 +8,7 @@ from pathlib import Path
 
 from util.metrics import describe
 from util.metrics.tables import AVERAGE, metric_names, summarise, write_csv, write_json
-from util.report import ResultRow, write_result_page
+from util.report.result_page import ResultRow, write_result_page
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from options.saved import are_paths, describe, differences, read_options, to_dic
 from util.errors import UserError
 from util.files import write_text
 from util.journal import refuse_other_settings
-from util.loggers import ResumePoint
+from util.loggers.events import ResumePoint
 from util.suggest import suggest
 
 log = logging.getLogger(__name__)

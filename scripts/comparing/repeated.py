@@ -15,8 +15,8 @@ from util.loggers.metrics_file import read_records, read_values
 from util.metrics import describe
 from util.metrics.measuring import Values
 from util.metrics.tables import AVERAGE, metric_names, write_csv, write_json
-from util.report import ResultRow, write_result_page
 from util.report.columns import Column, make_columns
+from util.report.result_page import ResultRow, write_result_page
 from util.statistics.direction import Better
 
 _NOTES = (

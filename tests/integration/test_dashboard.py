@@ -13,8 +13,9 @@ from tests.images import write_pairs
 from tests.integration.commands import SMALL, train
 from tests.visdom_server import VisdomServer, closed_port
 from util.errors import run_command
-from util.loggers import BackgroundLogger, FileLogger
 from util.loggers import visdom as visdom_logger
+from util.loggers.background import BackgroundLogger
+from util.loggers.metrics_file import FileLogger
 
 pytest.importorskip("visdom")
 

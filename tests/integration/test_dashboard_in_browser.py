@@ -11,7 +11,8 @@ from tests.images import write_pairs
 from tests.integration.commands import SMALL, train
 from tests.visdom_server import VisdomServer
 from util.errors import UserError
-from util.loggers import Board, TrainingEvent
+from util.loggers.board import Board
+from util.loggers.events import TrainingEvent
 from util.loggers.visdom_client import VisdomClient
 
 

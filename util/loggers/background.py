@@ -39,7 +39,7 @@ class BackgroundLogger:
         self._thread.start()
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if event.kind == "progress":
             return
         if self._left_out:

@@ -6,7 +6,14 @@ import sys
 
 from tqdm import tqdm
 
-from util.loggers.events import TrainingEvent
+from util.loggers.events import LoggedRun, TrainingEvent
+from util.loggers.guarded import GuardedLogger
+
+
+def start(run: LoggedRun) -> GuardedLogger:
+    """Starts the logger of a run."""
+    console = ConsoleLogger(run.total_samples, run.resume_at.samples if run.resume_at else 0)
+    return GuardedLogger("The console", console, "--loggers page leaves it out.")
 
 
 class ConsoleLogger:
@@ -14,7 +21,7 @@ class ConsoleLogger:
 
     Args:
         total: samples of the whole training.
-        done: samples seen before it was continued.
+        done: samples seen before it was resumed.
     """
 
     def __init__(self, total: int, done: int = 0) -> None:
@@ -25,7 +32,7 @@ class ConsoleLogger:
         )
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if event.kind == "progress":
             self._bar.update(event.samples - self._bar.n)
         elif event.kind == "losses":

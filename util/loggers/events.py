@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -37,11 +38,11 @@ class TrainingEvent:
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where a continued training takes up: what was recorded after it is recorded again, so it must go.
+    """Where a resumed training continues: what was recorded after it is recorded again, so it must go.
 
     Attributes:
         samples: samples seen.
-        epoch: the epoch in work; those before it are finished.
+        epoch: the current epoch; those before it are finished.
     """
 
     samples: int
@@ -59,7 +60,28 @@ class ResumePoint:
 
 
 class Logger(Protocol):
-    """A listener."""
+    """What listens to a training. Its module has a function `start(run: LoggedRun) -> Logger | None`."""
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """What a logger is started with.
+
+    Attributes:
+        name: of the run.
+        folder: of the run.
+        facts: what a reader should know about the training.
+        total_samples: samples of the whole training.
+        resume_at: where the training resumes; None starts it.
+        options: the options of all loggers, `options.watching.WatchingOptions`.
+    """
+
+    name: str
+    folder: Path
+    facts: Mapping[str, str]
+    total_samples: int
+    resume_at: ResumePoint | None
+    options: Any

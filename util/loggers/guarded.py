@@ -24,7 +24,7 @@ class GuardedLogger:
         self._logger: Logger | None = logger
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if self._logger is None:
             return
         try:

@@ -24,7 +24,7 @@ class FileLogger:
         self._journals = (Journal(path, kept), Journal(folder / "loss_log.txt", kept, to_line=_readable))
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if event.kind in ("losses", "validation"):
             record = {"kind": event.kind, "epoch": event.epoch, "samples": event.samples}
             for journal in self._journals:

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from util.images.image_io import write_image
-from util.loggers.events import ResumePoint, TrainingEvent
-from util.report import TrainingPage
+from util.loggers.events import LoggedRun, ResumePoint, TrainingEvent
+from util.loggers.guarded import GuardedLogger
+from util.report.training_page import TrainingPage
+
+
+def start(run: LoggedRun) -> GuardedLogger:
+    """Starts the logger of a run."""
+    page = PageLogger(run.folder / "web", run.name, run.facts, run.resume_at)
+    return GuardedLogger("The training page", page, "--no_html leaves it out.")
 
 
 class PageLogger:
@@ -28,7 +35,7 @@ class PageLogger:
         self._page = TrainingPage(folder, title, facts, keep=keep, samples=samples)
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if event.kind == "losses":
             self._page.add_losses(event.samples, event.epoch, event.values)
         elif event.kind == "validation":

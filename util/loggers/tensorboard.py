@@ -1,4 +1,4 @@
-"""TensorBoard's event files in `checkpoints/NAME/tensorboard`. Imported only where they are wanted."""
+"""TensorBoard's event files in `checkpoints/NAME/tensorboard`. Imported only where it is chosen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from util.journal import Entry
-from util.loggers.events import ResumePoint, TrainingEvent
-from util.loggers.metrics_file import read_values
+from util.loggers.background import BackgroundLogger
+from util.loggers.events import LoggedRun, ResumePoint, TrainingEvent
+from util.loggers.metrics_file import read_records, read_values
 
 PACE = ("lr", "samples_per_s")
 FLUSH_SECONDS = 10
+
+
+def start(run: LoggedRun) -> BackgroundLogger:
+    """Starts the logger of a run."""
+    records = read_records(run.folder / "metrics.jsonl") if run.resume_at else []
+    return BackgroundLogger(
+        "TensorBoard",
+        lambda: TensorBoardLogger(run.folder / "tensorboard", run.facts, run.resume_at, records),
+        advice="The event files end here.",
+    )
 
 
 class TensorBoardLogger:
@@ -48,7 +59,7 @@ class TensorBoardLogger:
             self._writer.add_text("facts", table, 0)
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if event.kind in ("losses", "validation"):
             self._add_values(event.kind, event.samples, event.values)
         elif event.kind == "images":

@@ -15,11 +15,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from util.errors import one_line
 from util.loggers.board import Board
-from util.loggers.events import TrainingEvent
+from util.loggers.events import LoggedRun, TrainingEvent
+from util.loggers.recorded import fill_board
 
 if TYPE_CHECKING:
     from util.loggers.visdom_client import VisdomClient
@@ -31,6 +34,32 @@ AWAY_AFTER = 3  # failures in a row
 RETRY_SECONDS = 1.0
 RETURN_SECONDS = 30.0  # between two looks whether the server is back
 LARGEST_SHARE = 0.05  # of the time that may go into drawing
+
+
+def start(run: LoggedRun) -> VisdomLogger | None:
+    """Starts the logger of a run, which is chosen by default; None where its package is missing or broken."""
+    if find_spec("visdom") is None:
+        log.warning("Visdom is not installed and left out: python -m pip install visdom, or --display_id 0")
+        return None
+    try:
+        from util.loggers.visdom_client import VisdomClient  # noqa: PLC0415  # only where it is chosen
+    except Exception as error:  # a broken package may fail in any way
+        reason = one_line(str(error) or type(error).__name__)
+        log.warning("Visdom cannot be imported (%s) and is left out; --display_id 0 does so silently", reason)
+        return None
+    board, options, runs = Board(run.name, run.facts), run.options, run.folder.parent
+    if run.resume_at is not None:
+        fill_board(board, run.folder, run.resume_at.keeps)
+    elsewhere = "" if runs == Path("checkpoints") else f" --checkpoints_dir {runs}"
+    return VisdomLogger(
+        board,
+        VisdomClient(options.display_server, options.display_port, options.display_env or run.name),
+        prefix=f"{run.name}: ",
+        where=f"{options.display_server}:{options.display_port}",
+        advice="Start it with python -m visdom.server -bind_local, or show the run later with "
+        f"python scripts/visdom_replay.py --name {run.name}{elsewhere}; --display_id 0 leaves it out.",
+        fresh=run.resume_at is None,
+    )
 
 
 class VisdomLogger:
@@ -64,7 +93,7 @@ class VisdomLogger:
         self._thread.start()
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event: never waits for the server, but a few seconds at the end."""
+        """Takes in an event: never waits for the server, but a few seconds at the end."""
         if event.kind == "progress" or self._left_out:
             return
         try:

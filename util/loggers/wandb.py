@@ -1,4 +1,4 @@
-"""Weights & Biases, online or offline as WANDB_MODE says. Imported only where it is wanted."""
+"""Weights & Biases, online or offline as WANDB_MODE says. Imported only where it is chosen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,24 @@ import wandb
 
 from util.errors import UserError
 from util.files import write_text
-from util.loggers.events import TrainingEvent
+from util.loggers.background import BackgroundLogger
+from util.loggers.events import LoggedRun, TrainingEvent
 
 log = logging.getLogger(__name__)
 
 ID_FILE = "wandb_id.txt"
 INIT_SECONDS = 10
 FINISH_SECONDS = 5
+
+
+def start(run: LoggedRun) -> BackgroundLogger:
+    """Starts the logger of a run."""
+    project, resumed = run.options.wandb_project_name, run.resume_at is not None
+    return BackgroundLogger(
+        "W&B",
+        lambda: WandbLogger(run.folder, project, run.name, run.facts, resumed=resumed),
+        advice="Log in with wandb login, or record without a connection: WANDB_MODE=offline.",
+    )
 
 
 class WandbLogger:
@@ -62,7 +73,7 @@ class WandbLogger:
         self._run.define_metric("*", step_metric="samples")
 
     def handle(self, event: TrainingEvent) -> None:
-        """Takes notice of an event."""
+        """Takes in an event."""
         if event.kind == "end":
             self._run.finish(exit_code=0 if event.whole else 1)
             return

@@ -7,28 +7,25 @@ from engine.training import loggers as module
 from engine.training.loggers import build_loggers, check_loggers
 from options.commands import parse_train
 from util.errors import UserError
-from util.loggers import (
-    BackgroundLogger,
-    ConsoleLogger,
-    FileLogger,
-    GuardedLogger,
-    PageLogger,
-    TrainingEvent,
-    VisdomLogger,
-)
+from util.loggers import visdom
+from util.loggers.background import BackgroundLogger
+from util.loggers.console import ConsoleLogger
+from util.loggers.events import TrainingEvent
+from util.loggers.guarded import GuardedLogger
+from util.loggers.metrics_file import FileLogger
+from util.loggers.page import PageLogger
+from util.loggers.visdom import VisdomLogger
 
 
 def config(*words):
     return parse_train(["--dataroot", "x", "--name", "run", "--display_port", "1", *words])[0]
 
 
-def without(monkeypatch, package):
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name == package else object())
-
-
 @pytest.mark.parametrize("package", ["tensorboard", "wandb"])
 def test_a_package_that_is_not_installed_is_said_before_anything_is_written(monkeypatch, package):
-    without(monkeypatch, package)
+    for name in (f"torch.utils.{package}", package):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"util.loggers.{package}", raising=False)
     chosen = config("--loggers", f"console,{package}")
     with pytest.raises(UserError, match=f"--loggers {package}: .* pip install {package}"):
         check_loggers(chosen.watching)
@@ -40,14 +37,13 @@ def test_a_broken_package_is_said_before_anything_is_written(monkeypatch, packag
     def fail(name):
         raise AttributeError(f"{name} is\nbroken")
 
-    monkeypatch.setattr(module, "find_spec", lambda name: object())
-    monkeypatch.setattr(module.importlib, "import_module", fail)
+    monkeypatch.setattr(module, "resolve_name", fail)
     with pytest.raises(UserError, match=rf"--loggers {package}: .* cannot be imported \(.* is\\nbroken\)"):
         check_loggers(config("--loggers", package).watching)
 
 
 def test_a_broken_visdom_is_left_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(module, "find_spec", lambda name: object())
+    monkeypatch.setattr(visdom, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "util.loggers.visdom_client", None)
     (files,) = build_loggers(config("--loggers", "visdom"), tmp_path, {}, total_samples=4, resume_at=None)
     assert isinstance(files, FileLogger)
@@ -70,7 +66,7 @@ def test_a_console_or_a_page_that_fails_is_said_once_and_ends_nothing(tmp_path, 
 
 def test_an_address_with_a_password_is_refused_and_not_repeated():
     with pytest.raises(UserError, match="password") as raised:
-        check_loggers(config("--display_server", "http://me:secret@here").watching)
+        config("--display_server", "http://me:secret@here").watching.check(None)
     assert "secret" not in str(raised.value)
 
 
@@ -90,13 +86,13 @@ def test_an_address_with_a_password_is_refused_and_not_repeated():
 )
 def test_an_address_that_cannot_be_one_is_said_before_anything_is_written(address, said):
     with pytest.raises(UserError, match=f"--display_server {re.escape(address)}: .*{said}"):
-        check_loggers(config("--display_server", address).watching)
-    check_loggers(config("--display_server", address, "--display_id", "0").watching)
-    check_loggers(config("--display_server", "somewhere.example").watching)
+        config("--display_server", address).watching.check(None)
+    config("--display_server", address, "--display_id", "0").watching.check(None)
+    config("--display_server", "somewhere.example").watching.check(None)
 
 
 def test_visdom_which_is_the_default_is_left_out_when_it_is_not_installed(tmp_path, monkeypatch, caplog):
-    without(monkeypatch, "visdom")
+    monkeypatch.setattr(visdom, "find_spec", lambda name: None)
     (files,) = build_loggers(config("--loggers", "visdom"), tmp_path, {}, total_samples=4, resume_at=None)
     assert isinstance(files, FileLogger)
     assert "--display_id 0" in caplog.text

@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from util.loggers import BackgroundLogger, TrainingEvent
-from util.loggers.background import MOST_IMAGES, QUEUE_LENGTH
+from util.loggers.background import MOST_IMAGES, QUEUE_LENGTH, BackgroundLogger
+from util.loggers.events import TrainingEvent
 
 PATIENCE = 60.0  # a busy machine may not run a thread for seconds
 

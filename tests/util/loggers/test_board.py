@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 
-from util.loggers import Board, TrainingEvent
-from util.loggers.board import LONGEST, Chart
+from util.loggers.board import LONGEST, Board, Chart
+from util.loggers.events import TrainingEvent
 
 
 def losses(samples, **values):

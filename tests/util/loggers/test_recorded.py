@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from util.images.image_io import write_image
-from util.loggers import Board, FileLogger, PageLogger, ResumePoint, TrainingEvent, fill_board
+from util.loggers.board import Board
+from util.loggers.events import ResumePoint, TrainingEvent
+from util.loggers.metrics_file import FileLogger
+from util.loggers.page import PageLogger
+from util.loggers.recorded import fill_board
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from util.loggers import FileLogger, ResumePoint, TrainingEvent, read_records
+from util.loggers.events import ResumePoint, TrainingEvent
+from util.loggers.metrics_file import FileLogger, read_records
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

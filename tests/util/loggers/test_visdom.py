@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from util.loggers import Board, TrainingEvent, VisdomLogger
 from util.loggers import visdom as module
+from util.loggers.board import Board
+from util.loggers.events import TrainingEvent
+from util.loggers.visdom import VisdomLogger
 
 
 class Server:

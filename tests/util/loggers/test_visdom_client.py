@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.visdom_server import closed_port
-from util.loggers import Board, TrainingEvent
+from util.loggers.board import Board
+from util.loggers.events import TrainingEvent
 
 pytest.importorskip("visdom")
 from util.loggers.visdom_client import VisdomClient, VisdomError, about_html, plot_text, safe_env

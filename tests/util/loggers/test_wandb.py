@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from util.errors import UserError
-from util.loggers import TrainingEvent
+from util.loggers.events import TrainingEvent
 
 wandb = pytest.importorskip("wandb")
 from util.loggers.wandb import WandbLogger  # noqa: E402

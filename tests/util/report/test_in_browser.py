@@ -7,7 +7,8 @@ import zlib
 import pytest
 
 from tests.browser import By, Keys, WebDriverWait, headless_chromium, needs_chromium
-from util.report import ResultRow, TrainingPage, write_result_page
+from util.report.result_page import ResultRow, write_result_page
+from util.report.training_page import TrainingPage
 
 pytestmark = needs_chromium
 NASTY = "näher #1 50%? <img src=x onerror=alert(1)> \"quoted\" 'too'"

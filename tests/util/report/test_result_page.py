@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from util.report import ResultRow, write_result_page
+from util.report.result_page import ResultRow, write_result_page
 
 NASTY = '<img src=x onerror="alert(1)">\' & ü </script> #1 50%'
 

@@ -6,9 +6,8 @@ import pytest
 
 from util.errors import UserError
 from util.journal import read_journal
-from util.loggers import ResumePoint
-from util.report import TrainingPage
-from util.report.training_page import HEAD
+from util.loggers.events import ResumePoint
+from util.report.training_page import HEAD, TrainingPage
 
 
 def records_of(folder, kind=None):
