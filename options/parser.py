@@ -146,10 +146,25 @@ def _build_parser(groups: Groups, description: str, travelling: Mapping[str, Any
     parser.add_argument("--config", metavar="FILE.yaml", help="defaults for any of these options; see options/recipes/")
     for group in groups.values():
         section = parser.add_argument_group((group.__doc__ or "").split("\n", maxsplit=1)[0].rstrip("."))
-        hints = get_type_hints(group)
-        for entry in fields(group):
-            _add_option(section, entry, hints[entry.name], travelling.get(entry.name, default_of(entry)))
+        add_fields(section, group, travelling)
     return parser
+
+
+def add_fields(
+    section: Any, group: type[Options], travelling: Mapping[str, Any] | None = None, only: Collection[str] = ()
+) -> None:
+    """Adds the options of a group to a parser or a section of one; the result holds those that are given.
+
+    Args:
+        section: of the parser.
+        group: the dataclass.
+        travelling: option → value that stands for the default in --help.
+        only: the names of the fields to add; all by default.
+    """
+    hints = get_type_hints(group)
+    for entry in fields(group):
+        if not only or entry.name in only:
+            _add_option(section, entry, hints[entry.name], (travelling or {}).get(entry.name, default_of(entry)))
 
 
 def _of_other_components(mine: Collection[str]) -> dict[str, str]:

@@ -20,6 +20,37 @@ def choice(option: str, choices: Sequence[str]) -> Callable[[str], str]:
     return convert
 
 
+def whole(option: str, least: int, most: int | None = None) -> Callable[[str], int]:
+    """Returns an argparse type that accepts whole numbers from `least` to `most`."""
+
+    def convert(text: str) -> int:
+        number = int(text)
+        if number < least or (most is not None and number > most):
+            expected = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise UserError(f"{option} {text}: must be {expected}")
+        return number
+
+    convert.__name__ = "int"  # which argparse names for a text that is no number
+    return convert
+
+
+def split_words(argv: Sequence[str], scripts: Sequence[str]) -> list[list[str]]:
+    """Splits a command line into a script's own arguments and those of each of `scripts`, after one -- each.
+
+    Raises:
+        UserError: more of -- than scripts.
+    """
+    parts: list[list[str]] = [[]]
+    for word in argv:
+        if word == "--":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    if len(parts) > len(scripts) + 1:
+        raise UserError(f"too many --: expected one before the options of {', one before those of '.join(scripts)}")
+    return parts + [[] for _ in range(len(scripts) + 1 - len(parts))]
+
+
 class StrictParser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` without abbreviations, whose errors are `UserError`s of one line.
 

@@ -13,21 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.scenes.fused_items import FusedItem, find_methods, find_scenes, parse_methods
 from data.scenes.inspection import describe
-from options.measuring import (
-    FUSED_HELP,
-    LAYOUT_HELP,
-    LAYOUTS,
-    REFERENCE_HELP,
-    ROLES_HELP,
-    SOURCES_HELP,
-    add_measuring_options,
-    check_measuring_options,
-)
-from options.strict import StrictParser
+from options.measuring import add_image_options, add_measuring_options, check_measuring_options
+from options.strict import StrictParser, whole
 from scripts.comparing.compared_images import check_images
 from scripts.comparing.comparison import compare_sets, leaderboard_text, remarks, write_comparison
 from scripts.comparing.measured_items import KnownValues, keep_values, measure_items
-from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
+from util.errors import UserError, one_line, report_skipped, run_command
 from util.files import check_writable
 from util.metrics.measuring import Values, parse_metrics
 
@@ -35,8 +26,6 @@ _DESCRIPTION = """Measures the fused images of two or more methods and ranks the
 over all of them, with confidence intervals and tests of significance. Several sets of scenes are given one after the
 other, each after --set NAME: --set a --sources … --fused … --set b --sources … --fused …; each counts the same. A run
 that was stopped resumes when it is started again."""
-
-_RANGES = {"resamples": (100, 100_000), "seed": (0, 2**63)}
 
 
 @dataclass
@@ -56,9 +45,6 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
     check_measuring_options(options)
-    for name, (least, most) in _RANGES.items():
-        if not least <= getattr(options, name) <= most:
-            raise UserError(f"--{name} {getattr(options, name)}: must be from {least} to {most}")
     check_writable("--out", options.out)
     methods = _read_methods(options.sets)
     found, skipped = _find(options.sets, methods, skip_bad=options.on_bad_sample == "skip")
@@ -75,10 +61,8 @@ def main(argv: Sequence[str]) -> int:
     print(leaderboard_text(comparison))
     for line in remarks(comparison):
         print(f"note: {one_line(line)}")
-    for line in skipped:
-        sys.stderr.write(f"skipped: {one_line(line)}\n")
     print(f"the page: {options.out / 'index.html'}; tables beside it: ranks.csv, metrics.csv, compare.json")
-    return EXIT_SKIPPED if skipped else EXIT_DONE
+    return report_skipped(skipped)
 
 
 def _find(
@@ -153,7 +137,7 @@ class _BeginSet(argparse.Action):
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         del parser, option_string
         if any(not words.named for words in namespace.sets):
-            raise UserError(f"--set {values} comes after --sources, --fused or --reference: they belong behind a --set")
+            raise UserError(f"--set {values} comes after --sources, --fused or --reference: they belong after a --set")
         if not values or any(words.name == values for words in namespace.sets):
             raise UserError(f"--set {values!r}: each set needs a name of its own")
         namespace.sets = [*namespace.sets, SetWords(values, named=True)]
@@ -178,46 +162,18 @@ class _OfSet(argparse.Action):
 def _build_parser() -> StrictParser:
     parser = StrictParser(prog="compare.py", description=_DESCRIPTION)
     parser.set_defaults(sets=[])
-    _add_set_options(parser)
-    add = parser.add_argument
-    add("--out", required=True, metavar="DIR", type=Path, default=argparse.SUPPRESS, help="folder for the page")
-    add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same confidence intervals")
-    add("--resamples", type=int, metavar="N", default=2000, help="how often images are drawn for the intervals")
+    add, nothing = parser.add_argument, argparse.SUPPRESS
+    text = "begins a set of scenes, to which --sources, --fused (the same methods in all sets), --reference, --layout "
+    text += "and --roles after it belong; a single set needs no name"
+    add("--set", action=_BeginSet, metavar="NAME", default=nothing, help=text)
+    add_image_options(parser, _OfSet)
+    add("--out", required=True, metavar="DIR", type=Path, default=nothing, help="folder for the page")
+    text = "the same seed gives the same confidence intervals"
+    add("--seed", type=whole("--seed", 0, 2**63), metavar="N", default=0, help=text)
+    text = "how often images are drawn for the intervals"
+    add("--resamples", type=whole("--resamples", 100, 100_000), metavar="N", default=2000, help=text)
     add_measuring_options(parser)
     return parser
-
-
-def _add_set_options(parser: StrictParser) -> None:
-    """Options that belong to the --set before them."""
-    add, nothing = parser.add_argument, argparse.SUPPRESS
-    add(
-        "--set",
-        action=_BeginSet,
-        metavar="NAME",
-        default=nothing,
-        help="begins a set of scenes, to which --sources, --fused, --reference, --layout and --roles behind it "
-        "belong; a single set needs no name",
-    )
-    add(
-        "--sources",
-        action=_OfSet,
-        nargs="+",
-        metavar="DIR",
-        type=Path,
-        default=nothing,
-        help=SOURCES_HELP,
-    )
-    add(
-        "--fused",
-        action=_OfSet,
-        nargs="+",
-        metavar="NAME=DIR",
-        default=nothing,
-        help=f"{FUSED_HELP}, the same ones in all sets",
-    )
-    add("--reference", action=_OfSet, metavar="DIR", type=Path, default=nothing, help=REFERENCE_HELP)
-    add("--layout", action=_OfSet, choices=LAYOUTS, default=nothing, help=LAYOUT_HELP)
-    add("--roles", action=_OfSet, metavar="NAMES", default=nothing, help=ROLES_HELP)
 
 
 if __name__ == "__main__":

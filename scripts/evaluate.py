@@ -11,26 +11,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.scenes.fused_items import find_methods, find_scenes, parse_methods
 from data.scenes.inspection import describe
-from options.measuring import (
-    FUSED_HELP,
-    LAYOUT_HELP,
-    LAYOUTS,
-    REFERENCE_HELP,
-    ROLES_HELP,
-    SOURCES_HELP,
-    add_measuring_options,
-    check_measuring_options,
-)
+from options.measuring import add_image_options, add_measuring_options, check_measuring_options
 from options.strict import StrictParser
 from scripts.comparing.measured_items import keep_values, measure_items
-from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
+from util.errors import UserError, one_line, report_skipped, run_command
 from util.files import check_writable
 from util.metrics import REFERENCE_METRICS, REFERENCE_SUFFIX
 from util.metrics.measuring import Values, parse_metrics
 from util.metrics.tables import mean_values, summarise, write_csv, write_json, write_latex
 
 _DESCRIPTION = """Measures the fused images of one or more methods. A fused image belongs to the sources whose name
-it has, also with the same text before or behind it in the whole folder (lytro-01.png, IFCNN-MAX-lytro-01.png,
+it has, also with the same text before or after it in the whole folder (lytro-01.png, IFCNN-MAX-lytro-01.png,
 lytro-01_DenseFuse.png). A run that was stopped resumes when it is started again."""
 
 
@@ -60,37 +51,14 @@ def main(argv: Sequence[str]) -> int:
         _write(options.out, measured.values)
     _print_means(measured.values)
     print(*files)
-    skipped += measured.skipped
-    for line in skipped:
-        sys.stderr.write(f"skipped: {one_line(line)}\n")
-    return EXIT_SKIPPED if skipped else EXIT_DONE
+    return report_skipped([*skipped, *measured.skipped])
 
 
 def _build_parser() -> StrictParser:
     parser = StrictParser(prog="evaluate.py", description=_DESCRIPTION)
-    add = parser.add_argument
-    nothing = argparse.SUPPRESS
-    add("--sources", required=True, nargs="+", metavar="DIR", type=Path, default=nothing, help=SOURCES_HELP)
-    add(
-        "--fused",
-        required=True,
-        action="append",
-        nargs="+",
-        metavar="NAME=DIR",
-        default=nothing,
-        help=FUSED_HELP,
-    )
-    add("--reference", metavar="DIR", type=Path, help=REFERENCE_HELP)
-    add("--layout", choices=LAYOUTS, default="auto", help=LAYOUT_HELP)
-    add("--roles", metavar="NAMES", default="", help=ROLES_HELP)
-    add(
-        "--out",
-        required=True,
-        metavar="FILE.csv",
-        type=Path,
-        default=nothing,
-        help="the table to write; FILE.json and FILE.tex are written beside it; all three replace what is there",
-    )
+    add_image_options(parser)
+    text = "the table to write; FILE.json and FILE.tex are written beside it; all three replace what is there"
+    parser.add_argument("--out", required=True, metavar="FILE.csv", type=Path, default=argparse.SUPPRESS, help=text)
     add_measuring_options(parser)
     return parser
 

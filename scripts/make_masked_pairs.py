@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from data.decomposition.recipe import DecompositionRecipe
 from data.pair_files import PairPlan
 from options.strict import StrictParser
-from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
+from scripts.pair_making import add_folder, add_work_options, check_folders, make_pairs
 from util.errors import UserError, run_command
 
 _DESCRIPTION = """Makes pairs of masked copies out of whole photographs, as --dataset_mode decomposition does:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--num_sources {options.num_sources}: two masked copies are made of a photograph; expected 2")
     recipe = DecompositionRecipe()
     plan = PairPlan(recipe, options.out, options.pairs_per_image, options.holdout, options.seed)
-    check_work_options(options, options.out, ["images"])
+    check_folders(options, options.out, ["images"])
     return make_pairs(plan, recipe.find(options.images), [], options)
 
 

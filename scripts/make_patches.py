@@ -21,7 +21,7 @@ from data.scenes.discovery import Item, discover_folders
 from data.scenes.inspection import inspect
 from options.data import ON_BAD_SAMPLE
 from options.strict import StrictParser, choice
-from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError, run_command
+from util.errors import Interrupted, UserError, report_skipped, run_command
 from util.files import check_writable, with_extension
 from util.journal import refuse_other_settings
 
@@ -52,9 +52,7 @@ def main(argv: Sequence[str]) -> int:
                 raise Interrupted("interrupted; nothing is left, the same command starts from the beginning") from error
             print(f"{count} pairs of patches, {cuts.dropped} dropped for too little contrast, in {out}")
             skipped += cuts.problems
-    for line in skipped:
-        sys.stderr.write(f"skipped: {line}\n")
-    return EXIT_SKIPPED if skipped else EXIT_DONE
+    return report_skipped(skipped)
 
 
 def _build_parser() -> StrictParser:

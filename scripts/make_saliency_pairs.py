@@ -14,11 +14,12 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.pair_files import Found, PairPlan, pair_rng
-from data.saliency.operators import OPERATORS
 from data.saliency.recipe import SaliencyRecipe
 from data.saliency.synthesis import distribute
+from options.data import SaliencyOptions
+from options.parser import add_fields
 from options.strict import StrictParser
-from scripts.pair_making import add_folder, add_work_options, check_work_options, make_pairs
+from scripts.pair_making import add_folder, add_work_options, check_folders, make_pairs
 from util.errors import EXIT_DONE, UserError, run_command
 from util.files import check_writable
 from util.images.image_io import check_format, write_image
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     recipe = _make_recipe(options)
     out = options.out if options.preview is None else options.preview
     plan = PairPlan(recipe, out, options.pairs_per_image, options.holdout, options.seed)
-    check_work_options(options, out, ["images", *(["saliency"] if recipe.maps else [])])
+    check_folders(options, out, ["images", *(["saliency"] if recipe.maps else [])])
     found, missing = recipe.find(options.images)
     if options.preview is None:
         return make_pairs(plan, found, missing, options)
@@ -57,13 +58,7 @@ def _build_parser() -> StrictParser:
     add_folder(parser, "--images", "folder of the photographs")
     add("--out", metavar="DIR", type=Path, help="folder for the pairs")
     add("--preview", metavar="FILE.png", type=Path, help="draw a sheet of a dozen photographs instead of making pairs")
-    add(
-        "--saliency",
-        metavar="|".join((*OPERATORS, "DIR", "FILE")),
-        default=SaliencyRecipe.saliency,
-        help="where the saliency comes from: spectral residual, fine-grained, gradient energy; a folder of grey maps "
-        "with the photographs' stems; a model, which is a TorchScript file, or an ONNX file named .onnx",
-    )
+    add_fields(parser, SaliencyOptions, only=["saliency"])
     add_work_options(parser)
     return parser
 
@@ -75,7 +70,7 @@ def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
         if not options.preview.suffix:
             raise UserError(f"--preview {options.preview}: expected the name of an image, as in {options.preview}.png")
         check_format(options.preview, np.uint8)
-    return SaliencyRecipe(saliency=options.saliency, num_sources=options.num_sources)
+    return SaliencyRecipe(**{k: v for k, v in vars(options).items() if k in ("saliency", "num_sources")})
 
 
 def _check_preview(path: Path, found: Sequence[Found]) -> None:

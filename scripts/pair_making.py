@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from data.pair_files import (
     make_record,
     write_record,
 )
-from options.strict import StrictParser, choice
-from util.errors import EXIT_DONE, EXIT_SKIPPED, Interrupted, UserError
-from util.workers import usual_workers
+from options import measuring
+from options.strict import StrictParser
+from util.errors import Interrupted, UserError, report_skipped
 
 
 def add_work_options(parser: StrictParser) -> None:
@@ -33,21 +32,7 @@ def add_work_options(parser: StrictParser) -> None:
     add("--num_sources", type=int, metavar="N", default=2, help="how many sources to make of each photograph")
     add("--seed", type=int, metavar="N", default=0, help="the same seed gives the same pixels")
     add("--holdout", type=int, metavar="N", default=0, help="every N-th photograph to OUT/test, the rest to OUT/train")
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        default=usual_workers(),
-        help="how many processes share the work",
-    )
-    add(
-        "--on_bad_sample",
-        type=choice("--on_bad_sample", ("stop", "skip")),
-        metavar="stop|skip",
-        default="stop",
-        help="at a photograph that cannot be used: stop, or skip it and list it at the end (exit status 3)",
-    )
-    add("--verbose", action="store_true", help="show where an error comes from")
+    measuring.add_work_options(parser)
 
 
 def add_folder(parser: StrictParser, name: str, text: str) -> None:
@@ -55,19 +40,8 @@ def add_folder(parser: StrictParser, name: str, text: str) -> None:
     parser.add_argument(name, required=True, default=argparse.SUPPRESS, metavar="DIR", type=Path, help=text)
 
 
-def check_work_options(options: argparse.Namespace, out: Path, folders: Sequence[str]) -> None:
-    """Checks the options that have nothing to do with how pairs look.
-
-    Args:
-        options: as parsed.
-        out: where the work goes.
-        folders: names of the options that are folders to read.
-
-    Raises:
-        UserError: a value out of range, or --out is one of the folders.
-    """
-    if options.workers < 1:
-        raise UserError(f"--workers must be at least 1, not {options.workers}")
+def check_folders(options: argparse.Namespace, out: Path, folders: Sequence[str]) -> None:
+    """Raises `UserError` where `out` is one of the folders to read, which options of these names say."""
     for name in folders:
         if out.resolve() == Path(vars(options)[name]).resolve():
             raise UserError(f"--out {out} is the folder of --{name}: the pairs need a folder of their own")
@@ -99,10 +73,7 @@ def make_pairs(plan: PairPlan, found: Sequence[Found], missing: Sequence[str], o
     write_record(plan, record)
     made, worse = _make(jobs, options.workers, stop=stop)
     print(f"{made} pairs made, {kept} kept from before, in {plan.out}")
-    skipped = [*missing, *bad, *worse]
-    for line in skipped:
-        sys.stderr.write(f"skipped: {line}\n")
-    return EXIT_SKIPPED if skipped else EXIT_DONE
+    return report_skipped([*missing, *bad, *worse])
 
 
 def _leave_out_existing(jobs: Sequence[PairJob]) -> tuple[list[PairJob], int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import itertools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from data.scenes.inspection import describe, look_at
 from engine.tasks import Task, run_all
 from options.commands import TrainConfig, parse_test, parse_train
 from options.saved import MAY_CHANGE, differences, read_options, take_travelling, to_dict
-from options.strict import StrictParser
+from options.strict import StrictParser, split_words, whole
 from options.validate import validate_test, validate_train
 from scripts.comparing.repeated import read_tested, read_validated, table_text, write_repeated
-from util.errors import EXIT_DONE, EXIT_SKIPPED, UserError, one_line, run_command
+from util.errors import UserError, one_line, report_skipped, run_command
 from util.files import check_writable, write_text
 from util.journal import refuse_other_settings
 from util.loggers.metrics_file import read_records
@@ -33,16 +34,13 @@ ROOT = Path(__file__).resolve().parents[1]
 _DESCRIPTION = """Trains one recipe with several seeds, fuses test sets with each network, and reports mean ± standard
 deviation over the seeds of every metric. What follows -- goes to train.py, what follows a second -- to test.py:
 --seeds 0 1 2 --name city --test datasets/TNO -- --dataroot datasets/city -- --epoch best
-Started again it goes on where it was stopped; what is finished is kept."""
+A run that was stopped resumes when it is started again; what is finished is kept."""
 
 _SET_HERE = {
-    "train.py": ("--name", "--seed", "--gpu_ids", "--continue_train", "--overwrite", "--accept_changes"),
-    "test.py": (
-        *("--name", "--dataroot", "--gpu_ids", "--metrics", "--checkpoints_dir", "--results_dir"),
-        *("--sources", "--out", "--list"),
-    ),
+    "train.py": "--name --seed --gpu_ids --continue_train --overwrite --accept_changes",
+    "test.py": "--name --dataroot --gpu_ids --metrics --checkpoints_dir --results_dir --sources --out --list",
 }
-# A run of another length is another recipe, though train.py may go on with it.
+# A run of another length is another recipe, though train.py could resume it.
 _MAY_CHANGE = MAY_CHANGE - {"n_epochs", "n_epochs_decay"}
 _LOGS, _VALIDATION = "logs", "validation"  # beside the folders of the test sets
 _TESTED = ".tested"
@@ -84,19 +82,35 @@ class Test:
     """One test set.
 
     Attributes:
+        name: what it is called.
         root: its folder.
         words: arguments of test.py, without the run's name.
-        results: where test.py puts the results, below the run's name.
+        folder: for its results, the value of --results_dir.
+        label: the folder that test.py makes for them below the run's name.
     """
 
+    name: str
     root: Path
     words: tuple[str, ...]
-    results: str
+    folder: Path
+    label: str
+
+    def results(self, run: Run) -> Path:
+        """Where test.py puts the results of a run."""
+        return self.folder / run.folder.name / self.label
+
+    def state(self, run: Run) -> str:
+        """Tells the test of a run from others, and from itself after a change of the networks or the images."""
+        networks, images = run.folder.glob("*_net_G.pth"), (path for path in self.root.rglob("*") if path.is_file())
+        files = sorted([*networks, *images])
+        states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        words = [*self.words, "--name", run.folder.name]
+        return hashlib.sha256(json.dumps([words, states]).encode()).hexdigest()
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
-    own, training, testing = _split(argv)
+    own, training, testing = split_words(argv, ["train.py", "test.py"])
     options = _build_parser().parse_strict(own)
     options.out = options.out or Path("results") / f"{options.name}_repeated"
     _check(options, training, testing)
@@ -110,10 +124,9 @@ def main(argv: Sequence[str]) -> int:
     slots = [["--gpu_ids", one] if one else [] for one in devices] * options.parallel
 
     _train(options, runs, training, slots)
-    results = {name: {run.seed: _results(options, name, test, run) for run in runs} for name, test in tests.items()}
-    skipped = _test(options, runs, tests, results, slots)
+    skipped = _test(options, runs, tests, slots)
 
-    sets = [read_tested(name, folders) for name, folders in results.items()]
+    sets = [read_tested(test.name, {run.seed: test.results(run) for run in runs}) for test in tests]
     if config.training.val_dataroot:
         sets.append(read_validated(_VALIDATION, {run.seed: run.folder for run in runs}))
     facts = {"seeds": " ".join(str(run.seed) for run in runs), "train.py": " ".join(training)}
@@ -121,24 +134,7 @@ def main(argv: Sequence[str]) -> int:
     files = write_repeated(options.out, f"{options.name}, {len(runs)} seed{'s' * (len(runs) > 1)}", facts, sets)
     print(table_text(sets), end="")
     print(*files)
-    sys.stderr.writelines(f"skipped: {one_line(line)}\n" for line in skipped)
-    return EXIT_SKIPPED if skipped else EXIT_DONE
-
-
-def _split(argv: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """The arguments of this script, of train.py and of test.py, which stand between one -- and the next."""
-    parts: list[list[str]] = [[]]
-    for word in argv:
-        if word == "--":
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    if len(parts) > 3:
-        raise UserError(
-            "-- is there three times: expected the options of train.py after the first, test.py's the second"
-        )
-    own, training, testing = [*parts, [], []][:3]
-    return own, training, testing
+    return report_skipped(skipped)
 
 
 def _build_parser() -> StrictParser:
@@ -149,22 +145,13 @@ def _build_parser() -> StrictParser:
     nothing = argparse.SUPPRESS
     add("--seeds", required=True, nargs="+", type=int, metavar="K", default=nothing, help="one training for each")
     add("--name", required=True, default=nothing, help="the runs are called NAME_seed<K>")
-    add(
-        "--test",
-        action="append",
-        nargs="+",
-        metavar="NAME=DIR",
-        default=[],
-        help="folder of a test set, as test.py's --dataroot; NAME= may be left out; to be given for each set",
-    )
+    text = "folder of a test set, as test.py's --dataroot; NAME= may be left out; to be given for each set"
+    add("--test", action="append", nargs="+", metavar="NAME=DIR", default=[], help=text)
     add("--metrics", metavar="NAMES", default="quick", help="metrics to compute, as test.py's (default: quick)")
-    add(
-        "--gpu_ids",
-        metavar="IDS",
-        default=None,
-        help="devices, such as 0,1 or -1 for the CPU; one training at a time on each",
-    )
-    add("--parallel", type=int, metavar="N", default=1, help="trainings at a time on each device (default: 1)")
+    text = "devices, such as 0,1 or -1 for the CPU; one training at a time on each"
+    add("--gpu_ids", metavar="IDS", default=None, help=text)
+    text = "trainings at a time on each device (default: 1)"
+    add("--parallel", type=whole("--parallel", 1), metavar="N", default=1, help=text)
     add("--out", type=Path, metavar="DIR", help="folder of the results (default: results/NAME_repeated)")
     add("--verbose", action="store_true", help="show where an error comes from")
     return parser
@@ -173,24 +160,22 @@ def _build_parser() -> StrictParser:
 def _check(options: argparse.Namespace, training: Sequence[str], testing: Sequence[str]) -> None:
     if len(set(options.seeds)) < len(options.seeds):
         raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: a seed is named twice")
-    if options.parallel < 1:
-        raise UserError(f"--parallel {options.parallel}: must be at least 1")
     if options.metrics == "none":
         raise UserError("--metrics none: there is nothing to report")
     parse_metrics(options.metrics)
     if not training:
-        raise UserError("the options of train.py are missing: -- and they stand behind, as in -- --dataroot DIR")
+        raise UserError("the options of train.py are missing: expected after --, as in -- --dataroot DIR")
     for script, words in (("train.py", training), ("test.py", testing)):
         for word in words:
-            if word.partition("=")[0] in _SET_HERE[script]:
-                raise UserError(f"{word} is set by this script for every {script}: leave it out behind --")
+            if word.partition("=")[0] in _SET_HERE[script].split():
+                raise UserError(f"{word} is set by this script for every {script}: leave it out after --")
 
 
 def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple[TrainConfig, list[Run]]:
     """Parses the options of train.py, and refuses runs that were begun with others.
 
-    train.py would take what is left out now from the run that it goes on with, and a further seed would have another
-    recipe than the first ones.
+    train.py would take what is left out now from the run that it resumes, and a further seed would have another recipe
+    than the first ones.
 
     Returns:
         The options of the last seed, and all runs.
@@ -202,7 +187,7 @@ def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple
         config, parsed = parse_train(words)
         notices = validate_train(config, parsed)
         if config.training.overwrite:
-            raise UserError("overwrite: a training that was begun goes on here; leave it out of --config")
+            raise UserError("overwrite: a training that was begun is resumed here; leave it out of --config")
         folder = config.run.folder
         run = Run(seed, folder, config.training.n_epochs + config.training.n_epochs_decay)
         if run.options_file.is_file():
@@ -215,9 +200,9 @@ def _check_recipe(options: argparse.Namespace, training: Sequence[str]) -> tuple
     return config, runs
 
 
-def _check_tests(options: argparse.Namespace, config: TrainConfig, testing: Sequence[str]) -> dict[str, Test]:
-    """Looks at the test sets, so that what is wrong with them is said before the trainings and not behind."""
-    tests = {}
+def _check_tests(options: argparse.Namespace, config: TrainConfig, testing: Sequence[str]) -> list[Test]:
+    """Looks at the test sets, so that what is wrong with them is reported before the trainings, not after them."""
+    tests = []
     for name, root in parse_methods([word for words in options.test for word in words], "--test").items():
         if Path(name).name != name or name.startswith(".") or name in (_LOGS, _VALIDATION):
             raise UserError(f"--test {name}={root}: {name!r} cannot be the name of a folder here: choose another")
@@ -232,19 +217,15 @@ def _check_tests(options: argparse.Namespace, config: TrainConfig, testing: Sequ
                 root, test.data.phase, num_sources=test.data.num_sources, **dataclasses.asdict(test.dataset)
             )
             print(f"{one_line(name)}: {describe(found)[-1]}")
-        tests[name] = Test(root, tuple(words), f"{test.data.phase}_{test.fusing.epoch}")
+        label = f"{test.data.phase}_{test.fusing.epoch}"
+        tests.append(Test(name, root, tuple(words), options.out / name, label))
     return tests
-
-
-def _results(options: argparse.Namespace, name: str, test: Test, run: Run) -> Path:
-    folder: Path = options.out / name / run.folder.name / test.results
-    return folder
 
 
 def _train(
     options: argparse.Namespace, runs: Sequence[Run], training: Sequence[str], slots: Sequence[Sequence[str]]
 ) -> None:
-    """Trains what is not trained yet; train.py goes on where it was."""
+    """Trains what is not trained yet; train.py resumes what was begun."""
     tasks = {}
     for run in runs:
         if not run.is_finished():
@@ -261,11 +242,7 @@ def _train(
 
 
 def _test(
-    options: argparse.Namespace,
-    runs: Sequence[Run],
-    tests: Mapping[str, Test],
-    results: Mapping[str, Mapping[int, Path]],
-    slots: Sequence[Sequence[str]],
+    options: argparse.Namespace, runs: Sequence[Run], tests: Sequence[Test], slots: Sequence[Sequence[str]]
 ) -> list[str]:
     """Fuses and measures what is not measured yet.
 
@@ -275,15 +252,14 @@ def _test(
     tasks: dict[Task, Path] = {}
     marks: dict[Task, tuple[Path, str]] = {}
     logs = []
-    for name, test in tests.items():
-        for run in runs:
+    for test, run in itertools.product(tests, runs):
+        mark, state = test.results(run) / _TESTED, test.state(run)
+        logs.append(options.out / _LOGS / f"test_{test.name}_seed{run.seed}.log")
+        if not (mark.is_file() and mark.read_text(encoding="utf-8") == state):
+            mark.unlink(missing_ok=True)
             words = (*test.words, "--name", run.folder.name)
-            mark, state = results[name][run.seed] / _TESTED, _state(words, run.folder, test.root)
-            logs.append(options.out / _LOGS / f"test_{name}_seed{run.seed}.log")
-            if not (mark.is_file() and mark.read_text(encoding="utf-8") == state):
-                mark.unlink(missing_ok=True)
-                task = Task(f"seed {run.seed}, {name}", ROOT / "test.py", words, logs[-1])
-                tasks[task], marks[task] = run.options_file, (mark, state)  # the sets were looked at before
+            task = Task(f"seed {run.seed}, {test.name}", ROOT / "test.py", words, logs[-1])
+            tasks[task], marks[task] = run.options_file, (mark, state)  # the sets were looked at before
 
     def done() -> int:
         return sum(mark.is_file() for mark, _ in marks.values())
@@ -293,13 +269,6 @@ def _test(
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs if log.is_file()]
     lines = (line for text in texts for line in text.splitlines())
     return list(dict.fromkeys(line.removeprefix("skipped: ") for line in lines if line.startswith("skipped: ")))
-
-
-def _state(words: Sequence[str], run: Path, root: Path) -> str:
-    """What tells a test from others, and from itself after a change of the networks or the images."""
-    files = sorted([*run.glob("*_net_G.pth"), *(path for path in root.rglob("*") if path.is_file())])
-    states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(json.dumps([words, states]).encode()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pooch
 import requests
+import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -31,7 +32,7 @@ fails where it cannot. This script takes the same files from an npm registry (or
 them where the server looks for them. With --cache the packages are kept: on a machine without any connection, give a
 copy of that folder."""
 
-VISDOM_VERSION = "0.2.4"  # the table below is that of its server/build.py
+VISDOM_VERSION = "0.2.4"  # the table of packages is that of its server/build.py
 LARGEST_FILE = 16 * 1024**2  # bytes
 
 
@@ -57,102 +58,8 @@ class Package:
         return f"{self.name}-{self.version}.tgz"
 
 
-_FONT = "glyphicons-halflings-regular"
-PACKAGES = (
-    Package(
-        "jquery",
-        "3.1.1",
-        "1edfdafd71f26e2730a2029f5c4971598f55f57627fd17c3410914aed2293821",
-        {"dist/jquery.min.js": "js/jquery.min.js"},
-    ),
-    Package(
-        "bootstrap",
-        "3.3.7",
-        "a9de9f9d74b46743821bda60e5f81233c7a2dc83ad4db60d0c0e396dc255fc2a",
-        {
-            "dist/js/bootstrap.min.js": "js/bootstrap.min.js",
-            "dist/css/bootstrap.min.css": "css/bootstrap.min.css",
-            **{f"dist/fonts/{_FONT}.{kind}": f"fonts/{_FONT}.{kind}" for kind in ("eot", "woff2", "woff", "ttf")},
-            # Visdom keeps the end of the address as a part of the file's name, and looks for it.
-            f"dist/fonts/{_FONT}.svg": f"fonts/{_FONT}.svg#glyphicons_halflingsregular",
-        },
-    ),
-    Package(
-        "react",
-        "16.2.0",
-        "c0d1fc3e4157e03898012d3bd6360879a58f1178ab839859a15433aa60ed5499",
-        {"umd/react.production.min.js": "js/react-react.min.js"},
-    ),
-    Package(
-        "react-dom",
-        "16.2.0",
-        "6596694ba625de26e265c4ae5b7a5f568022568573a05bbdb2659792bcc101b6",
-        {"umd/react-dom.production.min.js": "js/react-dom.min.js"},
-    ),
-    Package(
-        "react-modal",
-        "3.1.10",
-        "d656a396f68e2a9b2329087840ea005e5da0408410dd8064e1c30ffeaa9d5133",
-        {"dist/react-modal.min.js": "js/react-modal.min.js"},
-    ),
-    Package(
-        "plotly.js-dist-min",
-        "2.11.1",
-        "25f1ca783c4e71e01c96031fc85ab114aebf931ba563d250d1ec59421cb79113",
-        {"plotly.min.js": "js/plotly-plotly.min.js"},
-    ),
-    Package(
-        "sjcl",
-        "1.0.7",
-        "9fe881f59d05151dd4e38e4eca65821e773f1f8a7eb01f6fdb819008b0ce544e",
-        {"sjcl.js": "js/sjcl.js"},
-    ),
-    Package(
-        "layout-bin-packer",
-        "1.4.0",
-        "f5d72447b16e3a912c5001bbda3b7308dfc48749882c8ff4ce8fc0c265176f7a",
-        {
-            "dist/layout-bin-packer.js": "js/layout_bin_packer.js",
-            "dist/layout-bin-packer.js.map": "js/layout-bin-packer.js.map",
-        },
-    ),
-    Package(
-        "d3",
-        "3.5.17",
-        "da49ebf01f88a039c748eb4aa682fec45672f7c2abca3b363633b8f835065b35",
-        {"d3.min.js": "js/d3.v3.min.js"},
-    ),
-    Package(
-        "d3-selection-multi",
-        "1.0.1",
-        "449fab3b22583c83882bb326857c0be04321cd087162ec1bfe872214bd0b9827",
-        {"build/d3-selection-multi.js": "js/d3-selection-multi.v1.js"},
-    ),
-    Package(
-        "save-svg-as-png",
-        "1.4.17",
-        "639bdcaeb3e945de6282670b88a5d058605431aca7d6890661227c6f7cc3f55a",
-        {"lib/saveSvgAsPng.js": "js/saveSvgAsPng.js"},
-    ),
-    Package(
-        "react-resizable",
-        "1.4.6",
-        "8855b10f7961dfce72bb032575769b40581a61aa716d0f5d426c4d5e184aa622",
-        {"css/styles.css": "css/react-resizable-styles.css"},
-    ),
-    Package(
-        "react-grid-layout",
-        "0.16.3",
-        "b57981208742e5be47a4aa761194103d5c0e3ddd473d7fd8989c608dd9345550",
-        {"css/styles.css": "css/react-grid-layout-styles.css"},
-    ),
-    Package(
-        "classnames",
-        "2.2.5",
-        "38c83d48c787e08af4e79e591bb4e3b519e84c492507b16d593a98f576ea8959",
-        {"index.js": "fonts/classnames"},
-    ),
-)
+_TABLE = Path(__file__).with_name("visdom_page.yaml")
+PACKAGES = tuple(Package(**entry) for entry in yaml.safe_load(_TABLE.read_text(encoding="utf-8")))
 # Typesetting of formulas is 60 MB that no window of ours needs; the server only wants the files to be there.
 _STUB = b"/* formulas are shown as they are written: MathJax is not part of this installation */\n"
 _MATHJAX = """MathJax.js config/Safe.js config/TeX-AMS-MML_HTMLorMML.js extensions/Safe.js jax/output/SVG/config.js

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -40,6 +40,13 @@ class Interrupted(Exception):
 def one_line(text: str) -> str:
     """Returns a text for the terminal: line breaks and control sequences (of a file's name, say) are spelt out."""
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
+
+
+def report_skipped(lines: Iterable[str]) -> int:
+    """Lists on the standard error stream what was skipped; returns the exit status of a command that is done."""
+    skipped = [one_line(line) for line in lines]
+    sys.stderr.writelines(f"skipped: {line}\n" for line in skipped)
+    return EXIT_SKIPPED if skipped else EXIT_DONE
 
 
 def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:

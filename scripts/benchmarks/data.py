@@ -20,9 +20,9 @@ from data.sampler import EpochSampler
 from engine.runtime import Runtime
 from engine.training.begin_training import build_loader
 from options.commands import TrainConfig, parse_train
-from options.strict import StrictParser
+from options.strict import StrictParser, split_words, whole
 from options.validate import validate_train
-from util.errors import UserError
+from scripts.benchmarks.processes import add_turns
 from util.images.image_io import write_image
 
 _DESCRIPTION = """Makes training samples as train.py does, with several numbers of --num_threads, in turns, and prints
@@ -30,18 +30,11 @@ samples per second (the median over the turns), milliseconds per sample and the 
 are options of train.py that say which samples, such as: -- --dataset_mode pmf --dataroot datasets/city. Without them
 pairs are made by --dataset_mode pmf out of images of noise."""
 
-_LEAST = {"samples": 1, "turns": 1}
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
-    own, more = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    own, more = split_words(argv, ["train.py"])
     options = _build_parser().parse_strict(own)
-    for name, least in _LEAST.items():
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
-    if min(options.threads) < 0:
-        raise UserError(f"--threads {min(options.threads)}: must be at least 0")
     with tempfile.TemporaryDirectory() as folder:
         config, parsed = parse_train(more or _samples_of_noise(Path(folder)))
         validate_train(config, parsed)
@@ -57,9 +50,10 @@ def _build_parser() -> StrictParser:
         prog="benchmark.py data", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--samples", type=int, metavar="N", default=200, help="samples in a turn (default: 200)")
-    add("--threads", type=int, nargs="+", metavar="N", default=[0, 1, 2], help="--num_threads (default: 0 1 2)")
-    add("--turns", type=int, metavar="N", default=3, help="how often everything is measured (default: 3)")
+    add("--samples", type=whole("--samples", 1), metavar="N", default=200, help="samples in a turn (default: 200)")
+    text = "--num_threads (default: 0 1 2)"
+    add("--threads", type=whole("--threads", 0), nargs="+", metavar="N", default=[0, 1, 2], help=text)
+    add_turns(parser)
     return parser
 
 

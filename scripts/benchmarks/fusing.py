@@ -20,9 +20,8 @@ from tqdm import tqdm
 from engine.fusing.batch import fuse_batch
 from engine.runtime import Runtime
 from models import create_generator, list_generators
-from options.strict import StrictParser
-from scripts.benchmarks.processes import run_measured
-from util.errors import UserError
+from options.strict import StrictParser, whole
+from scripts.benchmarks.processes import add_turns, run_measured
 from util.suggest import check_choice
 
 _DESCRIPTION = """Fuses a pair of noise images with each network, at its default options and with its initial weights,
@@ -30,7 +29,6 @@ in each precision, in turns and each time in a process of its own, and prints se
 turns), the ratio to the first row, and the most memory: of the GPU where one is used, else of the process, with torch
 itself."""
 
-_LEAST = {"width": 1, "height": 1, "turns": 1, "threads": 1}
 _SOURCES = 2
 _DEFAULT_ATTENTION = ["fused"]
 
@@ -46,9 +44,6 @@ class _Row(NamedTuple):
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
-    for name, least in _LEAST.items():
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
     for netG in options.netG:
         check_choice("netG", netG, list_generators())
     rows = [_Row(*row) for row in itertools.product(options.netG, options.precision, options.attention)]
@@ -75,10 +70,11 @@ def _build_parser() -> StrictParser:
         default=_DEFAULT_ATTENTION,
         help="of transformers: fused, a part of its weights at a time, or math, all of them at once (default: fused)",
     )
-    add("--width", type=int, metavar="N", default=640, help="of the images, in pixels (default: 640)")
-    add("--height", type=int, metavar="N", default=480, help="of the images, in pixels (default: 480)")
-    add("--threads", type=int, metavar="N", default=torch.get_num_threads(), help="on the CPU (default: %(default)s)")
-    add("--turns", type=int, metavar="N", default=3, help="how often everything is measured (default: 3)")
+    text = "of the images, in pixels"
+    add("--width", type=whole("--width", 1), metavar="N", default=640, help=text)
+    add("--height", type=whole("--height", 1), metavar="N", default=480, help=text)
+    add("--threads", type=whole("--threads", 1), metavar="N", default=torch.get_num_threads(), help="on the CPU")
+    add_turns(parser)
     return parser
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from options.strict import StrictParser
+from options.strict import StrictParser, whole
+from scripts.benchmarks.processes import add_turns
 from util.errors import UserError
 from util.images.image_io import read_image
 from util.metrics import METRICS, compute_metrics
@@ -37,10 +38,6 @@ _SETS = {
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
     options = _build_parser().parse_strict(argv)
-    for name in ("side", "batch_size", "turns", "threads"):
-        given = getattr(options, name)
-        if min(given if isinstance(given, list) else [given]) < 1:
-            raise UserError(f"--{name} {given}: must be at least 1")
     *sources, fused = _images(options)
     ways = {f"{count} thread{'s' * (count > 1)}": (count, 1) for count in options.threads}
     ways[f"batch of {options.batch_size}"] = (options.threads[0], options.batch_size)
@@ -61,10 +58,10 @@ def _build_parser() -> StrictParser:
     parser = StrictParser(prog="benchmark.py metrics", description=_DESCRIPTION)
     add = parser.add_argument
     add("--images", nargs="+", metavar="FILE", type=Path, default=(), help="sources and, last, what was fused of them")
-    add("--side", type=int, default=520, help="sides of the images of noise, in pixels")
-    add("--threads", type=int, nargs="+", metavar="N", default=[1, 2], help="how many threads")
-    add("--batch_size", type=int, metavar="N", default=4, help="images in a batch")
-    add("--turns", type=int, metavar="N", default=5, help="how often everything is measured")
+    add("--side", type=whole("--side", 1), metavar="N", default=520, help="sides of the images of noise, in pixels")
+    add("--threads", type=whole("--threads", 1), nargs="+", metavar="N", default=[1, 2], help="how many threads")
+    add("--batch_size", type=whole("--batch_size", 1), metavar="N", default=4, help="images in a batch")
+    add_turns(parser, 5)
     return parser
 
 

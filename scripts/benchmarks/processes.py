@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.tasks import last_line
+from options.strict import StrictParser, whole
 from util.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def add_turns(parser: StrictParser, default: int = 3) -> None:
+    """Adds --turns to the options of a benchmark."""
+    text = f"how often everything is measured (default: {default})"
+    parser.add_argument("--turns", type=whole("--turns", 1), metavar="N", default=default, help=text)
 
 
 def run_measured(name: str, command: Sequence[str]) -> tuple[str, float]:

@@ -16,17 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from options.strict import StrictParser
-from scripts.benchmarks.processes import run_measured
-from util.errors import UserError
+from options.strict import StrictParser, split_words, whole
+from scripts.benchmarks.processes import add_turns, run_measured
 from util.images.image_io import write_image
 from util.loggers.metrics_file import read_records
 
 _DESCRIPTION = """Trains for a few steps with train.py itself, on images of noise, once per way of training, in
 turns, and prints samples per second (the median over the turns), its ratio to the first way, and the most memory that a
 process took. What follows -- goes to train.py in every way, such as: -- --model smfnet"""
-
-_LEAST = {"turns": 1, "steps": 3, "batch_size": 1, "side": 1}  # with fewer steps there is no record but the first
 
 
 @dataclass
@@ -48,11 +45,8 @@ class Way:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; see --help."""
-    own, more = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    own, more = split_words(argv, ["train.py"])
     options = _build_parser().parse_strict(own)
-    for name, least in _LEAST.items():
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least {least}")
     with tempfile.TemporaryDirectory() as folder, _silent_server() as port:
         _write_noise(Path(folder) / "data", options.batch_size, options.side)
         ways = _ways(port)
@@ -68,13 +62,13 @@ def _build_parser() -> StrictParser:
     parser = StrictParser(
         prog="benchmark.py train", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--turns", type=int, default=3, help="trainings per way (default: 3)")
-    parser.add_argument("--steps", type=int, default=12, help="steps per training, the first third not measured")
-    parser.add_argument("--batch_size", type=int, default=8, help="samples per step (default: 8)")
-    parser.add_argument("--side", type=int, default=128, help="sides of the crops, in pixels (default: 128)")
-    parser.add_argument(
-        "--ngf", type=int, default=16, help="filters of the default generator's first layer (default: 16)"
-    )
+    add = parser.add_argument
+    add_turns(parser)
+    # With fewer steps there is no record but the first.
+    add("--steps", type=whole("--steps", 3), default=12, help="steps per training, the first third not measured")
+    add("--batch_size", type=whole("--batch_size", 1), default=8, help="samples per step (default: 8)")
+    add("--side", type=whole("--side", 1), default=128, help="sides of the crops, in pixels (default: 128)")
+    add("--ngf", type=int, default=16, help="filters of the default generator's first layer (default: 16)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One recipe trained with several seeds: how far its results depend on chance, as tables and pages."""
+"""One recipe trained with several seeds: how far its results depend on the seed, as tables and pages."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from util.report.result_page import ResultRow, write_result_page
 from util.statistics.direction import Better
 
 _NOTES = (
-    "A value is the mean over the images, of the network trained with one seed; the standard deviation (n − 1 below "
-    "the line) is over the seeds: it says what the choice of the seed changes, and nothing of other images."
+    "A value is the mean over the images, of the network trained with one seed; the sample standard deviation is over "
+    "the seeds: it shows what the choice of the seed changes, and nothing of other images."
 )
 _ONE_SEED = "One seed has no standard deviation."
 

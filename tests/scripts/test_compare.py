@@ -97,7 +97,7 @@ def test_what_was_measured_before_a_stop_is_kept(folder, capsys, monkeypatch):
         (lambda words, root: words[:3], "--fused is missing"),
         (lambda words, root: words[3:], "--sources is missing"),
         (lambda words, root: words[:-1], "two or more methods"),
-        (lambda words, root: [*words, "--set", "late"], "belong behind a --set"),
+        (lambda words, root: [*words, "--set", "late"], "belong after a --set"),
         (
             lambda words, root: ["--set", "a", *words, "--set", "b", *words[:3], "--fused", f"x={root}", f"y={root}"],
             "same",

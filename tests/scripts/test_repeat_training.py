@@ -197,7 +197,7 @@ def test_an_option_that_is_left_out_is_another_recipe(root, capsys):
         ([], {"training": ["--lr", "-1"]}, "--lr -1.0: expected a number above 0"),
         ([], {"testing": ["--dataroot", "x"]}, "--dataroot is set by this script for every test.py"),
         ([], {"testing": ["--epoc", "best"]}, "unknown option --epoc"),
-        ([], {"testing": ["--", "x"]}, "-- is there three times"),
+        ([], {"testing": ["--", "x"]}, "too many --: expected one before the options of train.py"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_is_begun(tmp_path, capsys, own, more, said):
@@ -215,7 +215,7 @@ def test_a_recipe_that_would_begin_again_each_time(tmp_path, capsys):
     write_pairs(tmp_path / "set", 2)
     (tmp_path / "recipe.yaml").write_text("overwrite: true\n")
     assert repeat(tmp_path, training=["--config", tmp_path / "recipe.yaml"]) == 2
-    assert capsys.readouterr().err.startswith("error: overwrite: a training that was begun goes on here")
+    assert capsys.readouterr().err.startswith("error: overwrite: a training that was begun is resumed here")
     assert not (tmp_path / "out").exists()
 
 
