@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,7 @@ def _create(kind: str, table: Mapping[str, Entry[Any]], name: str, arguments: Ma
     check_choice(kind, name, table)
     entry = table[name]
     cls, known = entry.load(), [field.name for field in fields(entry.options)]
-    accepted = known + [argument for argument in signature(cls).parameters if argument not in {*known, *entry.fixed}]
+    accepted = known + [argument for argument in signature(cls).parameters if argument not in {"options", *entry.fixed}]
     for argument in arguments:
         if argument in entry.fixed:
             raise UserError(f"{name} is built with {argument}={entry.fixed[argument]}, which is no option of it")
@@ -104,4 +104,4 @@ def _create(kind: str, table: Mapping[str, Entry[Any]], name: str, arguments: Ma
     options = entry.options(**{argument: value for argument, value in arguments.items() if argument in known})
     options.check_values(dashes="")
     others = {argument: value for argument, value in arguments.items() if argument not in known}
-    return cls(**asdict(options), **others, **entry.fixed)
+    return cls(options, **others, **entry.fixed)

@@ -1,4 +1,4 @@
-"""Options of the generators and discriminators, one dataclass per network: the arguments of its constructor."""
+"""Options of the generators and discriminators, one dataclass per network, which its constructor takes."""
 
 from __future__ import annotations
 
@@ -217,6 +217,16 @@ class DiscriminatorOptions(Options):
     """Options of all discriminators."""
 
     ndf: int = option(64, "discriminator filters in the first layer", at_least=1, at_most=MOST_FILTERS)
+
+
+@dataclass(frozen=True)
+class BasicOptions(DiscriminatorOptions):
+    """`--netD basic`: PatchGAN as published."""
+
+    @property
+    def n_layers(self) -> int:
+        """Strided layers, as in `NLayersOptions`."""
+        return 3
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from options.models import (
     SMFNetTrainingOptions,
 )
 from options.networks import (
+    BasicOptions,
     DeFusionOptions,
     DeFusionPlusOptions,
     DiscriminatorOptions,
@@ -101,7 +102,7 @@ GENERATORS: Mapping[str, Entry[GeneratorOptions]] = MappingProxyType(
 DISCRIMINATORS: Mapping[str, Entry[DiscriminatorOptions]] = MappingProxyType(
     {
         "pixel": Entry(DiscriminatorOptions, "models.discriminators.pixel:PixelDiscriminator"),
-        "basic": Entry(DiscriminatorOptions, "models.discriminators.patch:PatchDiscriminator", {"n_layers": 3}),
+        "basic": Entry(BasicOptions, "models.discriminators.patch:PatchDiscriminator"),
         "n_layers": Entry(NLayersOptions, "models.discriminators.patch:PatchDiscriminator"),
     }
 )

@@ -29,7 +29,7 @@ ROOMS = {
     "util.loggers": {"util.loggers", "util.report", "util.images", *LEAVES},
     "models.generators": {
         *("models.generators.base", "models.generators.decomposing", "models.layers", "models.weights"),
-        *("util.images.levels", *LEAVES),
+        *("options.networks", "util.images.levels", *LEAVES),
     },
     "engine.launch": {"util.errors"},
 }

@@ -6,15 +6,15 @@ from torch import Tensor, nn
 
 from models.discriminators.base import Discriminator
 from models.layers.norm import conv_has_bias, make_norm
+from options.networks import BasicOptions, NLayersOptions
 
 
 class PatchDiscriminator(Discriminator):
-    """4x4 convolutions, `n_layers` with stride 2, then two with stride 1; with three layers a patch is 70x70.
+    """4x4 convolutions, `options.n_layers` with stride 2, then two with stride 1; with three layers a patch is 70x70.
 
     Args:
+        options: see there; each convolution has twice as many filters, up to 8 ndf.
         input_nc: channels of an image.
-        ndf: filters of the first convolution; doubled by each following one, up to 8 ndf.
-        n_layers: convolutions with stride 2, at least 1.
         norm: "batch", "instance" or "none".
 
     Raises:
@@ -27,14 +27,14 @@ class PatchDiscriminator(Discriminator):
         torch.Size([1, 1, 6, 6])
     """
 
-    def __init__(self, *, input_nc: int = 3, ndf: int, n_layers: int, norm: str = "batch") -> None:
+    def __init__(self, options: BasicOptions | NLayersOptions, *, input_nc: int = 3, norm: str = "batch") -> None:
         super().__init__()
-        bias = conv_has_bias(norm)
+        ndf, bias = options.ndf, conv_has_bias(norm)
         layers: list[nn.Module] = [nn.Conv2d(input_nc, ndf, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         channels = ndf
-        for layer in range(1, n_layers + 1):
+        for layer in range(1, options.n_layers + 1):
             wider = ndf * min(2**layer, 8)
-            stride = 2 if layer < n_layers else 1
+            stride = 2 if layer < options.n_layers else 1
             layers += [
                 nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
                 make_norm(norm, wider),

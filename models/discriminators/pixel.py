@@ -6,14 +6,15 @@ from torch import Tensor, nn
 
 from models.discriminators.base import Discriminator
 from models.layers.norm import conv_has_bias, make_norm
+from options.networks import DiscriminatorOptions
 
 
 class PixelDiscriminator(Discriminator):
     """Three 1x1 convolutions.
 
     Args:
+        options: see there.
         input_nc: channels of an image.
-        ndf: filters of the first convolution.
         norm: "batch", "instance" or "none".
 
     Raises:
@@ -26,9 +27,9 @@ class PixelDiscriminator(Discriminator):
         torch.Size([1, 1, 16, 24])
     """
 
-    def __init__(self, *, input_nc: int = 3, ndf: int, norm: str = "batch") -> None:
+    def __init__(self, options: DiscriminatorOptions, *, input_nc: int = 3, norm: str = "batch") -> None:
         super().__init__()
-        bias = conv_has_bias(norm)
+        ndf, bias = options.ndf, conv_has_bias(norm)
         self.net = nn.Sequential(
             nn.Conv2d(input_nc, ndf, 1),
             nn.LeakyReLU(0.2, inplace=True),

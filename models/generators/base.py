@@ -68,8 +68,8 @@ IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Generator(nn.Module, ABC):
     """Base of all generators.
 
-    The keyword arguments of a generator's constructor are its options. `forward` computes everything that training
-    needs, `fuse` only the fused image, at the size of its sources.
+    A generator's constructor takes its options, a dataclass of `options.networks`. `forward` computes everything that
+    training needs, `fuse` only the fused image, at the size of its sources.
 
     Attributes:
         size_divisor: both sides of an image must be multiples of it in `forward`; `fuse` pads and crops.
@@ -142,7 +142,7 @@ class Generator(nn.Module, ABC):
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003
-        """Returns those constructor arguments that a state dict determines, for files without options; none by default.
+        """Returns those options that a state dict determines, for files without options; none by default.
 
         Args:
             state: the state dict, as loaded from a file.

@@ -12,6 +12,7 @@ from torch.nn import functional
 from models.generators.base import UNCHANGED, FusionOutput, Normalisation
 from models.generators.decomposing import DecomposingGenerator
 from models.layers.split_attention import SplitAttentionLayer
+from options.networks import DeFusionOptions
 from util.errors import UserError
 
 COMMON_BLOCKS: Mapping[str, tuple[int, int, int, int]] = {"tester": (2, 2, 2, 2), "trainer": (4, 4, 6, 6)}
@@ -28,11 +29,8 @@ class DeFusionGenerator(DecomposingGenerator):
     name for the second source are aliases of those of the first.
 
     Args:
-        depth: blocks of the common decoder: "tester", as in the released tester and weights, or "trainer", as in the
-            released trainer.
-        common_head: the head of the common image: its "own", or the "unique" one, which the released tester uses; its
-            own is then frozen. The fused image does not depend on it.
-        pad: `fuse` pads images by reflection by so many pixels at each side and crops them afterwards.
+        options: see there; with `common_head` "unique" the head of the common image is frozen. The fused image does not
+            depend on it.
 
     Example:
         >>> from models import create_generator
@@ -47,9 +45,9 @@ class DeFusionGenerator(DecomposingGenerator):
     grid = 8  # three strides of 2
     reach = 182  # of the convolutions; split attention takes its weights from the whole image
 
-    def __init__(self, *, depth: str, common_head: str, pad: int) -> None:
+    def __init__(self, options: DeFusionOptions) -> None:
         super().__init__()
-        self.common_head, self.pad = common_head, pad
+        self.common_head, self.pad = options.common_head, options.pad
         full_size = SplitAttentionLayer(16, 8, 6, pool_stride=1, pooled_shortcut=True)
         self.encoder_upper = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), full_size)
         self.upper_encoder_layer1 = SplitAttentionLayer(32, 16, 6, pooled_shortcut=True)
@@ -57,7 +55,7 @@ class DeFusionGenerator(DecomposingGenerator):
         self.upper_encoder_layer3 = SplitAttentionLayer(128, 64, 4, pool_stride=2, pooled_shortcut=True)
         self.common_encoder = nn.Sequential(SplitAttentionLayer(512, 256, 4, pooled_shortcut=True))
 
-        blocks = COMMON_BLOCKS[depth]
+        blocks = COMMON_BLOCKS[options.depth]
         self.decoder_common_layer1 = SplitAttentionLayer(1024 + 2 * 256, 64, blocks[0])
         self.decoder_common_layer2 = SplitAttentionLayer(256 + 2 * 128, 16, blocks[1])
         self.decoder_common_layer3 = SplitAttentionLayer(64 + 2 * 64, 4, blocks[2])
@@ -70,7 +68,7 @@ class DeFusionGenerator(DecomposingGenerator):
         self.decoder_common_projection_layer = _head()
         self.decoder_upper_projection_layer = _head()
         self.fusion_rule = _head()
-        if common_head == "unique":
+        if self.common_head == "unique":
             self.decoder_common_projection_layer.requires_grad_(False)
         self._name_for_second_source()
 

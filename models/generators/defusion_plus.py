@@ -19,6 +19,7 @@ from models.layers.vision_transformer import (
     resized_positions,
     sincos_positions,
 )
+from options.networks import DeFusionPlusOptions
 from util.errors import UserError
 
 DIM = 192
@@ -40,9 +41,7 @@ class DeFusionPlusGenerator(DecomposingGenerator):
     13,496,448 parameters including the fixed position embeddings and the encoder's last norm, which is unused.
 
     Args:
-        common_order: in evaluation, the query of the common tokens is the second source ("ab") or the first ("ba"). In
-            training it is drawn at random.
-        pad: `fuse` pads images by reflection by so many pixels at each side and crops them afterwards.
+        options: see there; in training, `common_order` is drawn at random.
 
     Example:
         >>> from models import create_generator
@@ -57,9 +56,9 @@ class DeFusionPlusGenerator(DecomposingGenerator):
     size_divisor = PATCH
     reach = SIDE * PATCH // 2  # attention covers the whole image; in training, images have this half side
 
-    def __init__(self, *, common_order: str, pad: int) -> None:
+    def __init__(self, options: DeFusionPlusOptions) -> None:
         super().__init__()
-        self.common_order, self.pad = common_order, pad
+        self.common_order, self.pad = options.common_order, options.pad
         self.encoder = _Encoder()
         self.enc_norm1, self.enc_norm2 = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
 

@@ -13,6 +13,7 @@ from models.layers.modes import frozen_statistics, no_dropout
 from models.layers.resnet import decoder_stages, describe_layers, encoder_stages
 from models.layers.source_fusion import BANDS, SPACINGS, RunningBlend, RunningFusion
 from models.weights import plain_state
+from options.networks import GSGIFOptions
 from util.errors import UserError
 
 STAGES = 4  # of the encoder: full size, half, a quarter, and a quarter after the residual blocks
@@ -25,18 +26,13 @@ class GSGIFGenerator(Generator):
     the fused encoded features converge to the target's. The layers (those of R2GAN), the fusion rules and the skip
     connections are our choice. The result does not depend on the order of the sources.
 
+    The decoder's inputs besides the code are, by `skips`: "none", as in R2GAN; "features", the fused maps of the first
+    two stages, concatenated with its own of the same size; "residual": it decodes a correction to a blend of the
+    sources, see `models.layers.source_fusion.RunningBlend`. A source's logits, one per band, are the sum over the
+    encoder's stages of a 1x1 convolution of its maps. That image may slightly exceed [-1, 1].
+
     Args:
-        input_nc: channels of a source.
-        output_nc: channels of the fused image.
-        ngf: filters of the first convolution; the code has 4 ngf channels at a quarter of the size.
-        norm: "batch", "instance" or "none".
-        dropout: dropout with probability 0.5 in the residual blocks.
-        n_blocks: residual blocks.
-        fusion: the rule, see `models.layers.source_fusion.RunningFusion`.
-        skips: the decoder's inputs besides the code: "none", as in R2GAN; "features", the fused maps of the first two
-            stages, concatenated with its own of the same size; "residual": it decodes a correction to a blend of the
-            sources, see `models.layers.source_fusion.RunningBlend`. A source's logits, one per band, are the sum over
-            the encoder's stages of a 1x1 convolution of its maps. That image may slightly exceed [-1, 1].
+        options: see there; for the rule `fusion` see `models.layers.source_fusion.RunningFusion`.
 
     Raises:
         UserError: `skips` is "residual" where `input_nc` and `output_nc` differ.
@@ -55,37 +51,24 @@ class GSGIFGenerator(Generator):
     size_divisor = 4
     smallest_side = 8  # the code's sides must exceed the residual blocks' padding of one
 
-    def __init__(
-        self,
-        *,
-        input_nc: int,
-        output_nc: int,
-        ngf: int,
-        norm: str,
-        dropout: bool,
-        n_blocks: int,
-        fusion: str,
-        skips: str,
-    ) -> None:
+    def __init__(self, options: GSGIFOptions) -> None:
         super().__init__()
-        if skips == "residual" and input_nc != output_nc:
-            raise UserError(
-                f"skips residual adds up sources: input_nc {input_nc} and output_nc {output_nc} must be the same"
-            )
-        self.fusion, self.skips = fusion, skips
-        self.reach = 8 * n_blocks + (16 if fusion == "saliency" else 12)
-        if skips == "residual":
-            logits, contrast = 8 * n_blocks + 11 + sum(SPACINGS[:-1]), sum(SPACINGS) + SPACINGS[-1]
+        self.fusion, self.skips = options.fusion, options.skips
+        if self.skips == "residual" and options.input_nc != options.output_nc:
+            channels = f"input_nc {options.input_nc} and output_nc {options.output_nc}"
+            raise UserError(f"skips residual adds up sources: {channels} must be the same")
+        self.reach = 8 * options.n_blocks + (16 if self.fusion == "saliency" else 12)
+        if self.skips == "residual":
+            logits, contrast = 8 * options.n_blocks + 11 + sum(SPACINGS[:-1]), sum(SPACINGS) + SPACINGS[-1]
             self.reach = max(self.reach, logits, contrast)
-        self.encoder = nn.ModuleList(
-            nn.Sequential(*layers) for layers in encoder_stages(input_nc, ngf, n_blocks, norm, dropout)
-        )
-        self.decoder = nn.ModuleList(
-            nn.Sequential(*layers) for layers in decoder_stages(output_nc, ngf, norm, joins=skips == "features")
-        )
-        if skips == "residual":
+        encoder = encoder_stages(options, options.n_blocks)
+        decoder = decoder_stages(options, joins=self.skips == "features")
+        self.encoder = nn.ModuleList(nn.Sequential(*layers) for layers in encoder)
+        self.decoder = nn.ModuleList(nn.Sequential(*layers) for layers in decoder)
+        if self.skips == "residual":
             # Without a bias, since a factor that all sources have in common changes nothing.
-            self.selector = nn.ModuleList(nn.Conv2d(width * ngf, BANDS, 1, bias=False) for width in (1, 2, 4, 4))
+            widths = [width * options.ngf for width in (1, 2, 4, 4)]
+            self.selector = nn.ModuleList(nn.Conv2d(width, BANDS, 1, bias=False) for width in widths)
 
     def forward(
         self, sources: Sequence[Tensor], target: Tensor | None = None, *, encode_fused: bool = False

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.generators.base import IMAGENET, UNCHANGED, CutsOffLevels, FusionOutput, Generator, Normalisation
+from options.networks import IFCNNOptions
 from util.errors import UserError
 
 _RULES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
@@ -27,13 +28,12 @@ class IFCNNGenerator(CutsOffLevels, Generator):
     bias. 83,587 parameters, any number of sources, any size (Zhang et al., "IFCNN: A general image fusion framework
     based on convolutional neural network", Information Fusion 54, 2020, section 3).
 
+    With `fixed_bn` batch norm uses its running statistics in training, too, and does not update them: those of a small
+    batch are noisy estimates for the whole set, and a network that is trained with them learns the noise. All rules
+    have the same weights' layout.
+
     Args:
-        fusion: the rule, "max", "sum" or "mean" over the sources. All three have the same weights' layout.
-        ifcnn_norm: "auto" normalises coloured sources by ImageNet's mean and standard deviation and leaves grey ones
-            as they are, as for the published images; "imagenet" and "none" always do one of these.
-        train_conv1: train `conv1` as well, for use without weights of ResNet-101.
-        fixed_bn: in training, too, batch norm uses its running statistics and does not update them. Those of a small
-            batch are noisy estimates for the whole set, and a network that is trained with them learns the noise.
+        options: see there.
 
     Example:
         >>> from models import create_generator
@@ -47,11 +47,11 @@ class IFCNNGenerator(CutsOffLevels, Generator):
 
     reach = 5
 
-    def __init__(self, *, fusion: str, ifcnn_norm: str, train_conv1: bool, fixed_bn: bool) -> None:
+    def __init__(self, options: IFCNNOptions) -> None:
         super().__init__()
-        self.fusion, self.ifcnn_norm, self.fixed_bn = fusion, ifcnn_norm, fixed_bn
+        self.fusion, self.ifcnn_norm, self.fixed_bn = options.fusion, options.ifcnn_norm, options.fixed_bn
         self.conv1 = nn.Conv2d(3, 64, 7, padding=3, padding_mode="replicate", bias=False)
-        self.conv1.requires_grad_(train_conv1)
+        self.conv1.requires_grad_(options.train_conv1)
         self.conv2 = _ConvBlock(64)
         self.conv3 = _ConvBlock(64)
         self.conv4 = nn.Conv2d(64, 3, 1)

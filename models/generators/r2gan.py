@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.generators.base import FusionOutput, Generator
 from models.layers.resnet import decoder_layers, describe_layers, encoder_layers
 from models.weights import plain_state
+from options.networks import R2GANOptions
 from util.errors import UserError
 
 
@@ -24,14 +25,8 @@ class R2GANGenerator(Generator):
     `models.pix2pix_model.Pix2PixModel`.
 
     Args:
-        input_nc: channels of a source.
-        output_nc: channels of the fused image and the reconstructions.
+        options: see there; the code has 4 ngf channels at a quarter of the size.
         num_sources: the number of separate decoders; ignored where they are shared.
-        ngf: filters of the first convolution; the code has 4 ngf channels at a quarter of the size.
-        norm: "batch", "instance" or "none".
-        dropout: dropout with probability 0.5 in the residual blocks.
-        n_blocks: residual blocks; 6 as released, 9 as drawn in the paper.
-        decoders: "shared" as released, or "separate" as drawn in the paper.
 
     Raises:
         UserError: `num_sources` is below 1, or an unknown norm.
@@ -47,30 +42,19 @@ class R2GANGenerator(Generator):
     size_divisor = 4
     smallest_side = 8  # the code's sides must exceed the residual blocks' padding of one
 
-    def __init__(
-        self,
-        *,
-        input_nc: int,
-        output_nc: int,
-        num_sources: int = 2,
-        ngf: int,
-        norm: str,
-        dropout: bool,
-        n_blocks: int,
-        decoders: str,
-    ) -> None:
+    def __init__(self, options: R2GANOptions, num_sources: int = 2) -> None:
         super().__init__()
         if num_sources < 1:
             raise UserError(f"num_sources {num_sources} must be at least 1")
-        self.decoders = decoders
-        self.reach = 12 + 8 * n_blocks
-        self.model_encoder = nn.Sequential(*encoder_layers(input_nc, ngf, n_blocks, norm, dropout))
-        self.model_decoder = nn.Sequential(*decoder_layers(output_nc, ngf, norm))
+        self.decoders = options.decoders
+        self.reach = 12 + 8 * options.n_blocks
+        self.model_encoder = nn.Sequential(*encoder_layers(options, options.n_blocks))
+        self.model_decoder = nn.Sequential(*decoder_layers(options))
         # Two aliases for any number of sources: the layout of the published files, and every file fits every N.
-        self.num_auxiliary = 2 if decoders == "shared" else num_sources
+        own = options.decoders == "separate"
+        self.num_auxiliary = num_sources if own else 2
         for number in range(1, self.num_auxiliary + 1):
-            own = decoders == "separate"
-            decoder = nn.Sequential(*decoder_layers(output_nc, ngf, norm)) if own else self.model_decoder
+            decoder = nn.Sequential(*decoder_layers(options)) if own else self.model_decoder
             self.add_module(f"model{number}", decoder)
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:

@@ -10,18 +10,15 @@ from models.generators.base import FusionOutput, Generator
 from models.layers.concat import concatenate_sources
 from models.layers.resnet import decoder_layers, encoder_layers, has_dropout_layout, norm_in_state
 from models.weights import plain_state
+from options.networks import FamilyOptions
 
 
 class ResnetGenerator(Generator):
     """Encoder, residual blocks and decoder in one `model`; the sources are concatenated along the channels.
 
     Args:
-        input_nc: channels of a source.
-        output_nc: channels of the fused image.
+        options: see there.
         num_sources: number of sources; fixed, since the first convolution has input_nc · num_sources channels.
-        ngf: filters of the first convolution.
-        norm: "batch", "instance" or "none".
-        dropout: dropout with probability 0.5 in the residual blocks.
         n_blocks: residual blocks.
 
     Example:
@@ -35,24 +32,11 @@ class ResnetGenerator(Generator):
     size_divisor = 4
     smallest_side = 8  # the code's sides must exceed the residual blocks' padding of one
 
-    def __init__(
-        self,
-        *,
-        input_nc: int,
-        output_nc: int,
-        num_sources: int = 2,
-        ngf: int,
-        norm: str,
-        dropout: bool,
-        n_blocks: int,
-    ) -> None:
+    def __init__(self, options: FamilyOptions, num_sources: int = 2, *, n_blocks: int) -> None:
         super().__init__()
         self.num_sources: int = num_sources
         self.reach = 12 + 8 * n_blocks
-        self.model = nn.Sequential(
-            *encoder_layers(input_nc * num_sources, ngf, n_blocks, norm, dropout),
-            *decoder_layers(output_nc, ngf, norm),
-        )
+        self.model = nn.Sequential(*encoder_layers(options, n_blocks, num_sources), *decoder_layers(options))
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:
         """Fuses the sources.

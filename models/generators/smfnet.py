@@ -21,6 +21,7 @@ from models.layers.transposed_attention import (
     PreNormBlock,
     TransposedAttention,
 )
+from options.networks import SMFNetOptions
 from util.errors import UserError
 
 CHANNELS = 64
@@ -38,8 +39,7 @@ class SMFNetGenerator(Generator):
     unused parts of published files: they are kept, frozen, so that a file that was read can be written again.
 
     Args:
-        stretch: "minmax" stretches every fused image to [0, 1] in `fuse`, as the published images were; "none"
-            leaves the sigmoid's values. `forward`, and so training, never stretches.
+        options: see there; `stretch` acts in `fuse`, never in `forward`, and so not in training.
 
     Example:
         >>> from models import create_generator
@@ -56,10 +56,10 @@ class SMFNetGenerator(Generator):
     num_sources = 2
     channels = 1
 
-    def __init__(self, *, stretch: str) -> None:
+    def __init__(self, options: SMFNetOptions) -> None:
         super().__init__()
-        self.stretch = stretch
-        if stretch == "minmax":
+        self.stretch = options.stretch
+        if self.stretch == "minmax":
             self.reach = None
         self.DIDF_Encoder = _Encoder()
         self.DIDF_Decoder = _Decoder()

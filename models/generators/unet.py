@@ -12,6 +12,7 @@ from models.layers.concat import concatenate_sources
 from models.layers.norm import conv_has_bias, make_norm
 from models.layers.resnet import norm_in_state
 from models.weights import plain_state
+from options.networks import FamilyOptions
 from util.errors import UserError
 
 
@@ -21,12 +22,8 @@ class UnetGenerator(Generator):
     The levels are nested, each inside the next larger one, and so are their names: `model.model.1.model.3.…`.
 
     Args:
-        input_nc: channels of a source.
-        output_nc: channels of the fused image.
+        options: see there; at most 8 ngf filters, dropout between the bottleneck and the first level of 8 ngf channels.
         num_sources: number of sources; fixed, since the first convolution has input_nc · num_sources channels.
-        ngf: filters of the first convolution; at most 8 ngf further in.
-        norm: "batch", "instance" or "none".
-        dropout: dropout with probability 0.5 in the levels between the bottleneck and the first of 8 ngf channels.
         num_downs: number of halvings, at least 5; sides are multiples of 2 to this power.
 
     Raises:
@@ -41,30 +38,21 @@ class UnetGenerator(Generator):
         torch.Size([1, 3, 40, 50])
     """
 
-    def __init__(
-        self,
-        *,
-        input_nc: int,
-        output_nc: int,
-        num_sources: int = 2,
-        ngf: int,
-        norm: str,
-        dropout: bool,
-        num_downs: int,
-    ) -> None:
+    def __init__(self, options: FamilyOptions, num_sources: int = 2, *, num_downs: int) -> None:
         super().__init__()
         if num_downs < 5:
             raise UserError(f"num_downs {num_downs} must be at least 5")
         self.num_sources: int = num_sources
         self.size_divisor = 2**num_downs
         self.reach = 3 * 2**num_downs
+        ngf, norm = options.ngf, options.norm
         block = _bottleneck(8 * ngf, norm)
         for _ in range(num_downs - 5):
-            block = _level(8 * ngf, 8 * ngf, block, norm, dropout)
+            block = _level(8 * ngf, 8 * ngf, block, norm, options.dropout)
         for channels in (4 * ngf, 2 * ngf, ngf):
             block = _level(channels, 2 * channels, block, norm, dropout=False)
-        down = nn.Conv2d(input_nc * num_sources, ngf, 4, stride=2, padding=1, bias=conv_has_bias(norm))
-        up = nn.ConvTranspose2d(2 * ngf, output_nc, 4, stride=2, padding=1)
+        down = nn.Conv2d(options.input_nc * num_sources, ngf, 4, stride=2, padding=1, bias=conv_has_bias(norm))
+        up = nn.ConvTranspose2d(2 * ngf, options.output_nc, 4, stride=2, padding=1)
         self.model = _Level([down, block, nn.ReLU(inplace=True), up, nn.Tanh()], skip=False)
 
     def forward(self, sources: Sequence[Tensor]) -> FusionOutput:

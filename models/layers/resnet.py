@@ -8,6 +8,7 @@ from itertools import chain
 from torch import Tensor, nn
 
 from models.layers.norm import conv_has_bias, make_norm
+from options.networks import FamilyOptions
 
 
 class ResidualBlock(nn.Module):
@@ -46,15 +47,16 @@ class ResidualBlock(nn.Module):
         return features + convolved
 
 
-def encoder_stages(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: bool) -> list[list[nn.Module]]:
-    """Returns the layers of the encoder in four stages, from a source (B, input_nc, H, W).
+def encoder_stages(options: FamilyOptions, n_blocks: int, num_sources: int = 1) -> list[list[nn.Module]]:
+    """Returns the layers of the encoder in four stages, from sources that are concatenated: (B, N · input_nc, H, W).
 
     7x7 → (B, ngf, H, W); 3x3 with stride 2 → (B, 2 ngf, H/2, W/2); again → (B, 4 ngf, H/4, W/4); residual blocks.
     """
+    ngf, norm = options.ngf, options.norm
     bias = conv_has_bias(norm)
     stem: list[nn.Module] = [
         nn.ReflectionPad2d(3),
-        nn.Conv2d(input_nc, ngf, 7, bias=bias),
+        nn.Conv2d(num_sources * options.input_nc, ngf, 7, bias=bias),
         make_norm(norm, ngf),
         nn.ReLU(inplace=True),
     ]
@@ -66,20 +68,19 @@ def encoder_stages(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: b
         ]
         for channels in (ngf, 2 * ngf)
     ]
-    return [stem, *strided, [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]]
+    return [stem, *strided, [ResidualBlock(4 * ngf, norm, options.dropout) for _ in range(n_blocks)]]
 
 
-def decoder_stages(output_nc: int, ngf: int, norm: str, *, joins: bool = False) -> list[list[nn.Module]]:
+def decoder_stages(options: FamilyOptions, *, joins: bool = False) -> list[list[nn.Module]]:
     """Returns the layers of the decoder in three stages, from a code (B, 4 ngf, H/4, W/4) to an image in [-1, 1].
 
     Transposed 3x3 → (B, 2 ngf, H/2, W/2); again → (B, ngf, H, W); 7x7 → (B, output_nc, H, W).
 
     Args:
-        output_nc: channels of the image.
-        ngf: filters.
-        norm: "batch", "instance" or "none".
+        options: of the network.
         joins: the second and the third stage take the maps of the stage before, concatenated with as many others.
     """
+    ngf, norm = options.ngf, options.norm
     bias = conv_has_bias(norm)
     joined = 2 if joins else 1
     doubling: list[list[nn.Module]] = [
@@ -90,17 +91,17 @@ def decoder_stages(output_nc: int, ngf: int, norm: str, *, joins: bool = False) 
         ]
         for taken, channels in ((4 * ngf, 2 * ngf), (joined * 2 * ngf, ngf))
     ]
-    return [*doubling, [nn.ReflectionPad2d(3), nn.Conv2d(joined * ngf, output_nc, 7), nn.Tanh()]]
+    return [*doubling, [nn.ReflectionPad2d(3), nn.Conv2d(joined * ngf, options.output_nc, 7), nn.Tanh()]]
 
 
-def encoder_layers(input_nc: int, ngf: int, n_blocks: int, norm: str, dropout: bool) -> list[nn.Module]:
-    """Returns the layers (B, input_nc, H, W) → (B, 4 ngf, H/4, W/4) of `encoder_stages` in one list."""
-    return [*chain(*encoder_stages(input_nc, ngf, n_blocks, norm, dropout))]
+def encoder_layers(options: FamilyOptions, n_blocks: int, num_sources: int = 1) -> list[nn.Module]:
+    """Returns the layers (B, N · input_nc, H, W) → (B, 4 ngf, H/4, W/4) of `encoder_stages` in one list."""
+    return [*chain(*encoder_stages(options, n_blocks, num_sources))]
 
 
-def decoder_layers(output_nc: int, ngf: int, norm: str) -> list[nn.Module]:
+def decoder_layers(options: FamilyOptions) -> list[nn.Module]:
     """Returns the layers (B, 4 ngf, H/4, W/4) → (B, output_nc, H, W) in [-1, 1] of `decoder_stages` in one list."""
-    return [*chain(*decoder_stages(output_nc, ngf, norm))]
+    return [*chain(*decoder_stages(options))]
 
 
 def describe_layers(state: Mapping[str, Tensor], *, stem: str, blocks: str, head: str) -> dict[str, object]:

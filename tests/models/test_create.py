@@ -49,7 +49,7 @@ def test_tables_name_classes_and_fixed_arguments_that_exist():
         (create_generator, "DeFusion", {"depth": "test"}, "depth 'test' is not one of: tester, trainer"),
         (create_generator, "DeFusion", {"common_head": "its"}, "common_head 'its' is not one of: own, unique"),
         (create_discriminator, "pixels", {}, "discriminator 'pixels'.*did you mean pixel"),
-        (create_discriminator, "basic", {"n_layers": 4}, "basic is built with n_layers=3"),
+        (create_discriminator, "basic", {"n_layers": 4}, "option of basic 'n_layers' is not one of"),
         (create_discriminator, "pixel", {"ngf": 4}, "option of pixel 'ngf'.*did you mean ndf"),
         (create.get_model_class, "pix2pics", {}, "model 'pix2pics'.*did you mean pix2pix"),
     ],
