@@ -10,15 +10,27 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.data.helpers import shared
+from tests.data.helpers import SHARED, shared
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "networks"
 
 
 def load_reference(name: str) -> dict[str, Tensor]:
-    """Returns the tensors of `<name>.safetensors`; skips the test where a file outside the repository is absent."""
-    file = f"{name}.safetensors"
-    return load_file(GOLDEN / file if (GOLDEN / file).is_file() else shared("reference", "networks", file))
+    """Returns the tensors of `<name>.safetensors`, the whole ones of ../shared in place of the parts of them kept here.
+
+    Skips the test where a file outside the repository is needed and absent.
+    """
+    here, place = GOLDEN / f"{name}.safetensors", ("reference", "networks", f"{name}.safetensors")
+    if not here.is_file():
+        return load_file(shared(*place))
+    whole = SHARED.joinpath(*place)
+    return load_file(here) | (load_file(whole) if whole.is_file() else {})
+
+
+def at_stored_places(values: Tensor, stored: Tensor) -> Tensor:
+    """Every n-th value along each dimension, as many as are stored."""
+    steps = [whole // kept for whole, kept in zip(values.shape, stored.shape, strict=True)]
+    return values[tuple(slice(None, None, step) for step in steps)]
 
 
 def layout(name: str) -> dict[str, dict]:
