@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from engine.runtime import Runtime
-from models.generators.base import Generator, pad_to_multiple
+from models.generators.base import Generator, Normalisation, pad_to_multiple
 from models.generators.decomposing import DecomposingGenerator
 
 
@@ -25,8 +25,10 @@ def fuse_batch(runtime: Runtime, generator: Generator, sources: Sequence[Tensor]
     Returns:
         (B, C, H, W) in [0, 1], float32, on the runtime's device.
     """
-    (fused,) = _draw(runtime, generator, sources, lambda scaled: [generator.fuse(scaled)], grey=grey)
-    return fused
+    normalisation = generator.normalisation(grey=grey)
+    with runtime.autocast():
+        fused = generator.fuse(_scaled(runtime, sources, normalisation))
+    return _unscaled(fused, normalisation)
 
 
 @torch.no_grad()
@@ -38,8 +40,10 @@ def decompose_batch(
     Returns:
         (B, C, H, W) in [0, 1] for each of the generator's `part_names`.
     """
-    parts = _draw(runtime, generator, sources, lambda scaled: [*generator.decompose(scaled).values()], grey=grey)
-    return dict(zip(generator.part_names, parts, strict=True))
+    normalisation = generator.normalisation(grey=grey)
+    with runtime.autocast():
+        parts = generator.decompose(_scaled(runtime, sources, normalisation))
+    return {name: _unscaled(part, normalisation) for name, part in parts.items()}
 
 
 @torch.no_grad()
@@ -51,24 +55,20 @@ def rebuild_batch(runtime: Runtime, generator: Generator, sources: Sequence[Tens
     """
     height, width = sources[0].shape[-2:]
     padded = [pad_to_multiple(source, generator.size_divisor, generator.smallest_side) for source in sources]
-    rebuilt = _draw(runtime, generator, padded, lambda scaled: generator(scaled).reconstructions)
-    return [image[..., :height, :width] for image in rebuilt]
-
-
-def _draw(
-    runtime: Runtime,
-    generator: Generator,
-    sources: Sequence[Tensor],
-    draw: Callable[[list[Tensor]], Sequence[Tensor]],
-    *,
-    grey: bool = False,
-) -> list[Tensor]:
-    """What a function draws in the generator's own range, in [0, 1]."""
-    normalisation = generator.normalisation(grey=grey)
-    scaled = [normalisation.apply(runtime.to_device(source)) for source in sources]
+    normalisation = generator.normalisation()
     with runtime.autocast():
-        drawn = draw(scaled)
-    return [normalisation.undo(image.float()).clamp(0, 1) for image in drawn]
+        rebuilt = generator(_scaled(runtime, padded, normalisation)).reconstructions
+    return [_unscaled(image, normalisation)[..., :height, :width] for image in rebuilt]
+
+
+def _scaled(runtime: Runtime, sources: Sequence[Tensor], normalisation: Normalisation) -> list[Tensor]:
+    """Sources in [0, 1] on the device, in the network's range."""
+    return [normalisation.apply(runtime.to_device(source)) for source in sources]
+
+
+def _unscaled(image: Tensor, normalisation: Normalisation) -> Tensor:
+    """An image in the network's range, in [0, 1] and float32."""
+    return normalisation.undo(image.float()).clamp(0, 1)
 
 
 def saved_levels(images: Tensor, *, truncate: bool = False) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -129,10 +130,7 @@ class Fuser:
         Returns:
             For each the fused image at the sources' size and depth; (H, W) where all are grey, else (H, W, 3).
         """
-
-        def fuse(batches: list[Tensor]) -> Tensor:
-            return fuse_batch(self._runtime, self.generator, batches, grey=plan.colour.sees_grey)
-
+        fuse = partial(fuse_batch, self._runtime, self.generator, grey=plan.colour.sees_grey)
         canvases = [_Canvas(plan.shape) for _ in items]
         for rows, images in self._in_stripes(fuse, items, plan):
             for canvas, fused, sources in zip(canvases, images, items, strict=True):

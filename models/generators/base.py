@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -129,16 +129,13 @@ class Generator(nn.Module, ABC):
         Returns:
             The fused image (B, C, H, W), of the sources' size.
         """
-        (fused,) = self._at_any_size(lambda padded: (self._fused(padded),), sources)
-        return fused
+        return self._crop(self._fused(self._pad(sources)), *sources[0].shape[-2:])
 
-    def _at_any_size(
-        self, draw: Callable[[Sequence[Tensor]], tuple[Tensor, ...]], sources: Sequence[Tensor]
-    ) -> list[Tensor]:
-        """The images that `draw` computes from the padded sources, cropped to their size."""
-        height, width = sources[0].shape[-2:]
-        padded = [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in sources]
-        return [image[..., :height, :width] for image in draw(padded)]
+    def _pad(self, sources: Sequence[Tensor]) -> list[Tensor]:
+        return [pad_to_multiple(source, self.size_divisor, self.smallest_side) for source in sources]
+
+    def _crop(self, image: Tensor, height: int, width: int) -> Tensor:
+        return image[..., :height, :width]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:  # noqa: ARG003

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -37,15 +37,14 @@ class DecomposingGenerator(Generator):
         Returns:
             The images of `part_names`, (B, C, H, W) each, like the fused one.
         """
-        return dict(zip(self.part_names, self._at_any_size(self._draw_parts, sources), strict=True))
+        parts = zip(self.part_names, self._draw_parts(self._pad(sources)), strict=True)
+        return {name: self._crop(part, *sources[0].shape[-2:]) for name, part in parts}
 
-    def _at_any_size(
-        self, draw: Callable[[Sequence[Tensor]], tuple[Tensor, ...]], sources: Sequence[Tensor]
-    ) -> list[Tensor]:
-        height, width = sources[0].shape[-2:]
-        inside = slice(self.pad, self.pad + height), slice(self.pad, self.pad + width)
-        padded = [pad_all_sides(source, self.pad) for source in sources]
-        return [image[..., *inside] for image in super()._at_any_size(draw, padded)]
+    def _pad(self, sources: Sequence[Tensor]) -> list[Tensor]:
+        return super()._pad([pad_all_sides(source, self.pad) for source in sources])
+
+    def _crop(self, image: Tensor, height: int, width: int) -> Tensor:
+        return image[..., self.pad : self.pad + height, self.pad : self.pad + width]
 
 
 def pad_all_sides(image: Tensor, margin: int) -> Tensor:
