@@ -30,7 +30,7 @@ class _AboveTheBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             tqdm.write(self.format(record), file=sys.stderr)
-        except Exception:  # the terminal may be gone: what is said is no reason to end
+        except Exception:  # the terminal may be gone, which is no reason to end
             self.handleError(record)
 
 
@@ -39,7 +39,7 @@ def set_up_logging(verbose: bool, rank: int = 0) -> None:
 
     Args:
         verbose: show details.
-        rank: which process of the job this is; only process 0 speaks.
+        rank: which process of the job this is; only process 0 logs.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[_AboveTheBar()])
     level = logging.DEBUG if verbose else logging.INFO

@@ -42,7 +42,7 @@ class CheckpointFolder:
         return self.folder / "options.json"
 
     def lock(self) -> None:
-        """Keeps the folder, made where it is missing, for this process until `unlock` or the process's end.
+        """Locks the folder, made where it is missing, for this process until `unlock` or the process's end.
 
         Raises:
             UserError: another process trains into it, or it cannot be made.
@@ -55,12 +55,12 @@ class CheckpointFolder:
                 f"{self.folder} is in use by another training: wait for its end, or choose another --name"
             ) from error
         except NotImplementedError:
-            log.warning("%s: this file system knows no locks; see to it that only one training uses it.", self.folder)
+            log.warning("%s: this file system knows no locks; make sure that only one training uses it.", self.folder)
         except OSError as error:
             raise UserError(f"{self.folder}: cannot be written to ({error.strerror or error})") from error
 
     def unlock(self) -> None:
-        """Gives the folder free."""
+        """Releases the lock."""
         self._lock.release()
 
     def has_state(self) -> bool:

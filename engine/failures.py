@@ -8,7 +8,7 @@ from util.errors import FailedError, LostContactError, UserError
 
 # How gloo and NCCL say that another process is gone.
 _LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo", "gloo", "Socket")
-GO_ON = "what was saved is kept: --continue_train resumes from there"
+RESUME = "what was saved is kept: --continue_train resumes from there"
 
 
 def explain(error: Exception, processes: int) -> Exception:
@@ -27,8 +27,8 @@ def explain(error: Exception, processes: int) -> Exception:
     if isinstance(error, RuntimeError) and "DataLoader worker" in text:
         return FailedError(
             f"a process that loads data ended ({text}), perhaps because memory ran out: fewer --num_threads need less; "
-            f"{GO_ON}"
+            f"{RESUME}"
         )
     if isinstance(error, RuntimeError) and processes > 1 and any(mark in text for mark in _LOST):
-        return LostContactError(f"another process of this training failed; {GO_ON}")
+        return LostContactError(f"another process of this training failed; {RESUME}")
     return error

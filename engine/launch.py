@@ -1,12 +1,12 @@
 """Several processes for one training: who this process is, and a launcher that ends with the first that fails.
 
-The launcher speaks torchrun's language (RANK, LOCAL_RANK, WORLD_SIZE …), so that a process need not know who started
+The launcher sets torchrun's variables (RANK, LOCAL_RANK, WORLD_SIZE …), so that a process need not know who started
 it. It holds a pipe to the standard input of each of its processes: when the pipe is closed, because another process
 failed or because the launcher itself was killed, the job is over.
 
 It is not torch's own launcher (`torch.distributed.launcher.elastic_launch`, tried with torch 2.15), which
 
-* takes every exit status but 0 for a failure: when the first process that Ctrl-C stopped has left in order (130), it
+* takes every exit status but 0 for a failure: when the first process that Ctrl-C stopped has ended in order (130), it
   sends SIGTERM to the one that is still saving, SIGKILL 30 seconds later, and reports a failure;
 * leaves its processes running when it is killed itself;
 * prints its own report of the failure, a traceback and a table, below the one line that says what was wrong;
@@ -44,7 +44,7 @@ class ProcessRank:
     """Which process of a job this is.
 
     Attributes:
-        rank: from 0; process 0 writes the files and speaks.
+        rank: from 0; process 0 writes the files and the log.
         world_size: processes of the job.
         local_world_size: processes of the job on this machine.
         by_torchrun: torchrun started it, perhaps alone.
@@ -165,10 +165,10 @@ def signal_name(number: int) -> str:
 
 @contextlib.contextmanager
 def one_of_several(process: ProcessRank) -> Iterator[None]:
-    """Lets a process of a job end with it, and only one process of a job say what went wrong.
+    """Lets a process of a job end with it, and only one process of a job report what went wrong.
 
-    What is wrong with the input is wrong for all processes, and one that dies makes the others fail: process 0 and the
-    one that failed first speak, the others are given a moment to be ended first.
+    Bad input is bad for all processes, and one that dies makes the others fail: process 0 and the one that failed first
+    report it, the others wait a moment to be ended first.
     """
     if process.world_size == 1:
         yield

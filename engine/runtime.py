@@ -28,7 +28,7 @@ PRECISIONS: Final = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 
 
 class Runtime:
-    """Prepares networks and tensors for one device, runs the backward pass, and talks to the job's other processes.
+    """Prepares networks and tensors for one device, runs the backward pass, communicates with other processes.
 
     Args:
         gpu_ids: "0" or "0,1" for GPUs, "-1" for the CPU, "" for GPU 0 where there is one.
@@ -70,7 +70,7 @@ class Runtime:
         else:
             self._fabric = _join(gpus or process.local_world_size, process, all_weights, settings)
         self.device: torch.device = self._fabric.device
-        # What is no tensor of the device's travels between the CPUs.
+        # Objects other than tensors of the device are exchanged between the CPUs.
         on_gpus = self.world_size > 1 and self.device.type == "cuda"
         self._between_cpus: Any = distributed.new_group(backend="gloo") if on_gpus else None
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -98,7 +98,7 @@ class Runtime:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """Whether this is the process that writes the files and the log."""
         return self.rank == 0
 
     def prepare(self, network: nn.Module, *optimizers: Optimizer, may_compile: bool = True) -> tuple[Any, ...]:
@@ -172,7 +172,7 @@ class Runtime:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether some process says yes."""
+        """Whether the flag is set in some process."""
         if self.world_size == 1:
             return flag
         found = torch.tensor(int(flag))
@@ -228,7 +228,7 @@ def _join(devices: list[int] | int, process: ProcessRank, all_weights: bool, set
         )
     # Buffers are not shared in each forward pass: writing to them between two passes of the discriminator would break
     # the gradient of the first. `share_buffers` does it where they are used.
-    backend = "gloo" if sys.platform == "win32" else None  # NCCL, the engine's choice for GPUs, is not there
+    backend = "gloo" if sys.platform == "win32" else None  # NCCL, the default for GPUs, is not there
     strategy = DDPStrategy(
         cluster_environment=TorchElasticEnvironment(),
         process_group_backend=backend,

@@ -10,10 +10,10 @@ from typing import Any
 
 
 class StopSignals:
-    """Turns these signals into a request that the loop honours between two steps; a second Ctrl-C is harsh.
+    """Turns these signals into a request that the loop answers between two steps; a second Ctrl-C stops at once.
 
     Args:
-        speak: say that the request was heard.
+        speak: confirm the request on the standard error stream.
     """
 
     def __init__(self, *, speak: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Commands of this project as processes of their own, several at a time, which Ctrl-C lets save what they have."""
+"""Commands of this project as processes of their own, several at a time, which save before they end on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run_all(
     done: Callable[[], int],
     succeeded: Callable[[Task], None] | None = None,
 ) -> None:
-    """Runs commands, and says in one line for each that fails what was wrong. The others go on.
+    """Runs commands, and writes one line on each that fails. The others continue.
 
     Args:
         tasks: command → a file that is there once its input proved good. When a command fails without it, no further
@@ -135,7 +135,7 @@ def run_tasks(
                     task, slot = waiting.popleft(), free.popleft()
                     running[task] = (slot, _start(task, slot, neighbours))
                 for task, (slot, process) in [*running.items()]:
-                    # Ctrl-C in a terminal reached it already, `kill` did not; a command bears both.
+                    # Ctrl-C in a terminal reached it already, `kill` did not; a command accepts both.
                     if stop.requested and task not in told:
                         told.add(task)
                         process.terminate()

@@ -1,4 +1,4 @@
-"""Says in plain words how a test went against averaging the sources, and where to look."""
+"""Prints how a test compares with averaging the sources, and where to look."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _make_recipe(options: argparse.Namespace) -> SaliencyRecipe:
 
 
 def _check_preview(path: Path, found: Sequence[Found]) -> None:
-    """Says what is wrong with the sheet's place before it is drawn, which may take a while."""
+    """Raises `UserError` where the sheet cannot be written, before it is drawn, which may take a while."""
     check_writable("--preview", path.parent)
     if path.resolve() in {file.resolve() for _, *files in found for file in files}:
         raise UserError(f"--preview {path} is one of the photographs or maps: choose another name")

@@ -1,4 +1,4 @@
-"""Trains one recipe with several seeds and says how far its results depend on chance."""
+"""Trains one recipe with several seeds and reports how far its results depend on the seed."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> int:
     for path in STUBS:
         if path in missing:
             write_bytes(static / path, _STUB)
-    # Last, so that an interrupted run is taken for what it is.
+    # Last, so that an interrupted run is not taken for a complete one.
     write_bytes(static / _MARK, VISDOM_VERSION.encode())
     print(f"{len(missing)} files added to {static}\nstart the server: python -m visdom.server -bind_local")
     return EXIT_DONE
@@ -198,7 +198,7 @@ def _is_there(path: Path, sha256: str) -> bool:
 
 
 def _check_writable(static: Path) -> None:
-    """Says before the download that its result could not be kept."""
+    """Raises `UserError` before the download where its result could not be kept."""
     if not os.access(static, os.W_OK):
         raise UserError(f"{static}: cannot be written to; run this as its owner, or in an environment of your own")
 

@@ -32,7 +32,7 @@ _LARGEST_MEASURED = 25_000_000
 
 
 def begin_fusing(config: TestConfig, given: Collection[str]) -> Test:
-    """Loads the network and finds the sources; nothing is written yet, so that bad input leaves nothing behind.
+    """Loads the network and finds the sources; nothing is written yet, so that bad input leaves no trace.
 
     Args:
         config: the options.

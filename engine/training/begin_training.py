@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
-    """Builds everything that a training needs, its files opened last, so that bad input leaves nothing behind.
+    """Builds everything that a training needs, its files opened last, so that bad input leaves no trace.
 
     Args:
         config: the options.
@@ -52,7 +52,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     validator = _build_validator(config, runtime)
     model = build_model(config, runtime)
     _check_crop_size(config, model)
-    if not runtime.from_main(lambda: _goes_on(config, checkpoints)):
+    if not runtime.from_main(lambda: _resumes(config, checkpoints)):
         model.set_initial_weights()
     runtime.seed_process()
     trainer = Trainer(
@@ -68,7 +68,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     if runtime.is_main:
         checkpoints.lock()
         _check_run_folder(config, checkpoints)  # it may have changed until the lock was there
-    if runtime.from_main(lambda: _goes_on(config, checkpoints)):
+    if runtime.from_main(lambda: _resumes(config, checkpoints)):
         trainer.resume()
         if trainer.is_finished:
             log.info("%s is finished: nothing to do; more --n_epochs would continue it.", checkpoints.folder)
@@ -89,7 +89,7 @@ def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     return trainer
 
 
-def _goes_on(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
+def _resumes(config: TrainConfig, checkpoints: CheckpointFolder) -> bool:
     """Whether there is something to resume from: a job may be ended, and submitted again, before its first save."""
     return config.training.continue_train and checkpoints.has_state()
 
@@ -115,7 +115,7 @@ def build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, S
         raise UserError(f"--batch_size {training.batch_size}: the dataset has only {len(dataset)} items")
     for line in dataset.description():
         log.info("%s", line)
-    dataset[0]  # what is wrong with all items (panels, sizes, maps) is said before any file is made
+    dataset[0]  # what is wrong with all items (panels, sizes, maps) is reported before any file is made
     log.info("%d training items from %s", len(dataset), config.data.dataroot or "the given folders")
     sampler = EpochSampler(
         len(dataset),
@@ -130,8 +130,8 @@ def build_loader(config: TrainConfig, runtime: Runtime) -> tuple[EpochSampler, S
 
 def _open_run_folder(config: TrainConfig, checkpoints: CheckpointFolder, trainer: Trainer) -> None:
     """Begins to write; the trainer's loggers do the rest."""
-    goes_on = trainer.progress.samples > 0
-    if not goes_on:
+    resumed = trainer.progress.samples > 0
+    if not resumed:
         checkpoints.clear()
     checkpoints.remove_leftovers()
     write_text(checkpoints.folder / "train_opt.txt", describe(config))
@@ -142,12 +142,12 @@ def _open_run_folder(config: TrainConfig, checkpoints: CheckpointFolder, trainer
         checkpoints.folder,
         _facts(config, trainer),
         total_samples=trainer.total_samples,
-        resume_at=ResumePoint(progress.samples, progress.epoch) if goes_on else None,
+        resume_at=ResumePoint(progress.samples, progress.epoch) if resumed else None,
     )
 
 
 def _check_same_options(config: TrainConfig, runtime: Runtime) -> None:
-    """Says that processes on several machines were told, or found in their run folders, different things."""
+    """Raises `UserError` where processes on several machines have different options, typed or found in run folders."""
     theirs = json.loads(runtime.gather(to_json(config))[0])
     found = differences(theirs, to_dict(config))
     different = [name for name, values in found.items() if not are_paths(name, *values)]
@@ -159,7 +159,7 @@ def _check_same_options(config: TrainConfig, runtime: Runtime) -> None:
 
 
 def _check_run_folder(config: TrainConfig, checkpoints: CheckpointFolder) -> None:
-    """A new training wants a folder of its own, one that goes on the folder of the same configuration."""
+    """A new training needs a folder of its own, a resumed one the folder of the same configuration."""
     folder, training = checkpoints.folder, config.training
     if not training.continue_train:
         if checkpoints.is_used() and not training.overwrite:
@@ -198,7 +198,7 @@ def _check_same_networks(config: TrainConfig, checkpoints: CheckpointFolder) -> 
 
 
 def _check_crop_size(config: TrainConfig, model: BaseModel) -> None:
-    """Says before the first step that a network cannot take the crops."""
+    """Raises `UserError` where a network cannot take the crops."""
     side, netG = config.augmentation.crop_size, model.generator
     if "crop" not in config.augmentation.preprocess:
         return

@@ -53,7 +53,7 @@ class LossWindow:
         return [name for name, total in self._sums.items() if not torch.isfinite(total)]
 
     def state(self) -> dict[str, Any]:
-        """What the constructor takes to go on with this window."""
+        """What the constructor takes to continue this window."""
         return {
             "sums": {name: total.cpu() for name, total in self._sums.items()},
             "steps": self.steps,

@@ -87,7 +87,7 @@ class Trainer:
         return averaged
 
     def fit(self) -> None:
-        """Trains to the end and gives the run's folder free.
+        """Trains to the end and releases the lock of the run's folder.
 
         Raises:
             Interrupted: the user stopped it; the state was saved first.
@@ -128,7 +128,7 @@ class Trainer:
             self._save(str(finished))
 
     def _batches(self) -> Iterator[dict[str, Any]]:
-        """Yields the batches of an epoch; hours of work shall not be lost to one damaged file among thousands."""
+        """Yields the batches of an epoch; one damaged file among thousands must not cost hours of work."""
         try:
             yield from self.loader
         except UserError as error:
@@ -241,7 +241,7 @@ class Trainer:
             )
 
     def resume(self) -> None:
-        """Goes back to the last saved state; what depends on options that are no longer the same starts anew.
+        """Restores the last saved state; what depends on options that have changed starts anew.
 
         Raises:
             UserError: there is none, it is broken, or it belongs to other networks.
@@ -273,10 +273,10 @@ class Trainer:
             ) from error
 
     def _resume_process(self, processes: Sequence[Mapping[str, Any]]) -> None:
-        """Takes up what each process has of its own: its random state and its losses since the last record."""
+        """Restores what each process has of its own: its random state and its losses since the last record."""
         if len(processes) != self.runtime.world_size:
             log.warning(
-                "Saved by %d processes, goes on in %d: dropout and noise differ from those of the run as it was begun.",
+                "Saved by %d processes, resumed by %d: dropout and noise differ from those of the run as it was begun.",
                 len(processes),
                 self.runtime.world_size,
             )

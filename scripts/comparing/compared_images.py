@@ -33,7 +33,7 @@ def file_names(texts: Iterable[str]) -> list[str]:
 
 
 def check_images(folder: Path, items: Iterable[FusedItem]) -> None:
-    """Says what must not happen when images are written below `folder/images`, before anything is written.
+    """Checks that images can safely be written below `folder/images`, before anything is written.
 
     Args:
         folder: where the page will be.

@@ -1,4 +1,4 @@
-"""Measures many fused images on disk, in several processes, so that work that was stopped goes on."""
+"""Measures many fused images on disk, in several processes, so that work that was stopped can be resumed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class KnownValues:
     def __init__(self, path: Path) -> None:
         self._known: dict[str, Values] = {}
         for entry in read_journal(path):
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # a line of somebody else
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # a line of another program
                 self._known[str(entry["key"])] = {str(name): float(value) for name, value in entry["values"].items()}
         self._journal = Journal(path, (_entry(key, values) for key, values in self._known.items()))
 

@@ -218,7 +218,7 @@ def test_a_saved_state_of_two_processes_goes_on_in_one(root, caplog):
     assert (
         train("--checkpoints_dir", root, "--name", "run", "--continue_train", "--n_epochs", 3, "--gpu_ids", "-1") == 0
     )
-    assert "Saved by 2 processes, goes on in 1" in caplog.text
+    assert "Saved by 2 processes, resumed by 1" in caplog.text
     records = [json.loads(line) for line in (root / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [record["samples"] for record in records] == [4, 8, 12, 16, 20, 24]
 
