@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 from options.commands import TestConfig, parse_test, peek_run_folder
+from options.data import SourcesOptions
 from options.saved import travelling_options
 from options.validate import validate_test
 from util.errors import EXIT_DONE, EXIT_SKIPPED, one_line, run_command
@@ -45,8 +46,9 @@ def list_sources(config: TestConfig) -> int:
     """Prints what is understood of the test set: --list."""
     from data.scenes.inspection import describe, look_at  # noqa: PLC0415  (it reads images, which --help does not)
 
-    data, options = config.data, dataclasses.asdict(config.dataset)
-    found = look_at(data.dataroot, data.phase, num_sources=data.num_sources, files=config.testing.sources, **options)
+    data, options = config.data, cast(SourcesOptions, config.dataset)
+    files, count = config.testing.sources, data.num_sources
+    found = look_at(options, data.dataroot, data.phase, files=files, num_sources=count)
     sys.stdout.write("".join(f"{line}\n" for line in describe(found)))
     return EXIT_SKIPPED if found.skipped else EXIT_DONE
 

@@ -42,14 +42,11 @@ class SourcesDataset(SceneDataset):
     def find_samples(self) -> int:
         """See `FusionDataset.find_samples`."""
         self.inspection = look_at(
+            self.options,
             self.root,
             self.phase,
-            layout=self.options.layout,
-            roles=self.options.roles,
-            num_sources=self.num_sources,
-            with_target=self.options.with_target,
-            on_bad_sample=self.options.on_bad_sample,
             files=self.files,
+            num_sources=self.num_sources,
             training=self.training,
             fused_together=self.fused_together,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -11,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from tqdm import tqdm
 
@@ -20,6 +20,7 @@ from data.scenes.fused_items import parse_methods
 from data.scenes.inspection import describe, look_at
 from engine.tasks import Task, run_all
 from options.commands import TrainConfig, parse_test, parse_train
+from options.data import SourcesOptions
 from options.saved import MAY_CHANGE, differences, read_options, take_travelling, to_dict
 from options.strict import StrictParser, split_words, whole
 from options.validate import validate_test, validate_train
@@ -214,7 +215,7 @@ def _check_tests(options: argparse.Namespace, config: TrainConfig, testing: Sequ
         validate_test(test, parsed)
         if test.selection.dataset_mode == "sources":
             found = look_at(
-                root, test.data.phase, num_sources=test.data.num_sources, **dataclasses.asdict(test.dataset)
+                cast(SourcesOptions, test.dataset), root, test.data.phase, num_sources=test.data.num_sources
             )
             print(f"{one_line(name)}: {describe(found)[-1]}")
         label = f"{test.data.phase}_{test.fusing.epoch}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from data.scenes.discovery import Discovery, Item, discover, discover_files, with_notes
 from data.scenes.panels import panel_width
 from data.scenes.roles import TARGET_WORDS
-from options.data import ON_BAD_SAMPLE
+from options.data import ON_BAD_SAMPLE, SourcesOptions
 from util.errors import UserError, one_line
 from util.images.image_io import probe_image, read_image
 from util.suggest import check_choice
@@ -48,31 +49,16 @@ class Inspection:
 
 
 def look_at(
-    root: str | Path,
-    phase: str,
-    *,
-    layout: str = "auto",
-    roles: str = "",
-    num_sources: int = 2,
-    with_target: bool = False,
-    on_bad_sample: str = "stop",
-    files: Sequence[str | Path] = (),
-    training: bool = False,
-    fused_together: int | None = None,
+    options: SourcesOptions, root: str | Path, phase: str, *, files: Sequence[str | Path] = (), **checks: Any
 ) -> Inspection:
     """Understands a folder, or the sources of one item, and checks what is there.
 
     Args:
+        options: those of `--dataset_mode sources`.
         root: the folder given by --dataroot.
         phase: its sub-folder to use.
-        layout: `roles`, `scenes`, `suffix`, `stacked` or `auto`.
-        roles: the roles to use, separated by commas, in this order; empty for all of them.
-        num_sources: see `inspect`.
-        with_target: see `inspect`.
-        on_bad_sample: see `inspect`.
         files: the sources of one single item; `root` and `phase` are not looked at then.
-        training: see `inspect`.
-        fused_together: see `inspect`.
+        **checks: num_sources, training and fused_together, see `inspect`.
 
     Raises:
         UserError: see `data.scenes.discovery.discover` and `inspect`.
@@ -81,15 +67,9 @@ def look_at(
         paths = [Path(file) for file in files]
         found = discover_files(paths, paths[0].stem)
     else:
-        found = discover(root, phase, layout=layout, roles=roles.split(",") if roles else ())
-    return inspect(
-        found,
-        on_bad_sample=on_bad_sample,
-        num_sources=num_sources,
-        with_target=with_target,
-        training=training,
-        fused_together=fused_together,
-    )
+        roles = options.roles.split(",") if options.roles else ()
+        found = discover(root, phase, layout=options.layout, roles=roles)
+    return inspect(found, on_bad_sample=options.on_bad_sample, with_target=options.with_target, **checks)
 
 
 def inspect(
