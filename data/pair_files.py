@@ -78,32 +78,26 @@ class PairPlan:
 
 @dataclass(frozen=True)
 class PairJob:
-    """The pairs that are to be made of one photograph: their files by the pair's number."""
+    """One pair to make, the `number`-th of a photograph."""
 
-    stem: str
-    files: tuple[Path, ...]
-    outputs: dict[int, Path]
     recipe: PairRecipe
     seed: int
+    stem: str
+    files: tuple[Path, ...]
+    number: int
+    path: Path
 
 
 def list_jobs(plan: PairPlan, found: Sequence[Found]) -> list[PairJob]:
-    """Returns one job per photograph.
-
-    Args:
-        plan: what is to be made.
-        found: the photographs with their maps.
-    """
+    """Returns one job per pair of each photograph in `found`."""
     jobs = []
     for place, (stem, *files) in enumerate(found):
         folder = plan.out
         if plan.holdout:
             folder = folder / ("train" if place % plan.holdout else "test")
-        names = [f"{stem}{_SUFFIX}"]
-        if plan.pairs_per_image > 1:
-            names = [f"{stem}_{pair + 1}{_SUFFIX}" for pair in range(plan.pairs_per_image)]
-        outputs = {pair: folder / name for pair, name in enumerate(names)}
-        jobs.append(PairJob(stem, tuple(files), outputs, plan.recipe, plan.seed))
+        for pair in range(plan.pairs_per_image):
+            name = stem if plan.pairs_per_image == 1 else f"{stem}_{pair + 1}"
+            jobs.append(PairJob(plan.recipe, plan.seed, stem, tuple(files), pair, folder / f"{name}{_SUFFIX}"))
     return jobs
 
 
@@ -148,21 +142,18 @@ def write_record(plan: PairPlan, record: dict[str, Any]) -> None:
     write_text(plan.out / plan.recipe.record, json.dumps(record, indent=2) + "\n")
 
 
-def check_job(job: PairJob) -> str | None:
-    """Looks at the files of a job without decoding images; returns what is wrong, or None."""
-    try:
-        job.recipe.check(job.files)
-    except UserError as error:
-        return str(error)
-    return None
+def make_jobs(jobs: Sequence[PairJob], workers: int) -> Iterator[str | None]:
+    """Makes pairs, each as one PNG [sources | target]; yields what is wrong with each, or None, in order.
+
+    Raises:
+        UserError: a process died.
+    """
+    return (problem for _, problem in run_jobs(_make_job, jobs, workers, start=_one_thread))
 
 
-def make_job(job: PairJob) -> str | None:
-    """Makes the pairs of one photograph, each as one PNG [sources | target]; returns what is wrong, or None."""
+def _make_job(job: PairJob) -> str | None:
     try:
-        for pair, path in job.outputs.items():
-            panels = job.recipe.make(job.files, pair_rng(job.seed, job.stem, pair))
-            write_image(path, np.hstack(panels))
+        write_image(job.path, np.hstack(job.recipe.make(job.files, pair_rng(job.seed, job.stem, job.number))))
     except UserError as error:
         return str(error)
     return None
@@ -172,15 +163,6 @@ def pair_rng(seed: int, stem: str, pair: int) -> np.random.Generator:
     """Returns where all chance in one pair of one photograph comes from."""
     name = np.frombuffer(hashlib.sha256(os.fsencode(stem)).digest(), "<u4").tolist()
     return np.random.default_rng([seed, pair, *name])
-
-
-def make_jobs(jobs: Sequence[PairJob], workers: int) -> Iterator[tuple[PairJob, str | None]]:
-    """Makes the pairs of all jobs; yields each with what is wrong with it, or None, in order (see `run_jobs`).
-
-    Raises:
-        UserError: a process died.
-    """
-    return run_jobs(make_job, jobs, workers, start=_one_thread)
 
 
 def _one_thread() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -10,42 +11,34 @@ from torch.utils.data import Sampler
 from data.base_dataset import SampleKey
 
 
+@dataclass(eq=False)
 class EpochSampler(Sampler[SampleKey]):
     """Yields (epoch, index, batch), in an order that depends on (seed, epoch) only.
 
     With several processes each takes every `world_size`-th sample, so that the processes' batches together are the
     one batch that a single process would have; `batch` is its number in the epoch, the same in all of them. Only whole
     batches are made: what is left over is not used in an epoch.
+
+    Attributes:
+        length: how many samples the dataset has.
+        batch_size: samples of a batch, of all processes together; a multiple of `world_size`.
+        seed: where the order comes from.
+        shuffle: draw a new order in every epoch; otherwise 0, 1, 2, …
+        rank: which process this is, from 0.
+        world_size: how many processes there are.
+        epoch: the current one, see `set_epoch`.
+        start: how many of its samples have been consumed already.
     """
 
-    def __init__(
-        self,
-        length: int,
-        batch_size: int,
-        seed: int = 0,
-        *,
-        shuffle: bool = True,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        """Starts at the beginning of epoch 0.
-
-        Args:
-            length: how many samples the dataset has.
-            batch_size: samples of a batch, of all processes together; a multiple of `world_size`.
-            seed: where the order comes from.
-            shuffle: draw a new order in every epoch; otherwise 0, 1, 2, …
-            rank: which process this is, from 0.
-            world_size: how many processes there are.
-        """
-        self.length = length
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = 0
-        self.start = 0
+    length: int
+    batch_size: int
+    seed: int = 0
+    _: KW_ONLY
+    shuffle: bool = True
+    rank: int = 0
+    world_size: int = 1
+    epoch: int = field(default=0, init=False)
+    start: int = field(default=0, init=False)
 
     @property
     def samples_per_epoch(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from data.pair_files import (
     Found,
     PairJob,
     PairPlan,
-    check_job,
     check_output,
     list_jobs,
     make_jobs,
@@ -68,47 +66,35 @@ def make_pairs(plan: PairPlan, found: Sequence[Found], missing: Sequence[str], o
         raise UserError(missing[0])
     record = make_record(plan, [stem for stem, *_ in found])
     check_output(plan, record)
-    jobs, kept = _leave_out_existing(list_jobs(plan, found))
-    jobs, bad = _check(jobs, stop=stop)
+    jobs = list_jobs(plan, found)
+    left = [job for job in jobs if not (job.path.is_file() and job.path.stat().st_size)]
+    bad = _check(left, stop=stop)
     write_record(plan, record)
-    made, worse = _make(jobs, options.workers, stop=stop)
-    print(f"{made} pairs made, {kept} kept from before, in {plan.out}")
-    return report_skipped([*missing, *bad, *worse])
+    made, worse = _make([job for job in left if job.files not in bad], options.workers, stop=stop)
+    print(f"{made} pairs made, {len(jobs) - len(left)} kept from before, in {plan.out}")
+    return report_skipped([*missing, *bad.values(), *worse])
 
 
-def _leave_out_existing(jobs: Sequence[PairJob]) -> tuple[list[PairJob], int]:
-    """Returns the jobs that have something left to do, without what is there, and how many pairs are there."""
-    rest, kept = [], 0
-    for job in jobs:
-        missing = {pair: path for pair, path in job.outputs.items() if not (path.is_file() and path.stat().st_size)}
-        kept += len(job.outputs) - len(missing)
-        if missing:
-            rest.append(dataclasses.replace(job, outputs=missing))
-    return rest, kept
-
-
-def _check(jobs: Sequence[PairJob], *, stop: bool) -> tuple[list[PairJob], list[str]]:
-    """Looks at all files before anything is written; returns the usable jobs and what is wrong with the others."""
-    usable, wrong = [], []
-    for job in tqdm(jobs, desc="checking", unit="photo", disable=None, leave=False):
-        problem = check_job(job)
-        if problem and stop:
-            raise UserError(problem)
-        if problem:
-            wrong.append(problem)
-        else:
-            usable.append(job)
-    return usable, wrong
+def _check(jobs: Sequence[PairJob], *, stop: bool) -> dict[tuple[Path, ...], str]:
+    """Looks at the files of each photograph before anything is written; returns what is wrong with some."""
+    wrong = {}
+    recipes = {job.files: job.recipe for job in jobs}
+    for files, recipe in tqdm(recipes.items(), desc="checking", unit="photo", disable=None, leave=False):
+        try:
+            recipe.check(files)
+        except UserError as error:
+            if stop:
+                raise
+            wrong[files] = str(error)
+    return wrong
 
 
 def _make(jobs: Sequence[PairJob], workers: int, *, stop: bool) -> tuple[int, list[str]]:
     """Makes the pairs; returns how many, and what is wrong with the photographs that were skipped."""
     made, wrong = 0, []
-    # One pair at a time, so that Ctrl-C waits for a few pairs and not for all those of several photographs.
-    jobs = [dataclasses.replace(job, outputs={pair: path}) for job in jobs for pair, path in job.outputs.items()]
     try:
         with tqdm(total=len(jobs), desc="making", unit="pair", disable=None) as bar:
-            for _, problem in make_jobs(jobs, workers):
+            for problem in make_jobs(jobs, workers):
                 if problem and stop:
                     raise UserError(problem)
                 if problem:
