@@ -41,5 +41,6 @@ def build_loggers(
         UserError: the folder cannot be written to.
     """
     run = LoggedRun(config.run.name, folder, facts, total_samples, resume_at, config.watching)
+    files = FileLogger(run)  # before the others, which read what it keeps
     started = [resolve_name(LOGGERS[name])(run) for name in config.watching.chosen()]
-    return [FileLogger(folder, resume_at), *(logger for logger in started if logger)]
+    return [files, *(logger for logger in started if logger)]

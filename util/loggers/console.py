@@ -12,23 +12,23 @@ from util.loggers.guarded import GuardedLogger
 
 def start(run: LoggedRun) -> GuardedLogger:
     """Starts the logger of a run."""
-    console = ConsoleLogger(run.total_samples, run.resume_at.samples if run.resume_at else 0)
-    return GuardedLogger("The console", console, "--loggers page leaves it out.")
+    return GuardedLogger("The console", ConsoleLogger(run), "--loggers page leaves it out.")
 
 
 class ConsoleLogger:
-    """Shows the training on the standard error stream.
+    """Shows the training on the standard error stream."""
 
-    Args:
-        total: samples of the whole training.
-        done: samples seen before it was resumed.
-    """
-
-    def __init__(self, total: int, done: int = 0) -> None:
+    def __init__(self, run: LoggedRun) -> None:
         # In a log file a bar redrawn twice a second is only noise.
         interval = 0.5 if sys.stderr.isatty() else 30.0
+        done = run.resume_at.samples if run.resume_at else 0
         self._bar = tqdm(
-            total=total, initial=done, unit="sample", dynamic_ncols=True, mininterval=interval, maxinterval=interval
+            total=run.total_samples,
+            initial=done,
+            unit="sample",
+            dynamic_ncols=True,
+            mininterval=interval,
+            maxinterval=interval,
         )
 
     def handle(self, event: TrainingEvent) -> None:

@@ -81,7 +81,7 @@ class LoggedRun:
 
     name: str
     folder: Path
-    facts: Mapping[str, str]
-    total_samples: int
-    resume_at: ResumePoint | None
-    options: Any
+    facts: Mapping[str, str] = field(default_factory=dict)
+    total_samples: int = 0
+    resume_at: ResumePoint | None = None
+    options: Any = None

@@ -6,22 +6,19 @@ import contextlib
 from pathlib import Path
 
 from util.journal import Entry, Journal, finite_or_text, read_journal
-from util.loggers.events import ResumePoint, TrainingEvent
+from util.loggers.events import LoggedRun, TrainingEvent
 
 
 class FileLogger:
     """Appends one line per record, so that the curves are there whatever becomes of the run.
 
-    Args:
-        folder: the run's folder.
-        resume_at: where the training is resumed; later records, which the run makes again, are dropped. None starts the
-            files anew.
+    Of a resumed run, the records after the point where it resumes are dropped: it makes them again.
     """
 
-    def __init__(self, folder: Path, resume_at: ResumePoint | None = None) -> None:
-        path = folder / "metrics.jsonl"
+    def __init__(self, run: LoggedRun) -> None:
+        path, resume_at = run.folder / "metrics.jsonl", run.resume_at
         kept = [record for record in read_records(path) if resume_at.keeps(record)] if resume_at else []
-        self._journals = (Journal(path, kept), Journal(folder / "loss_log.txt", kept, to_line=_readable))
+        self._journals = (Journal(path, kept), Journal(run.folder / "loss_log.txt", kept, to_line=_readable))
 
     def handle(self, event: TrainingEvent) -> None:
         """Takes in an event."""

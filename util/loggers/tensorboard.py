@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from util.journal import Entry
 from util.loggers.background import BackgroundLogger
-from util.loggers.events import LoggedRun, ResumePoint, TrainingEvent
+from util.loggers.events import LoggedRun, TrainingEvent
 from util.loggers.metrics_file import read_records, read_values
 
 PACE = ("lr", "samples_per_s")
@@ -20,30 +19,19 @@ FLUSH_SECONDS = 10
 def start(run: LoggedRun) -> BackgroundLogger:
     """Starts the logger of a run."""
     records = read_records(run.folder / "metrics.jsonl") if run.resume_at else []
-    return BackgroundLogger(
-        "TensorBoard",
-        lambda: TensorBoardLogger(run.folder / "tensorboard", run.facts, run.resume_at, records),
-        advice="The event files end here.",
-    )
+    return BackgroundLogger("TensorBoard", lambda: TensorBoardLogger(run, records), advice="The event files end here.")
 
 
 class TensorBoardLogger:
     """Writes the curves and images; the x axis is samples.
 
     Args:
-        folder: the event files' folder.
-        facts: what a reader should know about the training.
-        resume_at: where the training resumes; None removes what an earlier training left in the folder.
-        records: of a resumed training, the records made before that point.
+        run: the run; one that starts anew removes the event files of an earlier one.
+        records: of a resumed training, the records made before the point where it resumes.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        facts: Mapping[str, str],
-        resume_at: ResumePoint | None = None,
-        records: Sequence[Entry] = (),
-    ) -> None:
+    def __init__(self, run: LoggedRun, records: Sequence[Entry] = ()) -> None:
+        folder, resume_at = run.folder / "tensorboard", run.resume_at
         if resume_at is None:
             shutil.rmtree(folder, ignore_errors=True)
         # TensorBoard then hides everything from this step on. A state may be saved between the last step of an epoch
@@ -55,7 +43,9 @@ class TensorBoardLogger:
             if record["samples"] == purge_step:
                 self._add_values(record["kind"], record["samples"], read_values(record))
         if resume_at is None:
-            table = "\n".join(f"    {name}: {value}" for name, value in facts.items())  # indented: verbatim in Markdown
+            table = "\n".join(
+                f"    {name}: {value}" for name, value in run.facts.items()
+            )  # indented: verbatim in Markdown
             self._writer.add_text("facts", table, 0)
 
     def handle(self, event: TrainingEvent) -> None:

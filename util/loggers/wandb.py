@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,45 +23,34 @@ FINISH_SECONDS = 5
 
 def start(run: LoggedRun) -> BackgroundLogger:
     """Starts the logger of a run."""
-    project, resumed = run.options.wandb_project_name, run.resume_at is not None
-    return BackgroundLogger(
-        "W&B",
-        lambda: WandbLogger(run.folder, project, run.name, run.facts, resumed=resumed),
-        advice="Log in with wandb login, or record without a connection: WANDB_MODE=offline.",
-    )
+    advice = "Log in with wandb login, or record without a connection: WANDB_MODE=offline."
+    return BackgroundLogger("W&B", lambda: WandbLogger(run), advice=advice)
 
 
 class WandbLogger:
     """Sends the curves and images to one run on Weights & Biases; the x axis is samples.
 
-    Args:
-        folder: the run's folder; W&B's own files go to its sub-folder `wandb`.
-        project: W&B's project.
-        name: the run's name.
-        facts: what a reader should know about the training.
-        resumed: whether the training continues, with the W&B run that it began with.
+    W&B's own files go to the sub-folder `wandb` of the run's folder; a resumed run continues its W&B run.
 
     Raises:
         UserError: nobody is logged in.
     """
 
-    def __init__(self, folder: Path, project: str, name: str, facts: Mapping[str, str], *, resumed: bool) -> None:
+    def __init__(self, run: LoggedRun) -> None:
         # Without a key wandb.init would ask for one on the terminal, in the middle of a training.
         online = wandb.setup().settings.mode == "online"
         if online and not wandb.login(prompt=False):
             raise UserError("no W&B account is logged in on this machine")
         self._run: Any = wandb.init(
-            project=project,
-            name=name,
-            id=_run_id(folder / ID_FILE, resumed),
+            project=run.options.wandb_project_name,
+            name=run.name,
+            id=_run_id(run.folder / ID_FILE, run.resume_at is not None),
             resume="allow",
-            dir=folder,
-            config=dict(facts),
+            dir=run.folder,
+            config=dict(run.facts),
+            # The training's own output stays as it is.
             settings=wandb.Settings(
-                console="off",  # the training's own output stays as it is
-                silent=True,
-                init_timeout=INIT_SECONDS,
-                finish_timeout=FINISH_SECONDS,
+                console="off", silent=True, init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS
             ),
         )
         if online:

@@ -62,32 +62,21 @@ class TrainingPage:
         write_text(folder / "index.html", _page_text(title, facts))
         self._records.append({"kind": "start", "samples": self._samples, "time": _now()})
 
-    def add_losses(self, samples: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Adds a point to the loss curves.
+    def add_values(self, kind: str, samples: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Adds a point to the curves.
 
         Args:
+            kind: "losses", where `lr` (or `lr_…`) and `samples_per_s` get their own charts and the others are grouped
+                by what stands before the first underscore; or "validation", with a chart per name, in which
+                `X_average` (the value of the plain average of the sources) is a reference line of `X`.
             samples: training samples seen so far.
             epoch: the epoch they belong to.
-            values: name -> value, may be nan or infinite. `lr` (or `lr_…`) and `samples_per_s` get their own charts;
-                the others are grouped by what stands before the first underscore.
+            values: name → value, may be nan or infinite.
         """
-        self._add("losses", samples, epoch, values=_plain_values(values))
-
-    def add_validation(self, samples: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Adds a point to the validation curves, one chart per name.
-
-        `X_average` beside `X` (the value of the plain average of the sources) is drawn as a reference line in the chart
-        of `X`.
-        """
-        self._add("validation", samples, epoch, values=_plain_values(values))
+        self._add(kind, samples, epoch, values=_plain_values(values))
 
     def add_images(self, samples: int, epoch: int, images: Mapping[str, str]) -> None:
-        """Adds a set of images.
-
-        Args:
-            samples: training samples seen so far.
-            epoch: the epoch they belong to.
-            images: label -> path relative to the folder, with forward slashes.
+        """Adds a set of images, label → path relative to the folder, with forward slashes.
 
         Raises:
             ValueError: when a path leaves the folder.

@@ -5,7 +5,7 @@ import pytest
 
 from util.images.image_io import write_image
 from util.loggers.board import Board
-from util.loggers.events import ResumePoint, TrainingEvent
+from util.loggers.events import LoggedRun, ResumePoint, TrainingEvent
 from util.loggers.metrics_file import FileLogger
 from util.loggers.page import PageLogger
 from util.loggers.recorded import fill_board
@@ -13,7 +13,7 @@ from util.loggers.recorded import fill_board
 
 @pytest.fixture
 def recorded(tmp_path):
-    files, page = FileLogger(tmp_path), PageLogger(tmp_path / "web", "run", {})
+    files, page = FileLogger(LoggedRun("run", tmp_path)), PageLogger(LoggedRun("run", tmp_path))
     for samples in (2, 4):
         events = [TrainingEvent("losses", samples, samples // 2, values={"G": float(samples), "D": float("nan")})]
         events += [TrainingEvent("validation", samples, samples // 2, values={"PSNR": 20.0 + samples})]
@@ -49,7 +49,9 @@ def test_a_training_that_goes_on_shows_what_it_keeps(recorded):
 
 def test_how_it_ended_is_said_as_far_as_it_is_known(recorded):
     assert windows(recorded, closed=True)["about"].facts["state"] == "as recorded, no end so far"
-    PageLogger(recorded / "web", "run", {}, ResumePoint(4, 2)).handle(TrainingEvent("end", 4, 2, text="done: 4"))
+    PageLogger(LoggedRun("run", recorded, resume_at=ResumePoint(4, 2))).handle(
+        TrainingEvent("end", 4, 2, text="done: 4")
+    )
     assert windows(recorded, closed=True)["about"].facts["state"] == "done: 4"
 
 

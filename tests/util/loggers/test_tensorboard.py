@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from util.loggers.events import ResumePoint, TrainingEvent
+from util.loggers.events import LoggedRun, ResumePoint, TrainingEvent
 from util.loggers.metrics_file import FileLogger, read_records
 
 pytest.importorskip("tensorboard")
@@ -32,26 +32,26 @@ def end(samples=4):
 
 
 def points(folder, tag):
-    seen = EventAccumulator(str(folder)).Reload()
+    seen = EventAccumulator(str(folder / "tensorboard")).Reload()
     return [(event.step, event.value) for event in seen.Scalars(tag)]
 
 
 def test_curves_and_images_over_samples(tmp_path):
-    logger = TensorBoardLogger(tmp_path, {"model": "pix2pix"})
+    logger = TensorBoardLogger(LoggedRun("run", tmp_path, {"model": "pix2pix"}))
     for event in [*events(1, 4), TrainingEvent("images", 4, 2, images={"fused": IMAGE}), end()]:
         logger.handle(event)
     assert points(tmp_path, "losses/G_L1") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
     assert points(tmp_path, "pace/lr")[0] == (1, 0.5)
     assert points(tmp_path, "validation/PSNR") == [(2, 20.0), (4, 20.0)]
     assert points(tmp_path, "validation/PSNR_average") == [(2, 19.0), (4, 19.0)]
-    seen = EventAccumulator(str(tmp_path)).Reload()
+    seen = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(image.step, image.width, image.height) for image in seen.Images("images/fused")] == [(4, 5, 4)]
     assert "facts/text_summary" in seen.Tags()["tensors"]
 
 
 def test_a_run_that_starts_anew_leaves_nothing_of_the_one_before(tmp_path):
     for last in (4, 1):
-        logger = TensorBoardLogger(tmp_path, {})
+        logger = TensorBoardLogger(LoggedRun("run", tmp_path))
         for event in [*events(1, last), end()]:
             logger.handle(event)
     assert points(tmp_path, "losses/G_L1") == [(1, 1.0)]
@@ -64,26 +64,28 @@ def test_a_run_that_starts_anew_leaves_nothing_of_the_one_before(tmp_path):
 )
 def test_a_run_that_goes_on_neither_loses_nor_doubles_a_point(tmp_path, resume_at):
     """Killed after 4 samples, it goes on from a state saved before; only some of the records after it are repeated."""
-    files, board = FileLogger(tmp_path), TensorBoardLogger(tmp_path / "events", {})
+    run = LoggedRun("run", tmp_path)
+    files, board = FileLogger(run), TensorBoardLogger(run)
     for event in [*events(1, 4), end()]:
         files.handle(event)
         board.handle(event)
     time.sleep(1)  # files of one process and second are read in the order of their numbers as text: 10 before 9
-    files = FileLogger(tmp_path, resume_at)
-    board = TensorBoardLogger(tmp_path / "events", {}, resume_at, read_records(tmp_path / "metrics.jsonl"))
+    run = LoggedRun("run", tmp_path, resume_at=resume_at)
+    files = FileLogger(run)
+    board = TensorBoardLogger(run, read_records(tmp_path / "metrics.jsonl"))
     repeated = list(events(resume_at.samples + 1, 6))
     if resume_at == ResumePoint(2, 1):
         repeated.insert(0, TrainingEvent("validation", 2, 1, values={"PSNR": 20.0, "PSNR_average": 19.0}))
     for event in [*repeated, end()]:
         files.handle(event)
         board.handle(event)
-    assert points(tmp_path / "events", "losses/G_L1") == [(samples, float(samples)) for samples in range(1, 7)]
-    assert points(tmp_path / "events", "validation/PSNR") == [(2, 20.0), (4, 20.0), (6, 20.0)]
+    assert points(tmp_path, "losses/G_L1") == [(samples, float(samples)) for samples in range(1, 7)]
+    assert points(tmp_path, "validation/PSNR") == [(2, 20.0), (4, 20.0), (6, 20.0)]
 
 
 def test_no_random_generator_is_touched(tmp_path):
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    logger = TensorBoardLogger(tmp_path, {})
+    logger = TensorBoardLogger(LoggedRun("run", tmp_path))
     for event in [*events(1, 2), TrainingEvent("images", 2, 1, images={"fused": IMAGE}), end()]:
         logger.handle(event)
     after = torch.get_rng_state(), np.random.get_state(), random.getstate()
@@ -92,9 +94,9 @@ def test_no_random_generator_is_touched(tmp_path):
 
 
 def test_values_that_are_not_finite_are_recorded_as_such(tmp_path):
-    FileLogger(tmp_path).handle(TrainingEvent("losses", 2, 1, values={"G": float("inf")}))
+    FileLogger(LoggedRun("run", tmp_path)).handle(TrainingEvent("losses", 2, 1, values={"G": float("inf")}))
     assert json.loads((tmp_path / "metrics.jsonl").read_text())["G"] == "inf"
-    resume_at = ResumePoint(2, 1)
-    logger = TensorBoardLogger(tmp_path / "events", {}, resume_at, read_records(tmp_path / "metrics.jsonl"))
+    run = LoggedRun("run", tmp_path, resume_at=ResumePoint(2, 1))
+    logger = TensorBoardLogger(run, read_records(tmp_path / "metrics.jsonl"))
     logger.handle(end())
-    assert points(tmp_path / "events", "losses/G") == [(2, float("inf"))]
+    assert points(tmp_path, "losses/G") == [(2, float("inf"))]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from options.watching import WatchingOptions
 from util.errors import UserError
-from util.loggers.events import TrainingEvent
+from util.loggers.events import LoggedRun, ResumePoint, TrainingEvent
 
 wandb = pytest.importorskip("wandb")
 from util.loggers.wandb import WandbLogger  # noqa: E402
@@ -39,8 +40,14 @@ def teardown():
     wandb.teardown()
 
 
+def logged(folder, *, resumed):
+    resume_at = ResumePoint(0, 1) if resumed else None
+    options = WatchingOptions(wandb_project_name="project")
+    return LoggedRun("name", folder, {"model": "pix2pix"}, resume_at=resume_at, options=options)
+
+
 def run(folder, events, *, resumed):
-    logger = WandbLogger(folder, "project", "name", {"model": "pix2pix"}, resumed=resumed)
+    logger = WandbLogger(logged(folder, resumed=resumed))
     for event in events:
         logger.handle(event)
     wandb.teardown()  # as at the end of a process: only then is its file sure to be whole
@@ -83,7 +90,7 @@ class Run:
 def test_a_validation_at_the_last_record_of_a_resumed_run_is_not_dropped(tmp_path, monkeypatch):
     found = Run()
     monkeypatch.setattr(wandb, "init", lambda **options: found)
-    logger = WandbLogger(tmp_path, "project", "name", {}, resumed=True)
+    logger = WandbLogger(logged(tmp_path, resumed=True))
     for kind, samples in (("losses", 3), ("losses", 4), ("validation", 4), ("losses", 5), ("losses", 6)):
         logger.handle(TrainingEvent(kind, samples, 1, values={"x": 1.0}))
     assert found.logged == [(5, 4), (5, 5), (6, 6)]

@@ -168,9 +168,11 @@ def training(tmp_path):
     page = TrainingPage(tmp_path, NASTY, {"netG": NASTY})
     for step in range(1, 41):
         values = {"G_GAN": 1 / step, "G_L1": 2 / step, "D_real": 0.5, "D_fake": math.nan if step == 7 else 0.6}
-        page.add_losses(step * 100, 1 + step // 10, {**values, "lr": 2e-4, "samples_per_s": 100.0})
+        page.add_values("losses", step * 100, 1 + step // 10, {**values, "lr": 2e-4, "samples_per_s": 100.0})
         if step % 10 == 0:
-            page.add_validation(step * 100, 1 + step // 10, {"PSNR": 20 + step / 10, "PSNR_average": 22.0, "SSIM": 0.9})
+            page.add_values(
+                "validation", step * 100, 1 + step // 10, {"PSNR": 20 + step / 10, "PSNR_average": 22.0, "SSIM": 0.9}
+            )
             write_png(tmp_path / f"images/#{step} ü.png", step)
             page.add_images(
                 step * 100, 1 + step // 10, {"fused": f"images/#{step} ü.png", "<b>": f"images/#{step} ü.png"}
@@ -235,13 +237,13 @@ def test_a_torn_last_line_hides_nothing_else(browser, training, part):
     page, folder = training
     records = folder / "records.html"
     before = records.stat().st_size
-    page.add_losses(9900, 9, {"G_GAN": 1.0, "G_L1": 1.0})
+    page.add_values("losses", 9900, 9, {"G_GAN": 1.0, "G_L1": 1.0})
     with records.open("r+b") as file:
         file.truncate(before + int(part * (records.stat().st_size - before)))
     browser.get((folder / "index.html").as_uri())
     wait(browser, "document.querySelectorAll('.chart canvas').length === 6")
     assert "4,000 samples, epoch 5" in texts(browser, "#progress")[0]
-    page.add_losses(5000, 6, {"G_GAN": 1.0, "G_L1": 1.0})
+    page.add_values("losses", 5000, 6, {"G_GAN": 1.0, "G_L1": 1.0})
     browser.refresh()
     wait(browser, "document.querySelector('#progress').textContent.includes('5,000 samples, epoch 6')")
 
@@ -249,7 +251,7 @@ def test_a_torn_last_line_hides_nothing_else(browser, training, part):
 def test_no_record_can_run(browser, tmp_path):
     nasty = "</pre><script>parent.document.title='bad'</script><img src=x onerror=alert(1)>\u2028"
     page = TrainingPage(tmp_path, "run", {})
-    page.add_losses(1, 1, {nasty: math.inf, "G": 1.0})
+    page.add_values("losses", 1, 1, {nasty: math.inf, "G": 1.0})
     page.finish(nasty)
     browser.get((tmp_path / "index.html").as_uri())
     wait(browser, "document.querySelector('#status').textContent.startsWith('</pre><script>')")
