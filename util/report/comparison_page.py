@@ -13,26 +13,23 @@ from dominate.util import raw
 
 from util.files import write_text
 from util.report.columns import ARROWS, MEANINGS
-from util.report.comparison_tables import (
-    MetricText,
-    leaderboard,
-    mean_legend,
-    mean_table,
-    pair_table,
-    value_columns,
+from util.report.comparison_tables import MetricText, leaderboard, mean_legend, mean_table, pair_table, value_columns
+from util.report.page import (
+    SORTABLE,
+    fact_list,
+    image_url,
+    new_page,
+    page_header,
+    render_page,
+    script_json,
+    thumbnail_size,
 )
-from util.report.page import fact_list, image_url, new_page, page_header, render_page, script_json
 from util.report.verdict import count_text, verdict
 from util.statistics.ranking import CONFIDENCE, Overall, SetRanking
 from util.statistics.significance import ALPHA
 
 STYLES = ("common.css", "viewer.css", "result_page.css", "comparison_page.css")
-SCRIPTS = (
-    "vendor/sortable-tablesort/sortable.min.js",
-    "vendor/sortable-tablesort/sortable.a11y.min.js",
-    "viewer.js",
-    "comparison_page.js",
-)
+SCRIPTS = (*SORTABLE, "viewer.js", "comparison_page.js")
 _DIGITS = 7  # of the values that the page's script shows; the tables on disk have all
 
 
@@ -174,10 +171,7 @@ def _images_section() -> tags.section:
             tags.label(tags.span("Set", cls="label"), tags.select(id="set"), id="set-label"),
             tags.label(tags.span("Metric", cls="label"), tags.select(id="metric")),
             tags.label(tags.span("First", cls="label"), tags.select(id="order")),
-            tags.label(
-                tags.span("Thumbnails", cls="label"),
-                tags.input_(type="range", id="thumb", min="100", max="640", step="20", value="240"),
-            ),
+            thumbnail_size(),
             tags.span("Click an image: ", tags.kbd("1"), tags.kbd("2"), tags.kbd("3"), " flip", cls="hint"),
             cls="toolbar needs-script",
         ),

@@ -11,6 +11,7 @@ import numpy as np
 from dominate import tags
 
 from util.report.columns import ARROWS, MEANINGS, Column, make_columns
+from util.report.page import scrolling, sort_key
 from util.report.verdict import count_text, distance_text, p_text, signed_percent
 from util.statistics.direction import Better
 from util.statistics.ranking import Array, Overall, SetRanking
@@ -71,16 +72,16 @@ def leaderboard(
             tags.td(str(positions[method]), cls="number"),
             _row_heading(methods[method]),
             _number(overall.mean_rank[method], strong=positions[method] == 1),
-            tags.td("–" if math.isnan(low) else f"{low:.2f} – {high:.2f}", cls="number", data_sort=_sort_key(low)),
+            tags.td("–" if math.isnan(low) else f"{low:.2f} – {high:.2f}", cls="number", data_sort=sort_key(low)),
             tags.td(_bar(overall.mean_rank[method], low, high, (start, end)), cls="axis"),
             _number(overall.spread_over_metrics[method]),
             _number(overall.spread_over_images[method]),
             tags.td(str(int(overall.won[method])), cls="number"),
-            tags.td("–" if math.isnan(share) else f"{100 * share:.0f} %", cls="number", data_sort=_sort_key(share)),
+            tags.td("–" if math.isnan(share) else f"{100 * share:.0f} %", cls="number", data_sort=sort_key(share)),
             *(_number(ranks[method]) for ranks in per_set.values()),
         )
         body.add(row)
-    return _frame(tags.table(tags.thead(head), body, cls="sortable asc n-last leaderboard"), label)
+    return scrolling(tags.table(tags.thead(head), body, cls="sortable asc n-last leaderboard"), label)
 
 
 def _won_of(overall: Overall, *, several: bool) -> str:
@@ -99,12 +100,7 @@ def _column_heading(name: str, **attributes: str) -> tags.th:
 
 def _number(value: float, *, strong: bool = False) -> tags.td:
     text = "–" if math.isnan(value) else f"{value:.2f}"
-    return tags.td(tags.strong(text) if strong else text, cls="number", data_sort=_sort_key(value))
-
-
-def _sort_key(value: float) -> str:
-    """What the sort script reads; an empty key (nan) always goes last."""
-    return "" if math.isnan(value) else repr(float(value)).replace("inf", "Infinity")
+    return tags.td(tags.strong(text) if strong else text, cls="number", data_sort=sort_key(value))
 
 
 def _bar(mean: float, low: float, high: float, axis: tuple[int, int]) -> tags.div:
@@ -145,7 +141,7 @@ def mean_table(ranking: SetRanking, texts: Mapping[str, MetricText], number: int
         for metric, column in enumerate(columns):
             row.add(_mean_cell(ranking, column, method, metric))
     table = tags.table(tags.thead(head), body, cls="sortable n-last means", data_set=str(number))
-    return _frame(table, "Mean values")
+    return scrolling(table, "Mean values")
 
 
 def _metric_heading(name: str, better: Better, text: MetricText | None) -> tags.th:
@@ -179,7 +175,7 @@ def _mean_cell(ranking: SetRanking, column: Column, method: int, metric: int) ->
     if not math.isnan(sd):
         cell.add(tags.span(f"± {column.text(sd)}", cls="sd"))
     cell["title"] = "\n".join(facts)
-    cell["data-sort"] = _sort_key(mean)
+    cell["data-sort"] = sort_key(mean)
     return cell
 
 
@@ -241,7 +237,7 @@ def pair_table(ranking: SetRanking) -> tags.div:
     for one in order:
         row = body.add(tags.tr(_row_heading(names[one])))
         row.add(*(tags.td("·", cls="absent") if one == other else _pair_cell(ranking, one, other) for other in order))
-    return _frame(tags.table(tags.thead(head), body, cls="pairs"), "Each method against each other one")
+    return scrolling(tags.table(tags.thead(head), body, cls="pairs"), "Each method against each other one")
 
 
 def _pair_cell(ranking: SetRanking, one: int, other: int) -> tags.td:
@@ -265,8 +261,3 @@ def _pair_cell(ranking: SetRanking, one: int, other: int) -> tags.td:
     cell["title"] = "\n".join(facts)
     cell["style"] = f"--share: {wins / count:.3f}"
     return cell
-
-
-def _frame(table: tags.table, label: str) -> tags.div:
-    """A table that scrolls by itself."""
-    return tags.div(table, cls="scroll", tabindex="0", role="region", aria_label=label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,8 @@ from dominate import tags
 from dominate.util import raw
 
 ASSETS = Path(__file__).parent / "assets"
+SORTABLE = ("vendor/sortable-tablesort/sortable.min.js", "vendor/sortable-tablesort/sortable.a11y.min.js")
+"""The scripts of tables of the class `sortable`."""
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -78,6 +81,22 @@ def image_url(path: str) -> str:
     if not parts.parts or parts.is_absolute() or ".." in parts.parts:
         raise ValueError(f"{path!r}: an image's path must be relative to the page and stay in its folder")
     return quote(parts.as_posix().encode("utf-8", "surrogateescape"), safe="/")
+
+
+def scrolling(table: tags.table, label: str) -> tags.div:
+    """A table that scrolls by itself; `label` says what it is to who cannot see it."""
+    return tags.div(table, cls="scroll", tabindex="0", role="region", aria_label=label)
+
+
+def thumbnail_size() -> tags.label:
+    """The slider for the size of thumbnails."""
+    slider = tags.input_(type="range", id="thumb", min="100", max="640", step="20", value="240")
+    return tags.label(tags.span("Thumbnails", cls="label"), slider)
+
+
+def sort_key(value: float) -> str:
+    """What the sort script reads; an empty key (nan) always goes last."""
+    return "" if math.isnan(value) else repr(float(value)).replace("inf", "Infinity")
 
 
 def script_json(content: Any) -> str:

@@ -12,16 +12,21 @@ from dominate import tags
 
 from util.files import natural_key, write_text
 from util.report.columns import Column, make_columns
-from util.report.page import fact_list, image_url, new_page, page_header, render_page
+from util.report.page import (
+    SORTABLE,
+    fact_list,
+    image_url,
+    new_page,
+    page_header,
+    render_page,
+    scrolling,
+    sort_key,
+    thumbnail_size,
+)
 from util.statistics.direction import Better
 
 STYLES = ("common.css", "viewer.css", "result_page.css")
-SCRIPTS = (
-    "vendor/sortable-tablesort/sortable.min.js",
-    "vendor/sortable-tablesort/sortable.a11y.min.js",
-    "viewer.js",
-    "result_page.js",
-)
+SCRIPTS = (*SORTABLE, "viewer.js", "result_page.js")
 
 
 @dataclass(frozen=True)
@@ -120,10 +125,7 @@ def _toolbar(count: int) -> tags.div:
             tags.span("Filter", cls="label"), tags.input_(type="search", id="filter", placeholder="part of a name")
         ),
         tags.output(f"{count} of {count}", id="count"),
-        tags.label(
-            tags.span("Thumbnails", cls="label"),
-            tags.input_(type="range", id="thumb", min="100", max="640", step="20", value="240"),
-        ),
+        thumbnail_size(),
         tags.span("Click an image to compare: ", tags.kbd("1"), tags.kbd("2"), tags.kbd("3"), " flip", cls="hint"),
         cls="toolbar needs-script",
         role="search",
@@ -136,7 +138,8 @@ def _table(columns: Sequence[Column], explanations: Mapping[str, str], rows: Seq
     for column in columns:
         head.add(_metric_name(column, explanations, tags.th(scope="col", cls="number")))
     body = tags.tbody()
-    places = _natural_order([row.name for row in rows])
+    in_order = sorted(range(len(rows)), key=lambda index: natural_key(rows[index].name))
+    places = {index: place for place, index in enumerate(in_order)}
     for index, row in enumerate(rows):
         name = tags.th(
             tags.a(row.name, href=f"#sample-{index}") if row.images else row.name,
@@ -152,13 +155,7 @@ def _table(columns: Sequence[Column], explanations: Mapping[str, str], rows: Seq
             tags.strong("marked", cls="best"),
             ".",
         ),
-        tags.div(
-            tags.table(tags.thead(head), body, cls="sortable n-last", id="values"),
-            cls="scroll",
-            tabindex="0",
-            role="region",
-            aria_label="Table of values",
-        ),
+        scrolling(tags.table(tags.thead(head), body, cls="sortable n-last", id="values"), "Table of values"),
         aria_label="Values",
     )
 
@@ -167,8 +164,7 @@ def _cell(column: Column, row: ResultRow) -> tags.td:
     if column.name not in row.values:
         return tags.td("–", cls="number absent", data_sort="")
     value = float(row.values[column.name])
-    key = "" if math.isnan(value) else repr(value).replace("inf", "Infinity")
-    cell = tags.td(cls="number", data_sort=key, title=repr(value))
+    cell = tags.td(cls="number", data_sort=sort_key(value), title=repr(value))
     text = column.text(value)
     cell.add(tags.strong(text, cls="best") if value == column.best else text)
     return cell
@@ -200,11 +196,3 @@ def _aspect_ratio(size: str) -> str:
     """The CSS aspect ratio of a size such as "520 x 390"; empty when there is none."""
     match = re.match(r"\s*(\d+)\s*[x×]\s*(\d+)", size)
     return f"{match[1]} / {match[2]}" if match and int(match[1]) and int(match[2]) else ""
-
-
-def _natural_order(names: Sequence[str]) -> list[int]:
-    """The number of each name in an order in which "pair-10" comes after "pair-9"."""
-    places = [0] * len(names)
-    for place, index in enumerate(sorted(range(len(names)), key=lambda index: natural_key(names[index]))):
-        places[index] = place
-    return places
