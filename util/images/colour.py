@@ -169,12 +169,7 @@ def replace_luma(fused: Floats, sources: Sequence[Floats], grey: Sequence[bool])
 
 
 def weigh_chroma(chroma: Sequence[Floats], neutral: float) -> Floats:
-    """The mean of chroma values, weighted by their distance from neutral; neutral where all of them are.
-
-    Args:
-        chroma: arrays of one shape.
-        neutral: the value that means no colour.
-    """
+    """The mean of chroma arrays of one shape, weighted by their distance from `neutral`, the value without colour."""
     weights = [np.abs(values - np.float32(neutral)) for values in chroma]
     total = np.sum(weights, axis=0)
     weighted = np.sum([values * weight for values, weight in zip(chroma, weights, strict=True)], axis=0)

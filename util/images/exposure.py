@@ -38,15 +38,7 @@ class Exposure(OnePlane):
         return to_float(split(source)[..., 0])
 
     def complete(self, fused: Image, sources: Sequence[Image]) -> Image:
-        """Gives a fused luma its range, its contrast and the sources' colour.
-
-        Args:
-            fused: luma, `uint8` (H, W).
-            sources: `uint8` (H, W, 3).
-
-        Returns:
-            `uint8` (H, W, 3), or (H, W) where all sources are grey.
-        """
+        """Gives a fused luma (H, W) its range, its contrast and the colour of the sources (H, W, 3): all `uint8`."""
         share = np.arange(256) / 255
         compressed = (np.arange(256) * (235 / 255) + (1 - share) * 16).astype(np.uint8)
         raised = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(compressed[fused])

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from util.errors import UserError
 from util.files import list_files, with_extension, write_atomically
-from util.images.formats.header import plain_content, read_header
+from util.images.formats.header import FORMATS, plain_content, read_header
 from util.images.formats.types import BadImageError, Header
 from util.images.levels import Image, to_8_bits
+from util.suggest import check_choice
 
 USUAL_EXTENSION = ".png"  # of a name without one
-IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-DEEP_EXTENSIONS = (".png", ".tif", ".tiff")  # these hold 16 bits per channel
+IMAGE_EXTENSIONS = tuple(extension for known in FORMATS for extension in known.extensions)
+DEEP_EXTENSIONS = tuple(extension for known in FORMATS if known.deep for extension in known.extensions)
 MAX_PIXELS = 2**28  # 16384 x 16384; decoded, that is 0.8 GB (1.6 GB with 16 bits)
 _DTYPES = {8: np.uint8, 16: np.uint16}
 # Full chroma and a quality at which JPEG changes a level or two: a fused image is looked at closely.
@@ -45,12 +46,8 @@ def list_images(folder: str | Path) -> list[Path]:
 def require_images(folder: Path, *, else_say: str = "") -> list[Path]:
     """Returns the images of a folder as `list_images` does.
 
-    Args:
-        folder: of a data set.
-        else_say: how images in its sub-folders would be read.
-
     Raises:
-        UserError: there are none; where its sub-folders hold some, these are named.
+        UserError: there are none; sub-folders that hold some are named, and `else_say` tells how these would be read.
     """
     found = list_images(folder)
     if found:
@@ -71,7 +68,7 @@ def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Image:
     """Reads an image; EXIF orientation is applied, transparency dropped.
 
     Args:
-        path: a PNG, JPEG, TIFF (the first page) or BMP file.
+        path: an image file; of a TIFF the first page is read.
         bits: 8 turns values of 16 bits into 8 (v / 257, rounded); None leaves the depth as stored.
 
     Returns:
@@ -92,9 +89,6 @@ def read_image(path: str | Path, *, bits: Literal[8] | None = None) -> Image:
 
 def probe_image(path: str | Path) -> Header:
     """Checks an image file without decoding it.
-
-    Args:
-        path: a PNG, JPEG, TIFF or BMP file.
 
     Returns:
         Height, width and bits per channel of the array that `read_image` returns.
@@ -133,20 +127,15 @@ def write_image(path: str | Path, array: Image) -> None:
 
 
 def check_format(path: Path, dtype: npt.DTypeLike) -> str:
-    """Returns the extension of an image to write, in lower case.
-
-    Args:
-        path: the file; a name without extension will be a PNG.
-        dtype: of its values, `uint8` or `uint16`.
+    """Returns the extension of an image of `uint8` or `uint16` to write, in lower case; .png where it has none.
 
     Raises:
         UserError: an unknown extension, or 16 bits for a format of 8.
     """
     extension = path.suffix.lower() or USUAL_EXTENSION
-    if extension not in IMAGE_EXTENSIONS:
-        raise UserError(f"cannot write {path}: the extension is not one of {', '.join(IMAGE_EXTENSIONS)}")
-    if dtype == np.uint16 and extension not in DEEP_EXTENSIONS:
-        raise UserError(f"cannot write {path}: 16 bits per channel need one of {', '.join(DEEP_EXTENSIONS)}")
+    check_choice(f"cannot write {path}: the extension", extension, IMAGE_EXTENSIONS)
+    if dtype == np.uint16:
+        check_choice(f"cannot write {path} with 16 bits per channel: the extension", extension, DEEP_EXTENSIONS)
     return extension
 
 

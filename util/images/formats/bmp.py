@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from util.images.formats.types import BadImageError, Header, upright
+from util.images.formats.types import BadImageError, Format, Header, upright
 
 _OLD_HEADER = 12
 _PLAIN, _MASKS = 0, 3
@@ -35,3 +35,6 @@ def read_bmp(content: bytes) -> Header:
     if data + row * abs(height) > len(content):
         raise BadImageError("the file is cut off")
     return upright(abs(height), width, 8)
+
+
+FORMAT = Format("BMP", (".bmp",), (b"BM",), read_bmp)

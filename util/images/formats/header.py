@@ -9,33 +9,22 @@ from __future__ import annotations
 
 import struct
 
-from util.images.formats.bmp import read_bmp
-from util.images.formats.jpeg import read_jpeg
-from util.images.formats.png import PNG_SIGNATURE, plain_png, read_png
-from util.images.formats.tiff import TIFF_SIGNATURES, plain_tiff, read_tiff
-from util.images.formats.types import BadImageError, Header
+from util.images.formats import bmp, jpeg, png, tiff
+from util.images.formats.types import BadImageError, Format, Header
+
+FORMATS: tuple[Format, ...] = (png.FORMAT, jpeg.FORMAT, tiff.FORMAT, bmp.FORMAT)
 
 
 def read_header(content: bytes) -> Header:
-    """Reads size, depth and orientation from a whole PNG, JPEG, TIFF or BMP file.
+    """Reads size, depth and orientation from a whole image file.
 
     Raises:
         BadImageError: another format, a kind that is not read, or a file that is cut off or damaged.
     """
-    if not content:
-        raise BadImageError("the file is empty")
     try:
-        if content.startswith(PNG_SIGNATURE):
-            return read_png(content)
-        if content.startswith(b"\xff\xd8\xff"):
-            return read_jpeg(content)
-        if content.startswith(TIFF_SIGNATURES):
-            return read_tiff(content)
-        if content.startswith(b"BM"):
-            return read_bmp(content)
+        return _format_of(content).read(content)
     except (struct.error, IndexError) as error:
         raise BadImageError("the file is cut off") from error
-    raise BadImageError("not a PNG, JPEG, TIFF or BMP image")
 
 
 def plain_content(content: bytes) -> bytes | bytearray:
@@ -43,8 +32,14 @@ def plain_content(content: bytes) -> bytes | bytearray:
 
     Orientation is left to the header: OpenCV must be told to ignore it.
     """
-    if content.startswith(PNG_SIGNATURE):
-        return plain_png(content)
-    if content.startswith(TIFF_SIGNATURES):
-        return plain_tiff(content)
-    return content
+    return _format_of(content).plain(content)
+
+
+def _format_of(content: bytes) -> Format:
+    if not content:
+        raise BadImageError("the file is empty")
+    for known in FORMATS:
+        if content.startswith(known.signatures):
+            return known
+    *names, last = (known.name for known in FORMATS)
+    raise BadImageError(f"not a {', '.join(names)} or {last} image")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from util.images.formats.tiff import exif_orientation
-from util.images.formats.types import MOST_PARTS, BadImageError, Header, upright
+from util.images.formats.types import MOST_PARTS, BadImageError, Format, Header, upright
 
 _ALONE = {0x01, *range(0xD0, 0xDA)}
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -60,3 +60,6 @@ def _check_scans(content: bytes, position: int, frame: tuple[int, ...] | None, o
     if marker in _HUFFMAN_FRAMES and height * width > _MOST_PIXELS_PER_BYTE * len(content):
         raise BadImageError(f"the file is damaged (it says {width}x{height}, but is too small for it)")
     return upright(height, width, bits, orientation)
+
+
+FORMAT = Format("JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), read_jpeg)

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from util.images.formats.tiff import exif_orientation
-from util.images.formats.types import MOST_PARTS, BadImageError, Header, upright
+from util.images.formats.types import MOST_PARTS, BadImageError, Format, Header, upright
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _READ = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"}
@@ -82,3 +82,6 @@ def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
         if kind == b"IEND":
             return
     raise BadImageError(f"it has more than {MOST_PARTS} chunks")
+
+
+FORMAT = Format("PNG", (".png",), (PNG_SIGNATURE,), read_png, plain_png, deep=True)

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from util.images.formats.types import MOST_PARTS, BadImageError, Header, upright
+from util.images.formats.types import MOST_PARTS, BadImageError, Format, Header, upright
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
@@ -143,3 +143,6 @@ def _number(content: bytes, code: str, place: int) -> int:
         raise struct.error("outside the file")
     (number,) = struct.unpack_from(code, content, place)
     return int(number)
+
+
+FORMAT = Format("TIFF", (".tif", ".tiff"), TIFF_SIGNATURES, read_tiff, plain_tiff, deep=True)

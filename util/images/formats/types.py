@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST_PARTS = 2**20  # chunks, segments or tags; more are no image, but would keep a reader busy for minutes
@@ -28,6 +29,27 @@ class Header:
     bits: int
     orientation: int = 1
     inverted: bool = False
+
+
+@dataclass(frozen=True)
+class Format:
+    """An image format; `util.images.formats.header.FORMATS` lists them all.
+
+    Attributes:
+        name: its name in messages.
+        extensions: of its files, in lower case, with dot.
+        signatures: how the content of its files begins.
+        read: reads the header of a whole file; raises `BadImageError`, or `struct.error` or `IndexError` at its end.
+        plain: returns a file in the form that OpenCV decodes rightly and quietly, where that is not the file itself.
+        deep: it holds 16 bits per channel.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    signatures: tuple[bytes, ...]
+    read: Callable[[bytes], Header]
+    plain: Callable[[bytes], bytes | bytearray] = bytes
+    deep: bool = False
 
 
 def upright(
