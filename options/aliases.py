@@ -47,11 +47,7 @@ WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
 def modernise(
     argv: Sequence[str], without_effect: Mapping[str, tuple[int, str]] = WITHOUT_EFFECT
 ) -> tuple[list[str], list[str]]:
-    """Rewrites old spellings to the ones here.
-
-    Args:
-        argv: the arguments as typed.
-        without_effect: options to accept and drop: name → (number of values, why it has no effect).
+    """Rewrites old spellings in the arguments as typed, and drops the options of `without_effect`.
 
     Returns:
         The arguments in today's spelling, and one line for each option that was accepted without having an effect.

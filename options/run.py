@@ -62,13 +62,10 @@ class RunOptions(Options):
             raise UserError(f"--gpu_ids {self.gpu_ids}: a GPU is named twice")
 
     def check_exists(self, *, named: bool) -> None:
-        """Checks that there is a run to fuse with.
-
-        Args:
-            named: whether the user gave the name.
+        """Checks that there is a run of this name, which the user gave if it is `named`.
 
         Raises:
-            UserError: there is none of that name; those that are near it, or some that are there, are named.
+            UserError: there is none; those that are near it, or some that are there, are named.
         """
         if self.folder.is_dir():
             return

@@ -77,12 +77,7 @@ def differences(
 
 
 def are_paths(name: str, *values: Any) -> bool:
-    """Whether values of an option are all paths: one place has many spellings, and on another machine it is elsewhere.
-
-    Args:
-        name: of the option.
-        values: its values; of --saliency the names of operators are no paths.
-    """
+    """Whether the values of an option are all paths, of which two may name one place."""
     return name in PATHS and not (name == "saliency" and {*values} & {*SALIENCY_OPERATORS})
 
 
@@ -110,10 +105,7 @@ def to_json(config: TrainConfig) -> str:
 
 
 def travelling_options(path: Path) -> dict[str, Any]:
-    """Reads from an options.json what test.py takes over: the network, its options, the number of sources.
-
-    Args:
-        path: an options.json; where there is none the result is empty.
+    """Reads from an options.json, if there is one, what test.py takes over: network, its options, number of sources.
 
     Raises:
         UserError: the file is there but is not what train.py writes.
@@ -150,12 +142,9 @@ def read_options(path: Path) -> dict[str, Any]:
 
 
 def _checked_values(path: Path, found: Mapping[str, Any], *groups: type[Options]) -> dict[str, Any]:
-    """An options.json may have been edited by hand: a wrong value must be named, not crash later.
+    """Checks what was found in an options.json, which may have been edited: the generator's options and `groups`.
 
-    Args:
-        path: the file.
-        found: option → value.
-        groups: the groups to check beside that of the generator; all of a training when there are none.
+    Without `groups`, all options of a training are checked.
     """
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     _check_group(path, values, registry.Selection)

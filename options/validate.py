@@ -12,10 +12,7 @@ from util.errors import UserError
 
 
 def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
-    """Checks the options of a training.
-
-    Returns:
-        Lines the user should see: options that are accepted but have no effect.
+    """Checks the options of a training and returns lines for the user, such as on options without effect.
 
     Raises:
         UserError: a value out of its range, or two options that contradict each other.
@@ -25,14 +22,7 @@ def validate_train(config: TrainConfig, parsed: Parsed) -> list[str]:
 
 
 def validate_test(config: TestConfig, parsed: Parsed) -> list[str]:
-    """Checks the options of a test.
-
-    Returns:
-        Lines the user should see.
-
-    Raises:
-        UserError: a value out of its range, or two options that contradict each other.
-    """
+    """Checks the options of a test; otherwise as `validate_train`."""
     sources = config.testing.sources
     # What a --config file says of folders is but a default, over which --sources on the command line wins.
     if sources and "roles" in parsed.typed:

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend, and how a command ends on it.
+"""The error for bad input, and how a command ends on it.
 
 This module imports nothing of the project, so that every package may raise `UserError`.
 """
@@ -50,11 +50,7 @@ def report_skipped(lines: Iterable[str]) -> int:
 
 
 def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and turns its end into an exit status.
-
-    Args:
-        main: takes the arguments after the program's name and returns the exit status.
-        argv: the arguments; those of this process when None.
+    """Runs `main` with the arguments after the program's name (of this process when None), and returns its exit status.
 
     Returns:
         0 done, 1 something broke, 2 bad option or input, 3 done with skipped samples, 130 interrupted. With

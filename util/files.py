@@ -17,11 +17,7 @@ _LONGEST_NAME = 255  # bytes of a file name, on nearly every file system
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Lets `write` fill a file beside `path`, then puts it in place in one step.
-
-    Args:
-        path: the file to make; its folder is made where it is missing.
-        write: writes the content to the path it gets.
+    """Lets `write` fill a file beside `path`, whose folder is made where it is missing, then renames it to `path`.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full; what stood at `path` is still there.
@@ -66,11 +62,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Says at once that a folder cannot be made or written to, before any work is done for it.
-
-    Args:
-        option: the option that names it.
-        folder: it need not exist.
+    """Checks that the folder that `option` names can be made or written to, before any work is done for it.
 
     Raises:
         UserError: something else than a folder is in the way, or it belongs to somebody else.

@@ -9,13 +9,7 @@ from util.errors import UserError
 
 
 def suggest(word: str, known: Iterable[str], shown: str = "{}") -> str:
-    """Returns " (did you mean …?)" for the known words near `word`, or an empty string.
-
-    Args:
-        word: what was typed.
-        known: what could have been meant.
-        shown: how a known word is written, such as "folder/{}.yaml".
-    """
+    """Returns " (did you mean …?)" for the known words near `word`, or ""; `shown` is a format such as "{}.yaml"."""
     by_lower = {name.lower(): name for name in known}
     begins = [name for name in by_lower if name.startswith(word.lower())]
     near = begins[:3] or difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.6)
@@ -23,13 +17,7 @@ def suggest(word: str, known: Iterable[str], shown: str = "{}") -> str:
 
 
 def check_choice(what: str, word: str, known: Iterable[str]) -> None:
-    """Raises `UserError` unless `word` is one of `known`.
-
-    Args:
-        what: what is being chosen, as it should stand in the message ("generator", "--norm", …).
-        word: what was asked for.
-        known: the words that exist, in the order in which a reader wants them.
-    """
+    """Raises `UserError` unless `word` is one of `known`; the message begins with `what`, such as "--norm"."""
     names = list(known)
     if word not in names:
         raise UserError(f"{what} {word!r} is not one of: {', '.join(names)}{suggest(str(word), names)}")

@@ -95,12 +95,7 @@ Window = Chart | Shot | About
 
 
 class Board:
-    """The windows of one run, and which of them have changed.
-
-    Args:
-        name: the run's name.
-        facts: what a reader should know about the training.
-    """
+    """The windows of one run, and which of them have changed."""
 
     def __init__(self, name: str, facts: Mapping[str, str]) -> None:
         self._name, self._facts = name, dict(facts)

@@ -20,13 +20,13 @@ from util.report.training_page import RECORDS
 def fill_board(
     board: Board, folder: Path, keep: Callable[[Mapping[str, Any]], bool] | None = None, *, closed: bool = False
 ) -> None:
-    """Puts the curves of metrics.jsonl and the newest images of the training page on a board.
+    """Puts the curves of metrics.jsonl and the newest images of the training page of a run's folder on a board.
 
     Args:
         board: where to put them.
-        folder: the run's folder.
+        folder: of the run.
         keep: says which records to show; all by default.
-        closed: nobody is going to tell how the training continues: say how it ended as far as the page knows.
+        closed: the training sends no further events: say how it ended as far as the page knows.
     """
     for record in read_records(folder / "metrics.jsonl"):
         kind = record["kind"]

@@ -28,13 +28,7 @@ class VisdomError(Exception):
 
 
 class VisdomClient(visdom.Visdom):
-    """Draws windows in one environment of a server.
-
-    Args:
-        server: its address, such as http://localhost.
-        port: its port.
-        env: the environment.
-        timeout: seconds to wait for it.
+    """Draws windows in one environment of a server, which has `timeout` seconds to answer.
 
     Every method raises `VisdomError` when the server does not do its part.
     """

@@ -53,11 +53,7 @@ def _squared_errors(scene: Scene) -> Tensor:
 
 
 def mse(scene: Scene, peak: float = PEAK) -> Tensor:
-    """Mean squared error, the mean over the sources.
-
-    Args:
-        scene: the images.
-        peak: the largest possible level.
+    """Mean squared error of levels from 0 to `peak`, the mean over the sources.
 
     Returns:
         (B,) in [0, peak²].

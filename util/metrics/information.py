@@ -63,11 +63,7 @@ def _where_stretchable(scene: Scene, value: Tensor) -> Tensor:
 
 
 def mi(scene: Scene, base: float = 2) -> Tensor:
-    """Mutual information (Qu, Zhang, Yan, 2002): the sum over the sources of I(X;F).
-
-    Args:
-        scene: the images.
-        base: of the logarithm.
+    """Mutual information (Qu, Zhang, Yan, 2002): the sum over the sources of I(X;F), in units of log(`base`).
 
     Returns:
         (B,), 0 or more.
@@ -159,9 +155,7 @@ def qte(scene: Scene, exchanged: bool = True) -> Tensor:
 def te(scene: Scene, exchanged: bool = True) -> Tensor:
     """Tsallis mutual information of order 1.85, the sum over the sources (Cvejic, Canagarajah, Bull, 2006).
 
-    Args:
-        scene: the images, which are stretched.
-        exchanged: the marginals of each joint histogram are exchanged, a programming error of the published code.
+    Images are stretched; `exchanged` as in `qte`.
 
     Returns:
         (B,); NaN where an image is constant other than black.

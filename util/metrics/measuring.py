@@ -29,7 +29,7 @@ def measure_image(
         sources: (H, W, 3) or (H, W), 8 or 16 bits.
         fused: an image of that size.
         metrics: see `compute_metrics`.
-        reference: what it should be.
+        reference: the known ideal result.
     """
     if reference is None:
         metrics = [name for name in metrics if not name.endswith(REFERENCE_SUFFIX)]

@@ -27,11 +27,7 @@ def mef_ssim(scene: Scene, scales: int = 3) -> Tensor:
     """Product over scales of the mean similarity of F and the desired patch structure (Ma, Zeng, Wang, TIP 24, 2015).
 
     Any number of sources, as in the paper. The exponents of the scales are those of MS-SSIM, normalised to the sum 1.
-    Each scale is the mean over blocks of 2x2 pixels of the finer one; an odd last line is repeated.
-
-    Args:
-        scene: N >= 2 sources.
-        scales: their number.
+    Each of the `scales` is the mean over blocks of 2x2 pixels of the finer one; an odd last line is repeated.
 
     Returns:
         (B,) up to 1; -inf where a side / 2^(scales - 1) is below 11 pixels, as published; NaN where the mean similarity
@@ -63,13 +59,7 @@ def _halved(image: Tensor) -> Tensor:
 def _similarity_to_patches(moments: Moments) -> Tensor:
     """Mean over all patches of the contrast-structure similarity of F and the desired structure s.
 
-    s = scale sum_k a_k (x_k - mu_k) is linear in the sources, so all of its moments are sums of theirs.
-
-    Args:
-        moments: of the sources and the fused image.
-
-    Returns:
-        (B,).
+    s = scale sum_k a_k (x_k - mu_k) is linear in the sources, so all of its moments are sums of theirs: (B,).
     """
     patches = Moments(moments.images[:-1], uniform(_SIDE))
     contrasts, factors = _weights(patches)

@@ -106,11 +106,8 @@ def qcb(scene: Scene, unit: float = 1) -> Tensor:
     """How much of the sources' contrast is preserved (Chen, Blum, 2009).
 
     The mean over the pixels of the sum over the sources of P_X² Q_X / sum P_X²: P is the masked contrast of an image
-    filtered by a difference of Gaussians, Q_X = min(P_X, P_F) / max(P_X, P_F).
-
-    Args:
-        scene: the images.
-        unit: levels are divided by it before they are stretched.
+    filtered by a difference of Gaussians, Q_X = min(P_X, P_F) / max(P_X, P_F). Levels are divided by `unit` before they
+    are stretched.
 
     Returns:
         (B,) in [0, 1]; NaN where an image is constant other than black, or a pixel has no contrast at all.

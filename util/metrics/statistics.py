@@ -38,9 +38,7 @@ def sd(scene: Scene) -> Tensor:
 def sf(scene: Scene, over_pixels: bool = False) -> Tensor:
     """Spatial frequency: the root of the mean squares of both first differences, added (Eskicioglu, Fisher, 1995).
 
-    Args:
-        scene: the images.
-        over_pixels: divide both sums by the number of pixels instead of the number of differences.
+    `over_pixels` divides both sums by the number of pixels instead of the number of differences.
 
     Returns:
         (B,), 0 or more; NaN where a side has one pixel and so no difference (with `over_pixels` that side adds 0).

@@ -60,12 +60,7 @@ class Column:
 
 
 def make_columns(values: Sequence[Mapping[str, float]], directions: Mapping[str, Better]) -> list[Column]:
-    """One column per metric, in the order of first appearance.
-
-    Args:
-        values: metric -> value of every row.
-        directions: metric -> which values are better; a metric that is not there has no best.
-    """
+    """One column per metric of the rows, in the order of first appearance; one without a direction has no best."""
     names = dict.fromkeys(name for row in values for name in row)
     return [
         _make_column(name, [float(row[name]) for row in values if name in row], directions.get(name)) for name in names

@@ -124,13 +124,7 @@ def value_columns(ranking: SetRanking) -> list[Column]:
 
 
 def mean_table(ranking: SetRanking, texts: Mapping[str, MetricText], number: int) -> tags.div:
-    """The mean of every metric (column) and method (row), the best overall first.
-
-    Args:
-        ranking: of the set.
-        texts: metric → what to know of it.
-        number: of the set, for the script that shows the images behind a value.
-    """
+    """The mean of every metric (column) and method (row), the best overall first; `number` tells the script the set."""
     of, columns = ranking.of, value_columns(ranking)
     head = tags.tr(tags.th("Method", scope="col"))
     for name, better in zip(of.metrics, of.better, strict=True):

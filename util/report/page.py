@@ -69,10 +69,7 @@ def page_header(title: str, *content: tags.html_tag) -> tags.header:
 
 
 def image_url(path: str) -> str:
-    """A path relative to the page as an URL.
-
-    Args:
-        path: with forward slashes; any character may be in it: spaces, '#', '%', quotes, all of Unicode.
+    """A path relative to the page, with forward slashes and any other characters, as an URL.
 
     Raises:
         ValueError: when the path is empty, absolute or leaves the page's folder.

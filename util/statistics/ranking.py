@@ -170,12 +170,9 @@ def score_values(values: Array, better: Sequence[Better]) -> Array:
 
 
 def rank_methods(scores: Array) -> Array:
-    """Ranks the methods, 1 for the best; methods with the same score share the mean of their ranks.
+    """Ranks the methods by scores (M, …), 1 for the highest; methods with the same score share the mean of their ranks.
 
-    As `scipy.stats.rankdata`, but scores that differ by rounding only are the same.
-
-    Args:
-        scores: (M, …), the higher the better. NaN ranks last.
+    As `scipy.stats.rankdata`, but scores that differ by rounding only are the same, and NaN ranks last.
 
     Returns:
         (M, …); NaN where no method has a score.
@@ -191,12 +188,7 @@ def rank_set(of: Comparable, rng: np.random.Generator, resamples: int = 2000) ->
     """Ranks the methods on one set.
 
     The intervals are those of the percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    chapter 13): images are drawn anew, with replacement, the same ones for all methods and metrics.
-
-    Args:
-        of: the values.
-        rng: draws the images.
-        resamples: how many times.
+    chapter 13): `rng` draws images with replacement, the same ones for all methods and metrics.
     """
     scores = score_values(of.values, of.better)
     ranks = rank_methods(scores)
