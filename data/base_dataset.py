@@ -69,7 +69,7 @@ class FusionDataset(Dataset, ABC):
 
         Args:
             options: those of the --dataset_mode, checked here each by itself.
-            root: the folder given by --dataroot.
+            root: --dataroot.
             phase: its sub-folder to use.
             num_sources: how many sources to make, or to read as panels of one image.
             training: the samples are to train with, so that each must have `num_sources` sources.
@@ -105,11 +105,7 @@ class FusionDataset(Dataset, ABC):
 
     @abstractmethod
     def make_sample(self, key: SampleKey, rng: np.random.Generator) -> Sample:
-        """Makes one sample.
-
-        Args:
-            key: which; its item is 0 … len(self) − 1.
-            rng: the generator of this (seed, epoch, item); use no other source of randomness.
+        """Makes the sample of a key, whose item is 0 … len(self) − 1; `rng` is the only source of randomness.
 
         Returns:
             "sources" `float32` (N, C, H, W) in [0, 1], "name", and what else the training needs.

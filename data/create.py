@@ -16,10 +16,10 @@ def list_dataset_modes() -> list[str]:
 
 
 def create_dataset(mode: str, options: DatasetOptions, **settings: Any) -> FusionDataset:
-    """Creates a dataset.
+    """Creates the dataset of a mode, one of `list_dataset_modes()`.
 
     Args:
-        mode: a name out of `list_dataset_modes()`.
+        mode: its name.
         options: those of the mode, see `options.registry.DATASETS`.
         **settings: root, phase, num_sources, transform, seed, …, see `FusionDataset.__init__`.
 

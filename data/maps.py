@@ -91,10 +91,7 @@ def check_same_size(image_path: Path, image_size: tuple[int, ...], map_path: Pat
 
 
 def find_photographs(images_dir: str | Path) -> dict[str, Path]:
-    """Finds the photographs of a folder.
-
-    Returns:
-        Stem → photograph, in natural order.
+    """Returns stem → photograph of a folder, in natural order.
 
     Raises:
         UserError: the folder is missing or holds no images, or two with one stem.
@@ -128,7 +125,7 @@ def find_maps(
         if stem not in maps
     ]
     if not pairs:
-        raise UserError(missing[0] + (f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""))
+        raise UserError(_first_of(missing))
     return pairs, missing
 
 
@@ -140,8 +137,12 @@ def pair_maps(images_dir: str | Path, maps_dir: str | Path) -> list[tuple[str, P
     """
     pairs, missing = find_maps(images_dir, maps_dir)
     if missing:
-        raise UserError(missing[0] + (f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""))
+        raise UserError(_first_of(missing))
     return pairs
+
+
+def _first_of(missing: Sequence[str]) -> str:
+    return missing[0] + (f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else "")
 
 
 def pack_colors(image: npt.NDArray) -> npt.NDArray[np.int64]:

@@ -51,14 +51,10 @@ class PairRecipe(Protocol):
 
 @dataclass(frozen=True)
 class PairPlan:
-    """What is to be made.
+    """Which pairs to make, and where.
 
     Attributes:
-        recipe: how a pair is made.
-        out: the folder for the pairs.
-        pairs_per_image: how many pairs to make of each photograph.
         holdout: the 1st, (holdout + 1)-th, … photograph goes to out/test, the others to out/train; 0: all to out.
-        seed: that of all random draws.
     """
 
     recipe: PairRecipe

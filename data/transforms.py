@@ -38,16 +38,7 @@ class JointTransform:
     def __call__(
         self, images: Sequence[npt.NDArray], maps: Sequence[npt.NDArray], rng: np.random.Generator
     ) -> tuple[list[npt.NDArray], list[npt.NDArray]]:
-        """Transforms one sample.
-
-        Args:
-            images: (H, W, 3) arrays of one size.
-            maps: (H, W) label maps of that size; resized by nearest neighbour.
-            rng: where the position of the crop and the mirroring come from.
-
-        Returns:
-            The images and the maps, of one new size.
-        """
+        """Transforms the images (H, W, 3) and maps (H, W) of one sample, maps by nearest neighbour, to one new size."""
         height, width = images[0].shape[:2]
         if self.preprocess == "resize_and_crop":
             height = width = self.load_size

@@ -43,16 +43,6 @@ class DecompositionRecipe:
 
 
 def read_photo(path: Path) -> tuple[npt.NDArray[np.uint8], Floats]:
-    """Reads a photograph.
-
-    Args:
-        path: its file.
-
-    Returns:
-        (H, W, 3) RGB, and its mean colour (3,) in [0, 1].
-
-    Raises:
-        UserError: the file cannot be read.
-    """
+    """Returns a photograph, (H, W, 3) RGB, and its mean colour (3,) in [0, 1]; raises `UserError` as `read_image`."""
     photo = read_image(path, bits=8)
     return photo, np.array(cv2.mean(photo)[:3], np.float32) / np.float32(255)

@@ -52,15 +52,9 @@ class Decomposed(NamedTuple):
 
 
 def decompose(photo: npt.NDArray[np.uint8], mean_colour: Floats, rng: np.random.Generator) -> Decomposed:
-    """Makes two masked copies of a photograph, or of a part of one, in random colours.
+    """Makes two masked copies of a photograph (H, W, 3) RGB, or of a part of one, in random colours.
 
-    Args:
-        photo: (H, W, 3) RGB.
-        mean_colour: (3,) in [0, 1], of the whole that `photo` may be a part of.
-        rng: the random number generator.
-
-    Returns:
-        Copies, target and masks.
+    The mean colour, (3,) in [0, 1], is that of the whole photograph.
     """
     colours = faded(to_float(photo), mean_colour, rng)
     planes = np.ascontiguousarray(colours.transpose(2, 0, 1))
@@ -76,13 +70,7 @@ def to_image(planes: Floats) -> npt.NDArray[np.uint8]:
 def random_part(height: int, width: int, rng: np.random.Generator) -> Part:
     """Draws a part of random area and aspect, as torchvision's RandomResizedCrop does with its usual settings.
 
-    Args:
-        height: of the image in pixels.
-        width: the same.
-        rng: the random number generator.
-
-    Returns:
-        The first of ten draws that lies within the image, else its middle in the nearest aspect.
+    It is the first of ten draws that lies within the image, else the image's middle in the nearest aspect.
     """
     for _ in range(_ATTEMPTS):
         area = height * width * rng.uniform(*AREA)
@@ -101,15 +89,8 @@ def faded(photo: Floats, mean_colour: Floats, rng: np.random.Generator) -> Float
     """Takes random shares of a photograph's brightness, contrast and saturation away.
 
     With luma Y, the mean luma Ȳ and factors b, c, s: b · (c · (s · x + (1 - s) · Y) + (1 - c) · Ȳ). With factors of at
-    most 1 nothing is cut off and the order of the three does not matter.
-
-    Args:
-        photo: (H, W, 3) in [0, 1], RGB.
-        mean_colour: (3,), of the whole that `photo` may be a part of.
-        rng: the random number generator.
-
-    Returns:
-        The same shape, in [0, 1].
+    most 1 nothing is cut off and the order of the three does not matter. Ȳ is that of `mean_colour`, see `decompose`;
+    photograph and result are (H, W, 3) RGB in [0, 1].
     """
     brightness, contrast, saturation = rng.uniform(*FACTORS, size=3)
     mixing = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * np.array(LUMA))
@@ -123,15 +104,7 @@ def random_masks(height: int, width: int, rng: np.random.Generator) -> Mask:
 
     One chance p = 0.1 + U(0, 1) / 1.12 holds for all cells of a sample. A source keeps a pixel where its cells of a
     coarse and of a fine grid are both kept. What neither keeps goes to one of them, by another grid. Which source is
-    the first is drawn at last.
-
-    Args:
-        height: in pixels.
-        width: the same.
-        rng: the random number generator.
-
-    Returns:
-        (2, height, width).
+    the first of the (2, height, width) is drawn at last.
     """
     chance = rng.uniform(*KEEP)
 
@@ -147,13 +120,7 @@ def random_masks(height: int, width: int, rng: np.random.Generator) -> Mask:
 def masked_copies(photo: Floats, masks: Mask, rng: np.random.Generator) -> Floats:
     """Replaces what each source does not keep by noise, |N(0, 1)| cut off at 1, channel by channel.
 
-    Args:
-        photo: (3, H, W) in [0, 1].
-        masks: (N, H, W).
-        rng: the random number generator.
-
-    Returns:
-        (N, 3, H, W) in [0, 1].
+    Of a photograph (3, H, W) and masks (N, H, W) it makes (N, 3, H, W); all values are in [0, 1].
     """
     copies = np.abs(rng.standard_normal((len(masks), *photo.shape), np.float32))
     np.minimum(copies, 1, out=copies)

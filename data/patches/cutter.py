@@ -47,11 +47,7 @@ class PatchCutter:
             raise UserError(f"{path} is {width}x{height}: no patch of --size {self.size} fits into it")
 
     def cut(self, ir_path: Path, vi_path: Path) -> tuple[Patches, int]:
-        """Cuts the patches of one scene, row by row.
-
-        Args:
-            ir_path: the infrared image, of which the first channel is used.
-            vi_path: the visible image, of which the luma is used.
+        """Cuts the patches of one scene, row by row: the infrared image's first channel, and the visible one's luma.
 
         Returns:
             (n, 2, size, size) float32 in [0, 1], infrared and visible, and how many pairs were dropped.

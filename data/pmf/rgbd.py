@@ -68,11 +68,6 @@ def split_depth(depth: npt.NDArray[np.integer], num_bands: int, rng: np.random.G
     A cut lies between two neighbouring values of those that occur, each place with the same chance whatever the
     number of pixels there.
 
-    Args:
-        depth: integer (H, W).
-        num_bands: how many bands.
-        rng: the random number generator.
-
     Returns:
         Band numbers (H, W), 0 (the smallest values) … num_bands − 1. With fewer values than bands each value is a band
         of its own, and which numbers are left out is drawn.

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from data.maps import pack_colors
 from options.data import KERNELS, PMFOptions
 
 _FEATHER = 0.7  # sigma of the masks' soft edge, in pixels: about what a lens and a sensor do to a sharp edge
@@ -33,8 +34,8 @@ def published_pair(
     the rest. One blur (35x35, OpenCV's sigma for it, 5.6), hard edges, always the same split.
 
     Args:
-        photo_bgr: `uint8` (H, W, 3), BGR.
-        map_bgr: integer (h, w, 3), BGR; may have another size.
+        photo_bgr: (H, W, 3).
+        map_bgr: integer (h, w, 3); may have another size.
         size: side of the square in pixels.
 
     Returns:
@@ -42,9 +43,7 @@ def published_pair(
     """
     photo = cv2.resize(photo_bgr, (size, size)).astype(np.uint8, copy=False)
     labels = cv2.resize(map_bgr, (size, size))
-    bits = 8 * labels.dtype.itemsize
-    packed = sum(labels[..., c].astype(np.int64) << bits * (2 - c) for c in range(3))
-    classes, inverse = np.unique(packed, return_inverse=True)
+    classes, inverse = np.unique(pack_colors(labels), return_inverse=True)
     first_half = (inverse.reshape(size, size) < len(classes) // 2)[..., None]
     blurred = cv2.GaussianBlur(photo, (35, 35), 0)
     return np.where(first_half, blurred, photo), np.where(first_half, photo, blurred), photo
@@ -86,16 +85,7 @@ def realistic_sources(
 def split_regions(
     regions: npt.NDArray[np.integer], num_groups: int, rng: np.random.Generator
 ) -> npt.NDArray[np.integer]:
-    """Splits regions at random into groups, none of them empty where there are enough regions.
-
-    Args:
-        regions: integer labels (H, W).
-        num_groups: how many groups.
-        rng: the random number generator.
-
-    Returns:
-        Group numbers (H, W), 0 … num_groups − 1.
-    """
+    """Splits regions (H, W) at random into groups 0 … num_groups − 1, none empty where there are enough regions."""
     labels, inverse = np.unique(regions, return_inverse=True)
     group_of = rng.integers(0, num_groups, len(labels))
     certain = min(len(labels), num_groups)

@@ -16,15 +16,10 @@ _LARGEST_SPREAD = 0.1  # between the channels of a grey map: JPEG makes some; a 
 
 
 def read_saliency(path: Path, height: int, width: int) -> SaliencyMap:
-    """Reads a saliency map: grey levels, lighter where the photograph is more salient.
-
-    Args:
-        path: an image of 8 or 16 bits; resized where it has another size than its photograph.
-        height: of the photograph.
-        width: of the photograph.
+    """Reads a saliency map of a photograph: grey levels of 8 or 16 bits, lighter where it is more salient.
 
     Returns:
-        `float32` (height, width) in [0, 1].
+        `float32` (height, width) in [0, 1], resized where the map has another size than its photograph.
 
     Raises:
         UserError: the file cannot be read, or is coloured.

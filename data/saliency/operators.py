@@ -19,11 +19,7 @@ _WINDOW = 3.0  # sigma of what is local for `gradient`, in pixels
 def spectral(photo: npt.NDArray[np.uint8]) -> SaliencyMap:
     """Spectral residual (Hou & Zhang, CVPR 2007): what is unexpected in the log spectrum. OpenCV contrib's, at 64x64.
 
-    Args:
-        photo: `uint8` (H, W, 3) RGB.
-
-    Returns:
-        `float32` (H, W) in [0, 1].
+    As with all of these, of a photograph `uint8` (H, W, 3) RGB a map `float32` (H, W) in [0, 1].
     """
     return _compute(_contrib.StaticSaliencySpectralResidual_create(), photo)
 
@@ -31,16 +27,13 @@ def spectral(photo: npt.NDArray[np.uint8]) -> SaliencyMap:
 def fine(photo: npt.NDArray[np.uint8]) -> SaliencyMap:
     """Fine-grained (Montabone & Soto, Image and Vision Computing 28, 2010): differences of centre and surround.
 
-    OpenCV contrib's, at full size; arguments and result as for `spectral`.
+    OpenCV contrib's, at full size.
     """
     return _compute(_contrib.StaticSaliencyFineGrained_create(), photo)
 
 
 def gradient(photo: npt.NDArray[np.uint8]) -> SaliencyMap:
-    """Local gradient energy of the luma: |∇Y|², averaged over a Gaussian window, relative to its largest value.
-
-    Arguments and result as for `spectral`.
-    """
+    """Local gradient energy of the luma: |∇Y|², averaged over a Gaussian window, relative to its largest value."""
     # OpenCV's grey: whole levels, by which these maps are defined, not `util.images.colour.luma` in floats.
     luma = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     along, down = cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)

@@ -91,11 +91,7 @@ class SaliencyRecipe:
         return list(find_photographs(images_dir).items()), []
 
     def check(self, files: Sequence[Path]) -> None:
-        """Looks at a photograph and its map, where it has one, without decoding them.
-
-        Raises:
-            UserError: a file that cannot be read.
-        """
+        """Looks at a photograph and its map, where it has one, without decoding them; see `PairRecipe.check`."""
         for path in files:
             probe_image(path)
 

@@ -71,9 +71,6 @@ def distribute(
         saliency: `float32` (H, W) in [0, 1], of this photograph.
         rng: the random number generator.
         num_sources: how many sources to make.
-
-    Returns:
-        Sources, target and masks.
     """
     masks = draw_masks(saliency, num_sources, rng)
     target = _grey(photo) if rng.random() < GREY_SHARE else photo
@@ -122,16 +119,7 @@ def draw_masks(saliency: _Array, num_sources: int, rng: np.random.Generator) -> 
 
 
 def degrade(image: _Array, kinds: Sequence[str], rng: np.random.Generator) -> _Array:
-    """Takes information from an image.
-
-    Args:
-        image: `float32` (H, W, 3) in [0, 255].
-        kinds: names out of `DEGRADATIONS`, in the order in which they are applied.
-        rng: where their strengths come from.
-
-    Returns:
-        `float32` (H, W, 3) in [0, 255].
-    """
+    """Takes information from an image (H, W, 3) in [0, 255], by `kinds` out of `DEGRADATIONS` in their order."""
     for kind in kinds:
         image = np.clip(DEGRADATIONS[kind](image, rng), 0, 255)
     return image

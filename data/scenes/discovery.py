@@ -107,10 +107,7 @@ def with_notes(message: str, notes: Sequence[str]) -> str:
 
 
 def discover_folders(folders: Sequence[Path]) -> Discovery:
-    """Makes the samples of role folders that were named one by one.
-
-    Args:
-        folders: two or more; their order is that of the sources.
+    """Makes the samples of two or more role folders that were named one by one, in the order of the sources.
 
     Raises:
         UserError: a folder that is not there, two that are the same, nothing in them, or two samples of one name.
@@ -134,11 +131,9 @@ def _telling_names(folders: Sequence[Path]) -> list[str]:
 
 
 def discover_files(files: Sequence[Path], name: str) -> Discovery:
-    """Makes one sample of files that were named one by one.
+    """Makes one sample of files that were named one by one, in their order.
 
-    Args:
-        files: the sources; their order is kept.
-        name: what the result is named after; dots alone name nothing and become "fused".
+    The result gets the name; dots alone name nothing and become "fused".
 
     Raises:
         UserError: fewer than two files.
@@ -218,12 +213,7 @@ def _assemble(
 ) -> Discovery:
     """Makes items of the groups that have what they need, and problems of the others.
 
-    Args:
-        listing: what lies in the folder.
-        layout: how it was read.
-        reading: the groups.
-        roles: the keys of the roles that every item needs; empty where an item has what it has.
-        alone: a group must have no other roles.
+    Every item needs the roles of these keys, and with `alone` no others; without any an item has what it has.
     """
     notes = list(listing.notes)
     left = add_targets(reading, listing.targets)
@@ -267,11 +257,7 @@ def _item_name(stem: str) -> str:
 
 
 def _without_twins(found: Discovery) -> Discovery:
-    """Returns what it gets, if no two items would write results of one name.
-
-    Raises:
-        UserError: two would, at least where upper and lower case are the same.
-    """
+    """Raises `UserError` where two items would write results of one name, upper and lower case being the same."""
     seen: dict[str, Item] = {}
     for item in found.items:
         twin = seen.setdefault(fold(item.name), item)

@@ -34,11 +34,7 @@ class FusedItem:
     reference: Path | None = None
 
     def read_sources(self) -> list[Image]:
-        """Reads the sources: (H, W, 3) RGB each.
-
-        Raises:
-            UserError: a file that cannot be used.
-        """
+        """Reads the sources, (H, W, 3) RGB each; raises `UserError` as `read_image`."""
         return [read_image(path) for path in self.sources]
 
 
@@ -111,19 +107,10 @@ def find_fused(
 def find_methods(
     scenes: Inspection, folders: Mapping[str, Path], *, reference: Path | None = None, skip_bad: bool = False
 ) -> tuple[dict[str, list[FusedItem]], list[str]]:
-    """As `find_fused`, for several methods.
-
-    Args:
-        scenes: from `find_scenes`.
-        folders: method → where its images are.
-        reference: see `find_fused`.
-        skip_bad: see `find_fused`.
+    """As `find_fused`, for several methods and where their images are.
 
     Returns:
         Method → its items, and one line on everything that is left out, scenes included.
-
-    Raises:
-        UserError: see `find_fused`.
     """
     methods, skipped = {}, list(scenes.skipped)
     for method, folder in folders.items():

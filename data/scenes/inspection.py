@@ -169,14 +169,7 @@ def describe(inspection: Inspection) -> list[str]:
 
 
 def check_equal(sizes: Collection[tuple[Path, tuple[int, int]]]) -> None:
-    """Checks that the images of one item have one size.
-
-    Args:
-        sizes: file and (width, height) of each image.
-
-    Raises:
-        UserError: two differ; both are named.
-    """
+    """Raises `UserError` unless the images of one item, file and (width, height) of each, have one size."""
     (first, size), *others = sizes
     for path, other in others:
         if other != size:

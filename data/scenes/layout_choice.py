@@ -20,11 +20,7 @@ _NUMBERED = re.compile(rf"(?s)(.+)[{re.escape(SEPARATORS)}]([0-9]+)")
 
 
 def choose_layout(listing: Listing, wanted: Sequence[str]) -> str:
-    """Returns the one layout that fits.
-
-    Args:
-        listing: what lies in the folder.
-        wanted: the keys of the roles that the user named; empty where none were.
+    """Returns the one layout that fits a folder, and the keys of the roles that the user named.
 
     Raises:
         UserError: no layout fits, or more than one; the line names them.

@@ -54,11 +54,7 @@ def is_role(word: str, more: Collection[str] = ()) -> bool:
 
 
 def split_suffix(stem: str, more: Collection[str] = ()) -> tuple[str, str] | None:
-    """Splits a stem at the separator before its role suffix.
-
-    Args:
-        stem: the name of a file without its extension.
-        more: keys of roles that count as known, besides those of the table.
+    """Splits the stem of a file at the separator before its role suffix; `more` are further keys of known roles.
 
     Returns:
         The base, which is not empty, and the suffix: a known role, a target word, one letter A–Z or one digit 1–9.
