@@ -89,7 +89,9 @@ def load_weights(net: nn.Module, state: Mapping[str, Any], source: str) -> None:
     own = net.state_dict(keep_vars=True)
     _drop_instance_statistics(net, given)
     aliases = _aliases(own)
-    _complete_aliases(aliases, given)
+    for names in aliases:
+        present = [given[name] for name in names if name in given]
+        given |= {name: present[0] for name in names if present and name not in given}
     for name, tensor in own.items():
         if name.endswith("num_batches_tracked"):
             given.setdefault(name, tensor)
@@ -117,13 +119,6 @@ def _aliases(own: Mapping[str, Tensor]) -> list[list[str]]:
     for name, tensor in own.items():
         groups[id(tensor)].append(name)
     return list(groups.values())
-
-
-def _complete_aliases(aliases: Sequence[Sequence[str]], given: dict[str, Tensor]) -> None:
-    for names in aliases:
-        present = [given[name] for name in names if name in given]
-        if present:
-            given.update({name: present[0] for name in names if name not in given})
 
 
 def _check_aliases(aliases: Sequence[Sequence[str]], given: Mapping[str, Tensor], source: str) -> None:

@@ -76,7 +76,8 @@ def main(argv: Sequence[str]) -> int:
     if not missing:
         print(f"all there: {static}")
         return EXIT_DONE
-    _check_writable(static)
+    if not os.access(static, os.W_OK):
+        raise UserError(f"{static}: cannot be written to; run this as its owner, or in an environment of your own")
     with tempfile.TemporaryDirectory() as temporary:
         cache = vars(options).get("cache") or Path(temporary)
         packages = [package for package in PACKAGES if missing & set(package.files.values())]
@@ -146,7 +147,9 @@ def download(packages: Sequence[Package], cache: Path, registry: str | None) -> 
     Raises:
         UserError: one cannot be had, or is not the file that it should be.
     """
-    wanted = [package for package in packages if not _is_there(cache / package.tarball, package.sha256)]
+    kept = [path for path in (cache / package.tarball for package in packages) if path.is_file()]
+    hashes = {path.name: pooch.file_hash(str(path)) for path in kept}
+    wanted = [package for package in packages if hashes.get(package.tarball) != package.sha256]
     address = find_registry(registry) if wanted else ""
     pooch.get_logger().setLevel("ERROR")  # its lines would stand between the progress bars
     for number, package in enumerate(wanted, 1):
@@ -191,16 +194,6 @@ def find_missing(static: Path) -> set[str]:
     if not mark.is_file() or mark.read_text(encoding="utf-8").strip() != VISDOM_VERSION:
         return wanted
     return {path for path in wanted if not (static / path).is_file()}
-
-
-def _is_there(path: Path, sha256: str) -> bool:
-    return path.is_file() and pooch.file_hash(str(path)) == sha256
-
-
-def _check_writable(static: Path) -> None:
-    """Raises `UserError` before the download where its result could not be kept."""
-    if not os.access(static, os.W_OK):
-        raise UserError(f"{static}: cannot be written to; run this as its owner, or in an environment of your own")
 
 
 if __name__ == "__main__":

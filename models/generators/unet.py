@@ -46,11 +46,11 @@ class UnetGenerator(Generator):
         self.size_divisor = 2**num_downs
         self.reach = 3 * 2**num_downs
         ngf, norm = options.ngf, options.norm
-        block = _bottleneck(8 * ngf, norm)
+        block = _level(8 * ngf, 8 * ngf, None, norm)
         for _ in range(num_downs - 5):
             block = _level(8 * ngf, 8 * ngf, block, norm, options.dropout)
         for channels in (4 * ngf, 2 * ngf, ngf):
-            block = _level(channels, 2 * channels, block, norm, dropout=False)
+            block = _level(channels, 2 * channels, block, norm)
         down = nn.Conv2d(options.input_nc * num_sources, ngf, 4, stride=2, padding=1, bias=conv_has_bias(norm))
         up = nn.ConvTranspose2d(2 * ngf, options.output_nc, 4, stride=2, padding=1)
         self.model = _Level([down, block, nn.ReLU(inplace=True), up, nn.Tanh()], skip=False)
@@ -97,29 +97,21 @@ class _Level(nn.Module):
         return torch.cat((features, inner), dim=1) if self.skip else inner
 
 
-def _level(outer: int, inner: int, inside: nn.Module, norm: str, dropout: bool) -> _Level:
-    """A level between others: (B, outer, H, W) → (B, 2 outer, H, W); `inside` works on (B, inner, H/2, W/2)."""
-    bias = conv_has_bias(norm)
-    layers: list[nn.Module] = [
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias),
-        make_norm(norm, inner),
-        inside,
-        nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(2 * inner, outer, 4, stride=2, padding=1, bias=bias),
-        make_norm(norm, outer),
-    ]
-    return _Level([*layers, nn.Dropout(0.5)] if dropout else layers, skip=True)
+def _level(outer: int, inner: int, inside: _Level | None, norm: str, dropout: bool = False) -> _Level:
+    """A level around another one, which works on (B, inner, H/2, W/2): (B, outer, H, W) → (B, 2 outer, H, W).
 
-
-def _bottleneck(channels: int, norm: str) -> _Level:
-    """The innermost level, without a norm where an image may be a single pixel: (B, C, H, W) → (B, 2 C, H, W)."""
+    The innermost level has no norm where an image may be a single pixel.
+    """
     bias = conv_has_bias(norm)
-    layers: list[nn.Module] = [
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(channels, channels, 4, stride=2, padding=1, bias=bias),
-        nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=bias),
-        make_norm(norm, channels),
-    ]
-    return _Level(layers, skip=True)
+    return _Level(
+        [
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias),
+            *([make_norm(norm, inner), inside] if inside else []),
+            nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(2 * inner if inside else inner, outer, 4, stride=2, padding=1, bias=bias),
+            make_norm(norm, outer),
+            *([nn.Dropout(0.5)] if dropout else []),
+        ],
+        skip=True,
+    )

@@ -103,15 +103,11 @@ def _torchvisions_copy(backbone: str) -> Path:
     log.info("Downloading %s to %s", url, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=_hash_in(name), progress=False)
+        # The beginning of the checksum is a part of the name, as in resnet101-63fe2227.pth.
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=False)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"the weights of {backbone} cannot be downloaded ({str(error) or type(error).__name__}): put {name} into "
             f"{path.parent} or name it with --backbone_weights; --train_conv1 --perceptual_from 0 needs none"
         ) from error
     return path
-
-
-def _hash_in(name: str) -> str:
-    """The beginning of the checksum, which is part of the names of torchvision's files: resnet101-63fe2227.pth."""
-    return Path(name).stem.rpartition("-")[2]

@@ -8,14 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.losses.structure import (
-    correlation,
-    gradient_l1,
-    gram_mse,
-    sobel_l1,
-    sobel_magnitude,
-    ssim_distance,
-)
+from models.losses.structure import correlation, gradient_l1, gram_mse, sobel_l1, sobel_magnitude, ssim_distance
 from options.models import SSIM_WINDOW
 from util.errors import UserError
 
@@ -83,17 +76,11 @@ def fusion_terms(fused: Tensor, sources: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def structure_term(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
-    """Σ (1 − SSIM(fused, source)) / 2 over both sources; not in the release.
+    """Σ (1 − SSIM(fused, source)) / 2 over both sources, (B, 1, H, W) each in [0, 1] → a scalar in [0, 2].
 
-    The released loss takes the brightest level and the steepest gradient of each pixel and ignores the structure of
-    the other source: even the image that minimises it has a lower SSIM with the sources than their plain average.
-
-    Args:
-        fused: (B, 1, H, W) in [0, 1].
-        sources: infrared and visible, (B, 1, H, W) each in [0, 1].
-
-    Returns:
-        A scalar in [0, 2], the mean over the batch.
+    It is not in the release, whose loss takes the brightest level and the steepest gradient of each pixel and ignores
+    the structure of the other source: even the image that minimises it has a lower SSIM with the sources than their
+    plain average.
     """
     return torch.stack([ssim_distance(fused, source) for source in sources]).sum()
 
@@ -121,12 +108,8 @@ def decomposition_term(
         0.0
     """
     if form == "published":
-        whole = {kind: _as_number(*features[kind]) for kind in ("base", "detail")}
-        return 2 * len(kinds) * whole["detail"] ** 2 / (1.01 + whole["base"])
+        one_sample = {kind: [maps.detach()[None] for maps in features[kind]] for kind in ("base", "detail")}
+        base, detail = (correlation(*maps).squeeze(0) for maps in one_sample.values())
+        return 2 * len(kinds) * detail**2 / (1.01 + base)
     apart = torch.stack([correlation(*features[kind]) ** 2 for kind in kinds]).sum(0)
     return (2 * apart / (1.01 + correlation(*features["base"]))).mean()
-
-
-def _as_number(one: Tensor, other: Tensor) -> Tensor:
-    """The correlation over the whole batch, without a gradient."""
-    return correlation(one.detach()[None], other.detach()[None]).squeeze(0)

@@ -13,14 +13,9 @@ from options.models import SSIM_WINDOW
 
 
 def ssim_distance(one: Tensor, other: Tensor) -> Tensor:
-    """(1 − SSIM) / 2 in Gaussian windows 11x11 of sigma 1.5 around every pixel, with reflection padding, as in kornia.
+    """Mean of (1 − SSIM) / 2: two images (B, C, H, W) in [0, 1] → a scalar in [0, 1].
 
-    Args:
-        one: (B, C, H, W) in [0, 1].
-        other: the same shape and range.
-
-    Returns:
-        A scalar in [0, 1], the mean over pixels, channels and the batch.
+    SSIM is that of kornia, in Gaussian windows 11x11 of sigma 1.5 around every pixel, with reflection padding.
 
     Example:
         >>> images = torch.rand(1, 3, 16, 16)
@@ -31,13 +26,9 @@ def ssim_distance(one: Tensor, other: Tensor) -> Tensor:
 
 
 def sobel_magnitude(images: Tensor) -> Tensor:
-    """|∂x| + |∂y| by Sobel's 3x3 filters, not normalised, with zeros beyond the border.
+    """|∂x| + |∂y| by Sobel's 3x3 filters, not normalised, with zeros beyond the border: (B, 1, H, W) → the same shape.
 
-    Args:
-        images: (B, 1, H, W).
-
-    Returns:
-        (B, 1, H, W), 0 or more; up to 8 for images in [0, 1].
+    For images in [0, 1] it is at most 8.
 
     Example:
         >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)  # rises by 1 from column to column: |∂x| = 8
@@ -55,14 +46,9 @@ def sobel_l1(one: Tensor, other: Tensor) -> Tensor:
 
 
 def gradient_l1(one: Tensor, other: Tensor) -> Tensor:
-    """Mean absolute difference of kornia's spatial gradients, Sobel's filters over 8, each direction by itself.
+    """Mean absolute difference of spatial gradients: two images (B, C, H, W) → a scalar, 0 or more.
 
-    Args:
-        one: (B, C, H, W).
-        other: the same shape.
-
-    Returns:
-        A scalar, 0 or more.
+    The gradients are kornia's, by Sobel's filters over 8, each direction by itself.
 
     Example:
         >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)
@@ -73,17 +59,10 @@ def gradient_l1(one: Tensor, other: Tensor) -> Tensor:
 
 
 def gram_mse(one: Tensor, other: Tensor) -> Tensor:
-    """Mean squared difference of Gram matrices.
+    """Mean squared difference of Gram matrices: two tensors of maps (B, C, H, W) → a scalar, 0 or more.
 
     The Gram matrix (B, C, C) holds the products of the channels, summed over the pixels and divided by C · H · W; with
     one channel it is the mean square of the levels (after Gatys et al., CVPR 2016, section 2.2).
-
-    Args:
-        one: (B, C, H, W).
-        other: the same shape.
-
-    Returns:
-        A scalar, 0 or more.
 
     Example:
         >>> levels = torch.full((1, 1, 4, 4), 2.0)
@@ -99,16 +78,9 @@ def _gram_matrix(maps: Tensor) -> Tensor:
 
 
 def correlation(one: Tensor, other: Tensor) -> Tensor:
-    """Pearson's correlation of two tensors of maps, over all channels and pixels of a sample.
+    """Pearson's correlation of two tensors of maps, over all channels and pixels: (B, C, H, W) each → (B,) in [-1, 1].
 
     Computed in 32 bits or more. The correlation with constant maps is 0.
-
-    Args:
-        one: (B, C, H, W).
-        other: the same shape.
-
-    Returns:
-        (B,) in [-1, 1].
 
     Example:
         >>> maps = torch.rand(2, 3, 8, 8)
@@ -116,9 +88,6 @@ def correlation(one: Tensor, other: Tensor) -> Tensor:
         tensor([-1., -1.])
     """
     precise = torch.promote_types(one.dtype, torch.float32)
-    one, other = (_centred(maps.to(precise).flatten(1)) for maps in (one, other))
+    one, other = (maps.to(precise).flatten(1) for maps in (one, other))
+    one, other = (values - values.mean(dim=1, keepdim=True) for values in (one, other))
     return functional.cosine_similarity(one, other, dim=1, eps=torch.finfo(precise).eps)
-
-
-def _centred(rows: Tensor) -> Tensor:
-    return rows - rows.mean(dim=1, keepdim=True)

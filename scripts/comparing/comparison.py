@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data.scenes.fused_items import FusedItem
 from scripts.comparing.compared_images import check_images, file_names, remove_others, write_images
@@ -239,7 +241,8 @@ def _figures(overall: Overall, method: int) -> dict[str, float]:
 
 def _set_content(ranking: SetRanking) -> dict[str, Any]:
     of, pairs = ranking.of, ranking.pairs
-    upper = [(one, other) for one in range(len(of.methods)) for other in range(one + 1, len(of.methods))]
+    overall = pairs.overall_ahead, pairs.overall_p, pairs.overall_adjusted
+    by_metric = pairs.ahead, pairs.p, pairs.adjusted
     return {
         "images": of.images,
         "left_out": of.left_out,
@@ -258,23 +261,18 @@ def _set_content(ranking: SetRanking) -> dict[str, Any]:
                 "one": of.methods[one],
                 "other": of.methods[other],
                 "distance": ranking.distance(one, other),
-                "overall": {
-                    "ahead": int(pairs.overall_ahead[one, other]),
-                    "p": float(pairs.overall_p[one, other]),
-                    "p_adjusted": float(pairs.overall_adjusted[one, other]),
-                },
-                "metrics": {
-                    metric: {
-                        "ahead": int(pairs.ahead[one, other, k]),
-                        "p": float(pairs.p[one, other, k]),
-                        "p_adjusted": float(pairs.adjusted[one, other, k]),
-                    }
-                    for k, metric in enumerate(of.metrics)
-                },
+                "overall": _pair_content(overall, one, other),
+                "metrics": {name: _pair_content(by_metric, one, other, k) for k, name in enumerate(of.metrics)},
             }
-            for one, other in upper
+            for one, other in itertools.combinations(range(len(of.methods)), 2)
         ],
     }
+
+
+def _pair_content(values: Sequence[npt.NDArray[Any]], *index: int) -> dict[str, float]:
+    """Which of two methods is better, as 1, -1 or 0, and the p-values of that."""
+    ahead, p, adjusted = (array[index].item() for array in values)
+    return {"ahead": int(ahead), "p": p, "p_adjusted": adjusted}
 
 
 def _metric_content(ranking: SetRanking, method: int, metric: int) -> dict[str, Any]:
