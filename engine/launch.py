@@ -130,7 +130,7 @@ def _watch(processes: Sequence[subprocess.Popen[bytes]], asked_to_stop: threadin
             asked_at = float("inf")
             for process in processes:
                 process.terminate()
-        # Processes that have saved leave together. One that left alone was stopped harshly, or before it began.
+        # Processes that have saved leave together. One that left alone was killed, or stopped before it began.
         if any(statuses):
             left_at = left_at or now
             if now - left_at > GRACE:

@@ -32,7 +32,7 @@ from util.workers import usable_cores
 
 _PERIOD = 0.05  # seconds between two looks at the processes
 _LOOK = 5.0  # seconds between two looks at their progress
-_STOPPED = {EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGTERM}  # the signals before the command heeds them itself
+_STOPPED = {EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGTERM}  # the signals: before the command handles them itself
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class IFCNNModel(BaseModel):
     it keeps its initial weights. Frozen, it is in no optimiser.
 
     Raises:
-        UserError: weights that are needed cannot be had, or do not fit.
+        UserError: weights that are needed cannot be read or downloaded, or do not fit.
     """
 
     options: IFCNNTrainingOptions

@@ -1,4 +1,4 @@
-"""Measures fused images, one's own or other people's, against their sources."""
+"""Measures the fused images of one or more methods against their sources."""
 
 from __future__ import annotations
 

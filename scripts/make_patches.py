@@ -112,7 +112,7 @@ def _look(
 
 
 def _is_finished(out: Path, record: Record) -> bool:
-    """Whether the file is there already; raises `UserError` where it was made in another way, or by somebody else."""
+    """Whether the file is there already; raises `UserError` where it was made in another way, or by another program."""
     if not out.exists():
         return False
     before = read_attributes(out)

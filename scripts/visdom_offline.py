@@ -145,7 +145,7 @@ def download(packages: Sequence[Package], cache: Path, registry: str | None) -> 
     """Fetches the packages that are not in `cache` yet.
 
     Raises:
-        UserError: one cannot be had, or is not the file that it should be.
+        UserError: one cannot be downloaded, or is not the file that it should be.
     """
     kept = [path for path in (cache / package.tarball for package in packages) if path.is_file()]
     hashes = {path.name: pooch.file_hash(str(path)) for path in kept}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from engine.training.loggers import run_facts
 from options.saved import read_options
 from options.strict import StrictParser
 from options.watching import WatchingOptions, check_address
@@ -29,7 +30,9 @@ def main(argv: Sequence[str]) -> int:
     if not (folder / "metrics.jsonl").is_file():
         raise UserError(f"{folder}: no training is recorded there (there is no metrics.jsonl)")
     check_address(options.display_server)
-    board = Board(options.name, _read_facts(folder))
+    # A run that was copied without its options is shown without them.
+    facts = run_facts(read_options(folder / "options.json")) if (folder / "options.json").is_file() else {}
+    board = Board(options.name, facts)
     fill_board(board, folder, closed=True)
     client = VisdomClient(
         options.display_server, options.display_port, vars(options).get("display_env") or options.name
@@ -62,30 +65,6 @@ def _build_parser() -> StrictParser:
     )
     add("--verbose", action="store_true", help="show where an error comes from")
     return parser
-
-
-def _read_facts(folder: Path) -> dict[str, str]:
-    """What the run's options say; nothing where there are none, as with a run that was copied without them."""
-    if not (folder / "options.json").is_file():
-        return {}
-    options = read_options(folder / "options.json")
-    wanted = {
-        "model": ("selection", "model"),
-        "generator": ("selection", "netG"),
-        "discriminator": ("selection", "netD"),
-        "data": ("data", "dataroot"),
-        "batch size": ("training", "batch_size"),
-    }
-    facts = {
-        fact: str(options[group][name]) for fact, (group, name) in wanted.items() if name in options.get(group, {})
-    }
-    if options.get("model", {}).get("lambda_GAN") == 0:
-        facts["discriminator"] = "none"
-    training = options.get("training", {})
-    epochs = [training.get(name) for name in ("n_epochs", "n_epochs_decay")]
-    if all(isinstance(count, int) for count in epochs):
-        facts["epochs"] = str(sum(epochs))
-    return facts
 
 
 if __name__ == "__main__":

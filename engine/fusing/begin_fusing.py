@@ -138,7 +138,7 @@ class Test:
 
 
 def _log_values(results: Sequence[ItemResult], wanted: str, unmeasured: int) -> None:
-    """Logs the means, and what was not measured though somebody may expect it.
+    """Logs the means, and what was asked for but not measured.
 
     Args:
         results: of all items.

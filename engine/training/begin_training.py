@@ -16,7 +16,7 @@ from data.transforms import JointTransform
 from engine.assembly import build_dataset, build_model
 from engine.checkpoint import CheckpointFolder
 from engine.runtime import Runtime
-from engine.training.loggers import build_loggers, check_loggers
+from engine.training.loggers import build_loggers, check_loggers, run_facts
 from engine.training.trainer import Trainer
 from engine.training.validation import Validator
 from models.base_model import BaseModel
@@ -140,7 +140,7 @@ def _open_run_folder(config: TrainConfig, checkpoints: CheckpointFolder, trainer
     trainer.loggers = build_loggers(
         config,
         checkpoints.folder,
-        _facts(config, trainer),
+        run_facts(trainer.configuration),
         total_samples=trainer.total_samples,
         resume_at=ResumePoint(progress.samples, progress.epoch) if resumed else None,
     )
@@ -241,15 +241,3 @@ def _validation_set(config: TrainConfig, root: Path) -> FusionDataset:
         needs_target=config.model.needs_target, roles=config.training.val_roles
     )
     return create_dataset(mode, options, root=root, phase="val", num_sources=config.data.num_sources, training=True)
-
-
-def _facts(config: TrainConfig, trainer: Trainer) -> dict[str, str]:
-    """What a page says about a training."""
-    return {
-        "model": config.selection.model,
-        "generator": config.selection.netG,
-        "discriminator": config.selection.netD if "D" in trainer.model.networks else "none",
-        "data": config.data.dataroot,
-        "batch size": str(config.training.batch_size),
-        "epochs": str(trainer.last_epoch),
-    }

@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 from options.commands import TrainConfig
 from options.watching import LOGGERS, WatchingOptions
 from util.errors import UserError, one_line
 from util.loggers.events import LoggedRun, Logger, ResumePoint
 from util.loggers.metrics_file import FileLogger
+
+
+def run_facts(options: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What a page says about a training, from those of its options that are there: group → option → value."""
+    shown = {
+        "model": ("selection", "model"),
+        "generator": ("selection", "netG"),
+        "discriminator": ("selection", "netD"),
+        "data": ("data", "dataroot"),
+        "batch size": ("training", "batch_size"),
+    }
+    facts = {name: str(options[group][key]) for name, (group, key) in shown.items() if key in options.get(group, {})}
+    if "discriminator" in facts and not options.get("model", {}).get("lambda_GAN"):
+        facts["discriminator"] = "none"
+    training = options.get("training", {})
+    if {"n_epochs", "n_epochs_decay"} <= set(training):
+        facts["epochs"] = str(training["n_epochs"] + training["n_epochs_decay"])
+    return facts
 
 
 def check_loggers(options: WatchingOptions) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
 from torch import Tensor
@@ -49,7 +49,12 @@ class Validator:
             target that is PSNR and SSIM of `REFERENCE_METRICS`; where none is known Qabf, SSIM and VIF of the fusion
             literature, against the sources. Of rebuilt sources PSNR_rebuilt and SSIM_rebuilt, the mean over them.
         """
-        rows = list(self._fused_rows(generator, stopping) if fuses else self._rebuilt_rows(generator, stopping))
+        rows = []
+        for batch in self._loader:
+            if stopping():
+                break
+            sources = [generator.take(source) for source in batch["sources"].unbind(1)]
+            rows.append(self._fused(generator, sources, batch) if fuses else self._rebuilt(generator, sources))
         of_processes = self._runtime.gather(rows)
         # In the order of the items, so that the mean does not depend on the number of processes.
         in_order = [row for turn in zip_longest(*of_processes) for row in turn if row is not None]
@@ -58,39 +63,26 @@ class Validator:
         self._of_average = self._of_average or {k: v for k, v in means.items() if k.endswith("_average")}
         return means | self._of_average
 
-    def _fused_rows(self, generator: Generator, stopping: Callable[[], bool]) -> Iterator[dict[str, float]]:
-        for batch in self._loader:
-            if stopping():
-                return
-            sources = [generator.take(source) for source in batch["sources"].unbind(1)]
-            levels = [saved_levels(self._runtime.to_device(source)) for source in sources]
-            target = None
-            if self._with_target:
-                target = saved_levels(self._runtime.to_device(generator.take(batch["target"])))
-            fused = fuse_batch(self._runtime, generator, sources)
-            images = {"": saved_levels(fused, truncate=isinstance(generator, CutsOffLevels))}
-            if not self._of_average:  # the sources do not change, so once is enough
-                images["_average"] = saved_levels(self._runtime.to_device(plain_average(sources)))
-            yield {
-                name + suffix: value
-                for suffix, image in images.items()
-                for name, value in _measure(levels, image, target)
-            }
+    def _levels(self, images: Tensor) -> Tensor:
+        return saved_levels(self._runtime.to_device(images))
 
-    def _rebuilt_rows(self, generator: Generator, stopping: Callable[[], bool]) -> Iterator[dict[str, float]]:
-        for batch in self._loader:
-            if stopping():
-                return
-            sources = [generator.take(source) for source in batch["sources"].unbind(1)]
-            rebuilt = rebuild_batch(self._runtime, generator, sources)
-            pairs = [
-                (saved_levels(one), saved_levels(self._runtime.to_device(other)))
-                for one, other in zip(rebuilt, sources, strict=True)
-            ]
-            yield {
-                f"{name}_rebuilt": sum(REFERENCE_METRICS[name](*pair).item() for pair in pairs) / len(pairs)
-                for name in AGAINST_TARGET
-            }
+    def _fused(self, generator: Generator, sources: Sequence[Tensor], batch: Mapping[str, Tensor]) -> dict[str, float]:
+        levels = [self._levels(source) for source in sources]
+        target = self._levels(generator.take(batch["target"])) if self._with_target else None
+        fused = fuse_batch(self._runtime, generator, sources)
+        values = _measure(levels, saved_levels(fused, truncate=isinstance(generator, CutsOffLevels)), target)
+        if not self._of_average:  # the sources do not change, so once is enough
+            of_average = _measure(levels, self._levels(plain_average(sources)), target)
+            values |= {f"{name}_average": value for name, value in of_average.items()}
+        return values
+
+    def _rebuilt(self, generator: Generator, sources: Sequence[Tensor]) -> dict[str, float]:
+        rebuilt = rebuild_batch(self._runtime, generator, sources)
+        pairs = [(saved_levels(one), self._levels(other)) for one, other in zip(rebuilt, sources, strict=True)]
+        return {
+            f"{name}_rebuilt": sum(REFERENCE_METRICS[name](*pair).item() for pair in pairs) / len(pairs)
+            for name in AGAINST_TARGET
+        }
 
 
 def quality_of(values: Mapping[str, float]) -> tuple[str, float] | None:
@@ -102,9 +94,8 @@ def quality_of(values: Mapping[str, float]) -> tuple[str, float] | None:
     return next(((name, values[name]) for name in (AGAINST_TARGET[0], AGAINST_SOURCES[0]) if name in values), None)
 
 
-def _measure(sources: Sequence[Tensor], fused: Tensor, target: Tensor | None) -> Iterator[tuple[str, float]]:
-    """Metric and value, of images (1, C, H, W) in [0, 255]."""
+def _measure(sources: Sequence[Tensor], fused: Tensor, target: Tensor | None) -> dict[str, float]:
+    """Metric → value, of images (1, C, H, W) in [0, 255]."""
     if target is not None:
-        yield from ((name, REFERENCE_METRICS[name](fused, target).item()) for name in AGAINST_TARGET)
-    else:
-        yield from ((n, value.item()) for n, value in compute_metrics(sources, fused, AGAINST_SOURCES).items())
+        return {name: REFERENCE_METRICS[name](fused, target).item() for name in AGAINST_TARGET}
+    return {name: value.item() for name, value in compute_metrics(sources, fused, AGAINST_SOURCES).items()}

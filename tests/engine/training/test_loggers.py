@@ -4,8 +4,9 @@ import sys
 import pytest
 
 from engine.training import loggers as module
-from engine.training.loggers import build_loggers, check_loggers
+from engine.training.loggers import build_loggers, check_loggers, run_facts
 from options.commands import parse_train
+from options.saved import to_dict
 from util.errors import UserError
 from util.loggers import visdom
 from util.loggers.background import BackgroundLogger
@@ -115,3 +116,15 @@ def test_the_warning_about_a_missing_server_says_what_to_do(tmp_path, caplog):
     assert "http://localhost:1: no server there" in message
     assert f"python scripts/visdom_replay.py --name run --checkpoints_dir {tmp_path}" in message
     assert "python -m visdom.server -bind_local" in message
+
+
+@pytest.mark.parametrize(
+    ("words", "discriminator"),
+    [([], "pixel"), (["--netD", "basic"], "basic"), (["--lambda_GAN", "0"], "none"), (["--model", "ifcnn"], "none")],
+)
+def test_a_page_names_the_discriminator_that_is_trained(words, discriminator):
+    options = to_dict(config("--n_epochs", "3", "--n_epochs_decay", "2", *words))
+    facts = run_facts(options)
+    assert facts["discriminator"] == discriminator
+    assert (facts["data"], facts["epochs"]) == ("x", "5")
+    assert run_facts({"selection": options["selection"]}).keys() == {"model", "generator", "discriminator"}
