@@ -49,12 +49,7 @@ def set_up_logging(verbose: bool, rank: int = 0) -> None:
 
 
 def build_runtime(config: TrainConfig, process: ProcessRank | None = None) -> Runtime:
-    """The devices, processes and precision that a training asks for.
-
-    Args:
-        config: the options.
-        process: which process of a job this is; None is the only one.
-    """
+    """The devices, processes and precision that a training asks for; without a `process` for the only one."""
     run = config.run
     return Runtime(
         gpu_ids=run.gpu_ids,
@@ -91,13 +86,8 @@ def build_model(config: TrainConfig, runtime: Runtime) -> BaseModel:
 
 
 def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> FusionDataset:
-    """The dataset of the options.
-
-    Args:
-        config: the options.
-        changes: settings of the dataset that differ from them.
-    """
-    data, options, trains = config.data, config.dataset, isinstance(config, TrainConfig)
+    """The dataset of the options; `changes` are settings of it that differ from them."""
+    data, options = config.data, config.dataset
     if isinstance(config, TrainConfig):
         options = options.for_training(needs_target=config.model.needs_target)
     settings: dict[str, Any] = {
@@ -106,6 +96,6 @@ def build_dataset(config: TrainConfig | TestConfig, **changes: Any) -> FusionDat
         "num_sources": data.num_sources,
         "max_size": data.max_dataset_size,
         "seed": config.run.seed,
-        "training": trains,
+        "training": isinstance(config, TrainConfig),
     }
     return create_dataset(config.selection.dataset_mode, options, **(settings | changes))

@@ -26,11 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class CheckpointFolder:
-    """The folder of one run.
-
-    Args:
-        folder: `checkpoints/NAME`.
-    """
+    """The folder of one run, `checkpoints/NAME`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -111,11 +107,7 @@ class CheckpointFolder:
             _save(self.folder / f"{label}_net_{name}.pth", dict(weights))
 
     def network_file(self, label: str, name: str = "G") -> Path:
-        """The file of one saved network.
-
-        Args:
-            label: latest, best or an epoch.
-            name: of the network.
+        """The file of a network, saved as latest, best or by the number of an epoch.
 
         Raises:
             UserError: there is no such file; the ones that are there are named.

@@ -36,13 +36,7 @@ class LoadedGenerator(NamedTuple):
 
 
 def make_generator(name: str, options: GeneratorOptions, num_sources: int | None = None) -> Generator:
-    """A generator by its name, with torch's own initial weights.
-
-    Args:
-        name: of the generator.
-        options: its options.
-        num_sources: build it for so many sources, where it does not take any number.
-    """
+    """A generator with torch's own initial weights, for `num_sources` sources where it does not fuse any number."""
     arguments = dataclasses.asdict(options)
     if num_sources is not None and "num_sources" in signature(get_generator_class(name)).parameters:
         arguments["num_sources"] = num_sources

@@ -73,12 +73,7 @@ class ProcessRank:
 
 
 def launch(script: Path, argv: Sequence[str], count: int) -> int:
-    """Runs a script in several processes on this machine until all are done, one fails, or a signal stops them.
-
-    Args:
-        script: the script.
-        argv: its arguments.
-        count: how many processes.
+    """Runs a script in `count` processes on this machine until all are done, one fails, or a signal stops them.
 
     Returns:
         0, 130 when they were stopped, or the exit status of the process that failed first.

@@ -61,10 +61,7 @@ class Runtime:
         process = process or ProcessRank()
         self.rank, self.world_size = process.rank, process.world_size
         gpus = _choose_gpus(gpu_ids, process)
-        settings: dict[str, Any] = {
-            "accelerator": "cuda" if gpus else "cpu",
-            "precision": PRECISIONS[precision],
-        }
+        settings: dict[str, Any] = {"accelerator": "cuda" if gpus else "cpu", "precision": PRECISIONS[precision]}
         if self.world_size == 1:
             self._fabric = Fabric(devices=gpus or 1, **settings)
         else:
@@ -102,15 +99,10 @@ class Runtime:
         return self.rank == 0
 
     def prepare(self, network: nn.Module, *optimizers: Optimizer, may_compile: bool = True) -> tuple[Any, ...]:
-        """Moves a network to the device and wraps it for the chosen precision, and its optimisers with it.
-
-        Args:
-            network: the network.
-            optimizers: its optimisers.
-            may_compile: it may be compiled, if that is asked for.
+        """Moves a network to the device and wraps it, and its optimisers, for the chosen precision.
 
         Returns:
-            The wrapped network, then the wrapped optimisers.
+            The wrapped network, compiled if that is asked for and allowed, then the wrapped optimisers.
         """
         network.to(memory_format=self._memory_format)
         if self.sync_bn:

@@ -194,15 +194,11 @@ class BaseModel(ABC):
         self.losses = before | terms
 
     def take_images(self, batch: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
-        """Moves the sources and the target of a batch to the device, in the generator's range and at sides it accepts.
-
-        Images that were not cropped may have any size: they are padded by reflection.
-
-        Args:
-            batch: "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1].
+        """Moves "sources" (B, N, C, H, W) and "target" (B, C, H, W), both in [0, 1], to the device.
 
         Returns:
-            N sources and the target, each (B, C, H, W).
+            N sources and the target, each (B, C, H, W), in the generator's range, and padded by reflection to sides
+            that it accepts: images that were not cropped may have any size.
         """
         return self.take_sources(batch), self._take(batch["target"])
 
@@ -262,10 +258,9 @@ class BaseModel(ABC):
             restore_scheduler(self._schedulers[name], state["schedulers"][name])
 
     def restart_schedules(self, finished_epochs: int) -> None:
-        """Resets rates, momenta and schedules to the settings, after a state was loaded.
+        """Resets rates, momenta and schedules to the options, after the state of `finished_epochs` epochs was loaded.
 
-        Args:
-            finished_epochs: the epoch of the new schedules; "plateau" starts monitoring anew.
+        The policy "plateau" starts monitoring again.
         """
         for name, scheduler in self._schedulers.items():
             optimizer = scheduler.optimizer

@@ -202,11 +202,7 @@ class Fuser:
 
 
 class _Canvas:
-    """An image that is put together from stripes.
-
-    Args:
-        shape: height and width.
-    """
+    """An image of some height and width that is put together from stripes."""
 
     image: Image
 

@@ -93,13 +93,7 @@ def find_weights(name: str | Path, checkpoints_dir: str) -> Path:
 
 
 def make_fuser(network: Generator, run: RunOptions, fusing: FusingOptions) -> Fuser:
-    """Moves a network to its device and makes a fuser of it.
-
-    Args:
-        network: with its weights.
-        run: the device, the precision and the layout in memory.
-        fusing: how images are fused.
-    """
+    """Moves a network to its device, in the precision and memory layout of the run, and makes a fuser of it."""
     runtime = Runtime(gpu_ids=run.gpu_ids, precision=run.precision, seed=run.seed, channels_last=run.channels_last)
     runtime.move(network.train(not fusing.eval))
     return Fuser(runtime, network, fusing)

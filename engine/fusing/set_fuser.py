@@ -164,8 +164,7 @@ class SetFuser:
         images = {"fused": f"fused/{file_name(item.name, '.png')}"}
         write_image(self.folder / images["fused"], fused)
         for label, part in parts.items():
-            ending = "_".join(["", *label.split(" ")])
-            images[label] = f"decomposition/{file_name(item.name, f'{ending}.png')}"
+            images[label] = f"decomposition/{file_name(item.name, f'_{label}.png'.replace(' ', '_'))}"
             write_image(self.folder / images[label], part)
         roles = item.roles if len(item.roles) == len(item.sources) else ("",) * len(item.sources)
         shown = {
@@ -196,12 +195,7 @@ class SetFuser:
 
 
 def file_name(name: str, ending: str) -> str:
-    """Returns a file's name for an item; a name too long for the file system is cut and made unique again.
-
-    Args:
-        name: the item's.
-        ending: what follows it.
-    """
+    """Returns an item's name with an ending; one too long for the file system is cut and made unique again."""
     raw = os.fsencode(name)
     room = _LONGEST_NAME - len(os.fsencode(ending))
     if len(raw) <= room:

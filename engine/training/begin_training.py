@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 def begin_training(config: TrainConfig, runtime: Runtime) -> Trainer:
     """Builds everything that a training needs, its files opened last, so that bad input leaves no trace.
 
-    Args:
-        config: the options.
-        runtime: devices, processes and precision.
-
     Raises:
         UserError: something of the input does not fit.
     """

@@ -24,13 +24,10 @@ class Annealing(NamedTuple):
 
 
 def anneal(step: float) -> Annealing:
-    """The weights at a step, as in DeFusion's release (Liang et al., ECCV 2022).
+    """The weights after so many updates, as in DeFusion's release (Liang et al., ECCV 2022).
 
     α = 0 before step 3000, then 0.15 · (min(step, 7000) / 7000)², and a tenth of that after step 40000;
     β = 0 before step 17000, then (min(step - 10000, 14000) / 14000)².
-
-    Args:
-        step: updates so far, from 0.
 
     Example:
         >>> anneal(0), anneal(24000)
@@ -43,10 +40,9 @@ def anneal(step: float) -> Annealing:
 
 
 def regions(masks: Sequence[Tensor]) -> list[Tensor]:
-    """The regions that both sources show, only the first, and only the second: (B, 1, H, W) each, 0 or 1.
+    """From the region that each source shows those that both, only the first, and only the second show.
 
-    Args:
-        masks: the region that each source shows, (B, 1, H, W), 0 or 1.
+    All are (B, 1, H, W), 0 or 1.
 
     Example:
         >>> import torch

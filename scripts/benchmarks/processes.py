@@ -22,11 +22,7 @@ def add_turns(parser: StrictParser, default: int = 3) -> None:
 
 
 def run_measured(name: str, command: Sequence[str]) -> tuple[str, float]:
-    """Runs a command from the project's folder.
-
-    Args:
-        name: what it is called where it fails.
-        command: the program and its arguments.
+    """Runs a command, called `name` where it fails, from the project's folder.
 
     Returns:
         What it printed, and the most resident memory that it had, in MB.
