@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from util.metrics import (
     correlation,
     fmi,
+    fused_image,
     gradient,
     information,
     mef_ssim,
     perception,
     phase_congruency,
     piella,
-    statistics,
     structural,
     universal,
     vif,
@@ -24,7 +24,7 @@ from util.metrics.reference import REFERENCE_METRICS, REFERENCE_SUFFIX
 from util.statistics.direction import Better
 
 FAMILIES: tuple[tuple[Metric, ...], ...] = (
-    statistics.METRICS,
+    fused_image.METRICS,
     information.METRICS,
     fmi.METRICS,
     correlation.METRICS,

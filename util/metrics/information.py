@@ -14,7 +14,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from util.metrics.levels import entropy, extremes, histogram, joint_histogram, stretch
+from util.metrics.histograms import entropy, extremes, histogram, joint_histogram, stretch
 from util.metrics.metric import Convention, Metric
 from util.metrics.scene import FUSED, LEVELS, Scene
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from util.metrics.levels import extremes, stretch
+from util.metrics.histograms import extremes, stretch
 from util.metrics.metric import Convention, Metric
 from util.metrics.scene import FUSED, PEAK, Scene
 from util.metrics.windows import average, magnitude, sobel

@@ -8,7 +8,7 @@ from skimage.measure import shannon_entropy
 from tests.util.metrics import gold
 from tests.util.metrics.scenes import measured, noise
 from util.metrics.catalogue import definition
-from util.metrics.statistics import METRICS
+from util.metrics.fused_image import METRICS
 
 GOLD = [
     ("EN", "evalif", "EN", 1e-9),

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from util.metrics.levels import entropy, histogram
+from util.metrics.histograms import entropy, histogram
 from util.metrics.metric import Convention, Metric
 from util.metrics.scene import FUSED, Scene
 from util.metrics.windows import Border, magnitude, sobel
