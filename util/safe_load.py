@@ -20,7 +20,7 @@ def load_file(path: Path) -> Mapping[str, Any]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about old formats; what cannot be read is said below
+            warnings.simplefilter("ignore")  # about old formats; what cannot be read ends in an error below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -20,11 +20,11 @@ PATIENCE = 5.0  # seconds that the end of a training waits for what is queued
 class BackgroundLogger:
     """Hands the events to a listener that may fail, hang or be slow: it can neither end nor delay the training.
 
-    The first error, or a full queue, leaves the listener out from then on and is said once. Images that come while
+    The first error or a full queue is reported, and the listener left out from then on. Images that come while
     `MOST_IMAGES` sets wait are dropped. The thread is a daemon: one that hangs does not keep the process alive.
 
     Args:
-        name: of the listener, for what is said of it.
+        name: of the listener, for messages.
         make: makes the listener, in the thread, because that may take long as well.
         advice: what a user can do when it fails.
         patience: seconds to wait at the end of the training.
@@ -43,7 +43,7 @@ class BackgroundLogger:
         if event.kind == "progress":
             return
         if self._left_out:
-            with self._lock:  # what is being said of it is said before the training continues
+            with self._lock:  # its warning comes before the training continues
                 return
         if event.kind == "images" and not self._images.acquire(blocking=False):
             return

@@ -43,5 +43,5 @@ class ConsoleLogger:
             self._bar.write(f"epoch {event.epoch}, {event.samples} samples: {shown}", file=sys.stderr)
         elif event.kind == "end":
             self._bar.close()
-            if event.whole:  # what went wrong otherwise is said by the command's last line
+            if event.whole:  # otherwise the command's last line says what went wrong
                 sys.stderr.write(f"{event.text}\n")

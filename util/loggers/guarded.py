@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class GuardedLogger:
-    """Hands the events to a listener; the first error leaves it out from then on and is said once.
+    """Hands the events to a listener; the first error is reported, and the listener left out from then on.
 
     Args:
-        name: of the listener, for what is said of it.
+        name: of the listener, for messages.
         logger: the listener.
         advice: what a user can do when it fails.
     """

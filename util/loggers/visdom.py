@@ -69,7 +69,7 @@ class VisdomLogger:
         board: the run's windows; of a resumed training, with what it showed before.
         client: draws them.
         prefix: how the names of this run's windows begin.
-        where: the server's address, for what is said of it.
+        where: the server's address, for messages.
         advice: what a user can do when it is not there.
         fresh: remove what an earlier training drew under these names.
     """
@@ -108,7 +108,7 @@ class VisdomLogger:
         if event.kind == "end":
             self._thread.join(PATIENCE)
             if self._thread.is_alive() and not self._away:
-                self._away = True  # whatever else becomes of it has been said
+                self._away = True  # other failures have been reported
                 reason = f"not all was drawn within {PATIENCE:g} s of the end"
                 log.warning("Visdom at %s: %s; the run is recorded. %s", self._where, reason, self._advice)
 

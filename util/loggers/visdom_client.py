@@ -1,8 +1,8 @@
-"""Visdom's own client, made safe to use beside a training, and how a board looks in it. Imported only where wanted.
+"""Visdom's own client, made safe to use beside a training, and how a board looks in it.
 
-The official client waits for ever for a server that does not answer, prints what went wrong, takes an error page for
-success, and goes through the proxies of the environment even to this machine. Its `_handle_post` is the place that it
-offers for changing that.
+It is imported only where it is chosen. The official client waits for ever for a server that does not answer, prints
+what went wrong, takes an error page for success, and goes through the proxies of the environment even to this machine.
+Its `_handle_post` is the place that it offers for changing that.
 """
 
 from __future__ import annotations
