@@ -142,11 +142,8 @@ class PMFRecipe:
             return panels if transform is None else transform(panels, [], rng)[0]
         if transform is not None:
             (photo,), (labels,) = transform([photo], [labels], rng)
-        if self.options.recipe == "rgbd":
-            blur: dict[str, Any] = {"kernel_radius": self.options.kernel_radius, "sigma_rule": self.options.sigma_rule}
-            return [*rgbd_sources(photo, labels, rng, num_sources=self.num_sources, **blur), photo]
-        blur = {"sigma": self.options.sigma, "kernel": self.options.kernel}
-        return [*realistic_sources(photo, labels, rng, num_sources=self.num_sources, **blur), photo]
+        make_sources = rgbd_sources if self.options.recipe == "rgbd" else realistic_sources
+        return [*make_sources(photo, labels, rng, self.options, self.num_sources), photo]
 
 
 def _read_depth(path: Path) -> npt.NDArray[np.integer]:

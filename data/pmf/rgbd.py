@@ -29,36 +29,33 @@ def rgbd_sources(
     photo: npt.NDArray[np.uint8],
     depth: npt.NDArray[np.integer],
     rng: np.random.Generator,
-    *,
+    options: PMFOptions,
     num_sources: int = 2,
-    kernel_radius: tuple[int, int] = PMFOptions.kernel_radius,
-    sigma_rule: str = PMFOptions.sigma_rule,
 ) -> list[npt.NDArray[np.uint8]]:
     """Makes sources that are each sharp within one range of depth.
 
-    The depth map is split into bands (`split_depth`). The whole photograph is blurred once, with a radius drawn evenly
-    from `kernel_radius`; source i shows the photograph where band i is and the blurred photograph elsewhere. The edge
-    is hard: no occlusion, no feathering (`data.pmf.synthesis.realistic_sources` has both).
+    The depth map is split into bands (`split_depth`). The whole photograph is blurred once, with a radius kr drawn
+    evenly from `kernel_radius` (whose default is ours: the paper does not give its range); source i shows the
+    photograph where band i is and the blurred photograph elsewhere. The edge is hard: no occlusion, no feathering
+    (`data.pmf.synthesis.realistic_sources` has both). With `sigma_rule` opencv, sigma = 0.3·(kr − 1) + 0.8; with
+    printed, sigma = 1.2·kr + 0.8, which the kernel cuts off within one sigma, so that it is almost a box.
 
     Args:
         photo: `uint8` (H, W, 3); the order of the channels does not matter.
         depth: integer (H, W); larger is farther away. Where larger is nearer (disparity), the sources come in the
             opposite order, and nothing else changes. No value is special: unknown depth is a depth like any other.
         rng: the random number generator.
+        options: kernel_radius and sigma_rule.
         num_sources: how many sources to make.
-        kernel_radius: smallest and largest kr; the kernel has 2·kr + 1 pixels. The default is ours: the paper does not
-            give its range.
-        sigma_rule: `opencv`, sigma = 0.3·(kr − 1) + 0.8, or `printed`, sigma = 1.2·kr + 0.8, which the kernel cuts off
-            within one sigma, so that it is almost a box.
 
     Returns:
         `num_sources` images, `uint8` (H, W, 3), the one that is sharp in front first. Where the map has fewer values
         than there are sources, some are blurred everywhere, and a map with a single value leaves one wholly sharp.
     """
     bands = split_depth(depth, num_sources, rng)
-    radius = int(rng.integers(kernel_radius[0], kernel_radius[1] + 1))
-    side = 2 * radius + 1
-    blurred = cv2.GaussianBlur(photo, (side, side), SIGMA_RULES[sigma_rule](radius)).astype(np.uint8, copy=False)
+    radius = int(rng.integers(*options.kernel_radius, endpoint=True))
+    size, sigma = (2 * radius + 1, 2 * radius + 1), SIGMA_RULES[options.sigma_rule](radius)
+    blurred = cv2.GaussianBlur(photo, size, sigma).astype(np.uint8, copy=False)
     return [np.where((bands == band)[..., None], photo, blurred) for band in range(num_sources)]
 
 

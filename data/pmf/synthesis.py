@@ -53,23 +53,22 @@ def realistic_sources(
     photo: npt.NDArray[np.uint8],
     regions: npt.NDArray[np.integer],
     rng: np.random.Generator,
-    *,
+    options: PMFOptions,
     num_sources: int = 2,
-    sigma: tuple[float, float] = PMFOptions.sigma,
-    kernel: str = PMFOptions.kernel,
 ) -> list[npt.NDArray[np.uint8]]:
     """Makes sources as a camera would that focuses on one group of regions after the other.
 
     The target is the photograph itself. The regions are split at random into as many groups as there are sources;
-    each group is a layer at its own depth, in random order. Strength and kernel of the defocus are drawn once.
+    each group is a layer at its own depth, in random order. Strength and kernel of the defocus are drawn once: the
+    standard deviation from the range `sigma` ((5.6, 5.6) with a Gaussian is the published blur), the `kernel` where it
+    is random (a disc has the radius 2 sigma, and so the same variance as a Gaussian).
 
     Args:
         photo: `uint8` (H, W, 3); the order of the channels does not matter.
         regions: integer labels (H, W).
         rng: the random number generator.
+        options: sigma and kernel.
         num_sources: how many sources to make.
-        sigma: range of the blur's standard deviation in pixels; (5.6, 5.6) with a Gaussian is the published blur.
-        kernel: `gaussian`, `disc` (of radius 2 sigma, which has the same variance), or `random` for one of the two.
 
     Returns:
         `num_sources` images, `uint8` (H, W, 3); source i is in focus at group i. With fewer regions than sources
@@ -77,9 +76,9 @@ def realistic_sources(
     """
     groups = split_regions(regions, num_sources, rng)
     depth_order = rng.permutation(num_sources)
-    strength = float(rng.uniform(*sigma))
-    drawn = str(rng.choice(KERNELS[1:]))
-    return defocus(photo, groups, depth_order.tolist(), sigma=strength, kernel=drawn if kernel == "random" else kernel)
+    sigma, drawn = float(rng.uniform(*options.sigma)), str(rng.choice(KERNELS[1:]))
+    kernel = drawn if options.kernel == "random" else options.kernel
+    return defocus(photo, groups, depth_order.tolist(), sigma=sigma, kernel=kernel)
 
 
 def split_regions(

@@ -7,6 +7,7 @@ import skimage.data
 
 from data.maps import pair_maps, read_map_image
 from data.pmf.synthesis import defocus, disc_kernel, published_pair, realistic_sources, split_regions
+from options.data import PMFOptions
 from tests.data.helpers import block_map, shared
 from util.images.image_io import read_image
 
@@ -114,8 +115,8 @@ def test_realistic_sources_are_sharp_somewhere_and_reproducible(astronaut):
     # Depth and split are drawn inside; sharp are the pixels that equal the photograph.
     seen = set()
     for seed in range(6):
-        sources = realistic_sources(photo, regions, np.random.default_rng(seed), sigma=(2, 3))
-        again = realistic_sources(photo, regions, np.random.default_rng(seed), sigma=(2, 3))
+        sources = realistic_sources(photo, regions, np.random.default_rng(seed), PMFOptions(sigma=(2, 3)))
+        again = realistic_sources(photo, regions, np.random.default_rng(seed), PMFOptions(sigma=(2, 3)))
         assert all(np.array_equal(one, two) for one, two in zip(sources, again, strict=True))
         assert all(source.dtype == np.uint8 and source.shape == photo.shape for source in sources)
         sharp = [(source == photo).all(axis=2) for source in sources]
@@ -140,7 +141,7 @@ def test_strength_and_kernel_are_those_asked_for(kernel):
     photo = np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8)
     regions = np.zeros((100, 200), int)
     regions[:, 100:] = 1
-    sources = realistic_sources(photo, regions, np.random.default_rng(1), sigma=(5.6, 5.6), kernel=kernel)
+    sources = realistic_sources(photo, regions, np.random.default_rng(1), PMFOptions(sigma=(5.6, 5.6), kernel=kernel))
     levels = photo.astype(np.float32)
     plain = (
         cv2.GaussianBlur(levels, (0, 0), 5.6) if kernel == "gaussian" else cv2.filter2D(levels, -1, disc_kernel(11.2))
@@ -179,7 +180,7 @@ def test_every_split_occurs():
 
 def test_a_single_region_leaves_one_source_wholly_sharp(astronaut):
     photo = np.ascontiguousarray(astronaut[:60, :70])
-    sources = realistic_sources(photo, np.zeros((60, 70), int), np.random.default_rng(0), num_sources=3)
+    sources = realistic_sources(photo, np.zeros((60, 70), int), np.random.default_rng(0), PMFOptions(), 3)
     assert sorted(np.array_equal(source, photo) for source in sources) == [False, False, True]
 
 
@@ -188,14 +189,14 @@ def test_tiny_images(shape):
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     for kernel in ("gaussian", "disc"):
-        sources = realistic_sources(photo, rng.integers(0, 3, shape), rng, num_sources=3, kernel=kernel)
+        sources = realistic_sources(photo, rng.integers(0, 3, shape), rng, PMFOptions(kernel=kernel), 3)
         assert [source.shape for source in sources] == [photo.shape] * 3
 
 
 def test_inputs_are_left_as_they_were(astronaut):
     photo, regions = np.ascontiguousarray(astronaut[:50, :50]), block_map(50, 50)
     copies = photo.copy(), regions.copy()
-    realistic_sources(photo, regions, np.random.default_rng(0))
+    realistic_sources(photo, regions, np.random.default_rng(0), PMFOptions())
     published_pair(photo, np.repeat(regions[..., None], 3, axis=2).astype(np.uint8))
     assert np.array_equal(photo, copies[0])
     assert np.array_equal(regions, copies[1])

@@ -38,7 +38,7 @@ def noise():
 def test_two_sources_are_blurred_behind_and_in_front_of_one_depth(noise, rule, radius):
     depth = ramp(40, 60)
     near, far = rgbd_sources(
-        noise, depth, np.random.default_rng(radius), kernel_radius=(radius, radius), sigma_rule=rule
+        noise, depth, np.random.default_rng(radius), PMFOptions(kernel_radius=(radius, radius), sigma_rule=rule)
     )
     side = 2 * radius + 1
     sigma = 0.3 * ((side - 1) / 2 - 1) + 0.8 if rule == "opencv" else 0.6 * (side - 1) + 0.8  # as the erratum has them
@@ -60,7 +60,7 @@ def test_the_radius_is_drawn_evenly_and_both_ends_occur(noise):
     blurs = {radius: cv2.GaussianBlur(photo, (2 * radius + 1,) * 2, SIGMA_RULES["opencv"](radius)) for radius in (2, 3)}
     drawn = []
     for seed in range(60):
-        _, far = rgbd_sources(photo, ramp(10, 10), np.random.default_rng(seed), kernel_radius=(2, 3))
+        _, far = rgbd_sources(photo, ramp(10, 10), np.random.default_rng(seed), PMFOptions(kernel_radius=(2, 3)))
         (radius,) = [radius for radius, blurred in blurs.items() if np.array_equal(far[:, 0], blurred[:, 0])]
         drawn.append(radius)
     assert 15 < drawn.count(2) < 45
@@ -69,7 +69,7 @@ def test_the_radius_is_drawn_evenly_and_both_ends_occur(noise):
 @pytest.mark.parametrize("num_sources", [2, 3, 5])
 def test_sources_go_from_front_to_back_and_every_pixel_is_sharp_in_one(noise, num_sources):
     for seed in range(10):
-        sources = rgbd_sources(noise, ramp(40, 60), np.random.default_rng(seed), num_sources=num_sources)
+        sources = rgbd_sources(noise, ramp(40, 60), np.random.default_rng(seed), PMFOptions(), num_sources)
         sharp = np.stack(where_sharp(sources, noise))
         assert (sharp.sum(axis=0) == 1).all()
         focus = sharp.argmax(axis=0)
@@ -98,7 +98,8 @@ def test_fewer_depths_than_sources(noise, levels, num_sources):
     """Every depth is sharp in one source, in their order; the others are blurred everywhere, not always the same."""
     chosen = set()
     for seed in range(40):
-        sources = rgbd_sources(noise, ramp(40, 60, levels=levels), np.random.default_rng(seed), num_sources=num_sources)
+        rng = np.random.default_rng(seed)
+        sources = rgbd_sources(noise, ramp(40, 60, levels=levels), rng, PMFOptions(), num_sources)
         sharp = np.stack(where_sharp(sources, noise))
         assert (sharp.sum(axis=0) == 1).all()
         focus = sharp.argmax(axis=0)
@@ -111,7 +112,7 @@ def test_fewer_depths_than_sources(noise, levels, num_sources):
 def test_reproducible_and_inputs_left_alone(noise):
     depth = ramp(40, 60)
     copies = noise.copy(), depth.copy()
-    made = [np.stack(rgbd_sources(noise, depth, np.random.default_rng(seed))) for seed in (1, 1, 2)]
+    made = [np.stack(rgbd_sources(noise, depth, np.random.default_rng(seed), PMFOptions())) for seed in (1, 1, 2)]
     assert np.array_equal(made[0], made[1])
     assert not np.array_equal(made[0], made[2])
     assert np.array_equal(noise, copies[0])
@@ -122,7 +123,7 @@ def test_reproducible_and_inputs_left_alone(noise):
 def test_tiny_images(shape):
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    sources = rgbd_sources(photo, rng.integers(0, 3, shape), rng, num_sources=3, kernel_radius=(15, 15))
+    sources = rgbd_sources(photo, rng.integers(0, 3, shape), rng, PMFOptions(kernel_radius=(15, 15)), 3)
     assert [(source.shape, source.dtype) for source in sources] == [(photo.shape, photo.dtype)] * 3
 
 
@@ -213,7 +214,8 @@ def test_on_real_depth():
     depth = np.where(known, disparity.max(where=known, initial=0) - np.where(known, disparity, 0), 0)
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        sources = rgbd_sources(photo, np.rint(depth).astype(int), rng, kernel_radius=(5, PMFOptions.kernel_radius[1]))
+        options = PMFOptions(kernel_radius=(5, PMFOptions.kernel_radius[1]))
+        sources = rgbd_sources(photo, np.rint(depth).astype(int), rng, options)
         sharp = where_sharp(sources, photo)
         assert (sharp[0] | sharp[1]).all()
         certain = sharp[0] & ~sharp[1], sharp[1] & ~sharp[0]  # flat parts look the same in both
