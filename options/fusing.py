@@ -12,7 +12,7 @@ from util.errors import UserError
 
 @dataclass(frozen=True)
 class FusingOptions(Options):
-    """Which weights fuse, and how images go through the network."""
+    """Weights, colour and tiles."""
 
     epoch: str = option("latest", "which checkpoint to use: latest, best, or an epoch's number")
     eval: bool = option(True, "evaluation mode: no dropout, learned statistics in batch norm")

@@ -133,8 +133,8 @@ class IFCNNOptions(GeneratorOptions):
         "for coloured and the second for grey sources",
         choices=("auto", "imagenet", "none"),
     )
-    train_conv1: bool = option(False, "train the first layer, too, which is ResNet-101's and frozen as published")
-    fixed_bn: bool = option(False, "train with batch norm's running statistics as they are; better for small batches")
+    train_conv1: bool = option(False, "also train the first layer, which is that of ResNet-101 and frozen as published")
+    fixed_bn: bool = option(False, "keep batch norm's running statistics fixed in training; better for small batches")
 
     def notices(self, config: Any, parsed: Parsed) -> list[str]:  # noqa: ARG002
         """Only --model ifcnn fills conv1."""

@@ -13,7 +13,7 @@ from util.files import with_extension
 
 @dataclass(frozen=True)
 class TestingOptions(Options):
-    """What is fused and measured, and where the results go."""
+    """Sources, metrics and results."""
 
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
