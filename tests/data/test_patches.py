@@ -71,18 +71,23 @@ def test_a_dataset_travels_to_a_process_of_its_own(pairs_file):
         assert np.array_equal(pool.apply(copy.file.read, (9,)), pairs[9])
 
 
-def test_a_forked_process_opens_the_file_itself(pairs_file, monkeypatch):
-    file = PatchReader(pairs_file[0])
-    assert file._file is None, "looking at the file leaves it closed"
+def test_a_file_is_open_once_in_each_process_and_read_only(pairs_file, monkeypatch):
+    path, pairs = pairs_file
+    opened, complete = [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda *words: opened.append(complete(*words)) or opened[-1])
+    file = PatchReader(path)
+    assert (len(opened), bool(opened[0])) == (1, False), "looking at the file leaves it closed"
     file.read(0)
-    handle = file._file
     file.read(1)
-    assert file._file is handle
-    monkeypatch.setattr(os, "getpid", lambda: -5)
-    assert np.array_equal(file.read(2), pairs_file[1][2])
-    assert file._file is not handle
-    assert not handle
+    assert (len(opened), opened[1].mode) == (2, "r")
+    with pytest.raises((OSError, ValueError, RuntimeError)):
+        opened[1].create_group("new")
+    monkeypatch.setattr(os, "getpid", lambda: -5)  # as in a fork
+    assert np.array_equal(file.read(2), pairs[2])
+    assert [bool(handle) for handle in opened] == [False, False, True]
     file.close()
+    with complete(path, "r+"):
+        pass
 
 
 def test_a_transform_cuts_both_patches_alike(tmp_path):
@@ -185,14 +190,3 @@ def test_both_patches_of_a_pair_need_contrast(tmp_path):
     just = contrast(ramp / 255)
     for least, kept in [(just - 1e-6, 1), (just + 1e-6, 0)]:
         assert len(PatchCutter(16, 16, least).cut(tmp_path / "ir" / "a.png", tmp_path / "a.png")[0]) == kept
-
-
-def test_handles_are_read_only(pairs_file):
-    file = PatchReader(pairs_file[0])
-    file.read(0)
-    assert file._file.mode == "r"
-    with pytest.raises((OSError, ValueError, RuntimeError)):
-        file._file.create_group("new")
-    file.close()
-    with h5py.File(pairs_file[0], "r+"):
-        pass
