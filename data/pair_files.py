@@ -25,7 +25,7 @@ from util.journal import refuse_other_settings
 from util.workers import run_jobs
 
 _SUFFIX = "_stacked.png"
-Found = tuple[str, Path] | tuple[str, Path, Path]  # stem, photograph and, where the recipe wants one, its map
+Found = tuple[str, Path] | tuple[str, Path, Path]  # stem, photograph and, where the recipe needs one, its map
 
 
 class PairRecipe(Protocol):

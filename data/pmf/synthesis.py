@@ -102,8 +102,8 @@ def defocus(
 ) -> list[npt.NDArray[np.uint8]]:
     """Renders one source per group: that group in focus, the others blurred, with occlusion at the edges.
 
-    Layers are composited back to front, each with its colour premultiplied by its alpha. A layer behind another goes
-    on behind it, in the blur of its own pixels divided by the blur of its own mask; so a blurred background takes
+    Layers are composited back to front, each with its colour premultiplied by its alpha. A layer behind another extends
+    behind it, in the blur of its own pixels divided by the blur of its own mask; so a blurred background takes
     nothing from a sharp foreground, and nothing dark shows where a blurred foreground turns transparent.
 
     Args:

@@ -104,7 +104,7 @@ def inspect(
             if not stacked:
                 _check_target(item, with_target=with_target)
                 if training:
-                    _check_number(item, num_sources, "training wants as many in every item as --num_sources says")
+                    _check_number(item, num_sources, "training needs as many in every item as --num_sources says")
                 if fused_together is not None:
                     _check_number(item, fused_together, "the network fuses no other number")
             width, height, depth = _probe(item, decode=training and on_bad_sample == "skip")
