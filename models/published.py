@@ -9,7 +9,7 @@ from options.networks import IFCNN_FUSIONS
 
 
 def options_of_published(netG: str, file_name: str) -> dict[str, object]:
-    """The constructor's arguments that the authors of a published file used.
+    """The options that the authors of a published file used.
 
     Args:
         netG: the generator, see `options.registry.GENERATORS`.
