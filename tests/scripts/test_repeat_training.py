@@ -263,10 +263,9 @@ def test_ctrl_c_lets_every_training_save(tmp_path):
     command += words(tmp_path, seeds=(3, 4), training=["--n_epochs", 4000, "--print_freq", 2])
     run = tmp_path / "checkpoints" / "city_seed3"
     with Ending(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        while process.poll() is None and not all(
-            (run.with_name(f"city_seed{seed}") / "metrics.jsonl").is_file() for seed in (3, 4)
-        ):
-            time.sleep(0.02)
+        records = [run.with_name(f"city_seed{seed}") / "metrics.jsonl" for seed in (3, 4)]
+        while process.poll() is None and not all(path.is_file() and path.stat().st_size for path in records):
+            time.sleep(0.02)  # until both train: the files are there a moment before
         assert process.poll() is None, process.stderr.read()
         children = children_of(process.pid)
         assert len(children) == 2
