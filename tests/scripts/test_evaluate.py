@@ -51,7 +51,7 @@ def test_all_metrics_and_a_reference(folder):
     words = ["--fused", str(folder / "mean"), "--reference", str(folder / "mean")]
     assert run(folder, *words, "--fused", f"b={folder / 'first'}", "--workers", "2") == 0
     header = (folder / "out" / "m.csv").read_text().splitlines()[0].split(",")
-    assert len(header) == 2 + 35 + 3
+    assert len(header) == 2 + 36 + 3
     assert header[-3:] == ["PSNR@reference", "SSIM@reference", "MS_SSIM@reference"]
 
 

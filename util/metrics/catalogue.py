@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from util.metrics import (
     correlation,
+    excess_gradient,
     fmi,
     fused_image,
     gradient,
@@ -35,6 +36,7 @@ FAMILIES: tuple[tuple[Metric, ...], ...] = (
     universal.METRICS,
     perception.METRICS,
     vif.METRICS,
+    excess_gradient.METRICS,
 )
 """The metrics whose maps are shared, family by family."""
 

@@ -16,8 +16,8 @@ def test_depth_makes_no_difference():
 def test_names_of_metrics():
     assert parse_metrics("none") == []
     assert parse_metrics("quick") == [*QUICK, "PSNR@reference", "SSIM@reference"]
-    assert len(parse_metrics("all")) == 38
-    assert len(parse_metrics("all", reference=False)) == 35
+    assert len(parse_metrics("all")) == 39
+    assert len(parse_metrics("all", reference=False)) == 36
     assert parse_metrics("EN, SSIM@sum,EN") == ["EN", "SSIM@sum"]
     for text, message in (
         ("ssimm", r"no metric is called 'ssimm' \(did you mean SSIM"),

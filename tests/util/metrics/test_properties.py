@@ -71,9 +71,10 @@ def values(images):
 
 
 def test_there_are_the_columns_that_tables_have():
-    assert sorted(METRICS) == sorted(COLUMNS)
-    assert len(METRICS) == 35
-    assert len({metric.name for family in FAMILIES for metric in family}) == 35
+    published = [name for name, metric in METRICS.items() if metric.source != "this project"]
+    assert sorted(published) == sorted(COLUMNS)
+    assert len(published) == 35
+    assert len({metric.name for family in FAMILIES for metric in family}) == len(METRICS) == 36
 
 
 @pytest.mark.parametrize("name", ALL)
