@@ -64,14 +64,14 @@ def realistic_sources(
     is random (a disc has the radius 2 sigma, and so the same variance as a Gaussian).
 
     Args:
-        photo: `uint8` (H, W, 3); the order of the channels does not matter.
+        photo: `uint8` (H, W, C); the order of the channels does not matter.
         regions: integer labels (H, W).
         rng: the random number generator.
         options: sigma and kernel.
         num_sources: how many sources to make.
 
     Returns:
-        `num_sources` images, `uint8` (H, W, 3); source i is in focus at group i. With fewer regions than sources
+        `num_sources` images, `uint8` (H, W, C); source i is in focus at group i. With fewer regions than sources
         some are out of focus everywhere: a map with a single region leaves one source wholly sharp.
     """
     groups = split_regions(regions, num_sources, rng)
@@ -107,14 +107,14 @@ def defocus(
     nothing from a sharp foreground, and nothing dark shows where a blurred foreground turns transparent.
 
     Args:
-        photo: `uint8` (H, W, 3).
+        photo: `uint8` (H, W, C).
         groups: group numbers (H, W), 0 … len(depth_order) − 1.
         depth_order: the groups from the back to the front.
         sigma: standard deviation of the blur in pixels.
         kernel: `gaussian` or `disc`.
 
     Returns:
-        One `uint8` image (H, W, 3) per group.
+        One `uint8` image (H, W, C) per group.
     """
     blur = _make_blur(sigma, kernel)
     present = set(np.unique(groups).tolist())
@@ -126,8 +126,8 @@ def defocus(
         canvas = np.zeros_like(planes)
         for place, group in enumerate(order):
             layer = sharp[place] if group == focus else soft[place]
-            canvas *= 1 - layer[3]
-            canvas += layer[:3]
+            canvas *= 1 - layer[-1]
+            canvas += layer[:-1]
         levels = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
         sources.append(np.ascontiguousarray(levels.transpose(1, 2, 0)))
     return sources
@@ -144,18 +144,18 @@ def disc_kernel(radius: float) -> _Array:
 def _make_layers(
     photo: _Array, groups: npt.NDArray[np.integer], order: Sequence[int], blur: _Blur
 ) -> tuple[list[_Array], list[_Array]]:
-    """Returns each layer in focus and out of focus, back to front: (4, H, W), premultiplied colour, then alpha."""
+    """Returns each layer in focus and out of focus, back to front: (C + 1, H, W), premultiplied colour, then alpha."""
     hard = [(groups == group).astype(np.float32) for group in order]
     masks = [cv2.GaussianBlur(mask, (0, 0), _FEATHER) for mask in hard]
     # The hard masks for what is blurred: the soft edge of a background has the colour of what is in front of it.
     spread = [np.stack([blur(plane * mask) for plane in photo] + [blur(mask)]) for mask in hard]
-    plain_blur = np.sum(spread, axis=0)[:3]
+    plain_blur = np.sum(spread, axis=0)[:-1]
     sharp, soft = [], []
     for place, (mask, blurred) in enumerate(zip(masks, spread, strict=True)):
-        fill = (blurred[:3] + _EPSILON * plain_blur) / (blurred[3] + _EPSILON)
+        fill = (blurred[:-1] + _EPSILON * plain_blur) / (blurred[-1] + _EPSILON)
         extent, soft_extent = _extend(place, masks, spread, blur)
         sharp.append(np.concatenate([photo * mask + (extent - mask) * fill, extent[None]]))
-        soft.append(np.concatenate([blurred[:3] + (soft_extent - blurred[3]) * fill, soft_extent[None]]))
+        soft.append(np.concatenate([blurred[:-1] + (soft_extent - blurred[-1]) * fill, soft_extent[None]]))
     return sharp, soft
 
 
@@ -168,10 +168,10 @@ def _extend(place: int, masks: Sequence[_Array], spread: Sequence[_Array], blur:
         everywhere = np.ones_like(masks[0])
         return everywhere, everywhere
     if place == len(masks) - 1:
-        return masks[place], spread[place][3]
+        return masks[place], spread[place][-1]
     hidden = np.sum(masks[place + 1 :], axis=0)
-    behind = np.sum([layer[3] for layer in spread[: place + 1]], axis=0)
-    extent = masks[place] + hidden * spread[place][3] / (behind + _EPSILON)
+    behind = np.sum([layer[-1] for layer in spread[: place + 1]], axis=0)
+    extent = masks[place] + hidden * spread[place][-1] / (behind + _EPSILON)
     return extent, blur(extent)
 
 

@@ -1,0 +1,1 @@
+"""Exposure stacks made from photographs."""
