@@ -7,11 +7,12 @@ from typing import Any
 
 from engine import load_fuser
 from engine.fusing.fuser import Fuser
+from options.run import GENERAL
 
 dependencies = ["torch", "lightning_fabric", "numpy", "cv2", "PIL", "yaml", "filelock"]
 
 
-def fuser(name: str | Path, **options: Any) -> Fuser:
+def fuser(name: str | Path = GENERAL, **options: Any) -> Fuser:
     """Loads a trained network that fuses arrays and tensors.
 
     Args:

@@ -11,24 +11,27 @@ import sys
 from collections.abc import Sequence
 from typing import cast
 
-from options.commands import TestConfig, parse_test, peek_run_folder
+from options.commands import TestConfig, parse_test
 from options.data import SourcesOptions
-from options.saved import travelling_options
+from options.run import GENERAL
+from options.saved import options_to_fuse
 from options.validate import validate_test
 from util.errors import EXIT_DONE, EXIT_SKIPPED, one_line, run_command
 
 
 def main(argv: Sequence[str]) -> int:
     """Parses the options, loads the network, fuses, measures and writes the page."""
-    travelling = travelling_options(peek_run_folder(argv) / "options.json")
-    config, parsed = parse_test(argv, travelling)
+    config, parsed = parse_test(argv, options_to_fuse(argv))
     notices = validate_test(config, parsed)
 
     for notice in notices:
         sys.stderr.write(f"{notice}\n")
     if config.testing.list:
         return list_sources(config)
-    config.run.check_exists(named="name" in parsed.given)
+    if config.generator.has_weights:
+        config.run.check_exists(named="name" in parsed.given)
+    if config.run.name == GENERAL and "name" not in parsed.given:
+        sys.stderr.write(f"no --name: fusing with the general network, {config.run.networks_folder}\n")
 
     # After the parse, so that --help and a mistyped option answer at once, without waiting for torch.
     from engine.assembly import set_up_logging  # noqa: PLC0415

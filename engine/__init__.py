@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from options.run import GENERAL
+
 if TYPE_CHECKING:
     from engine.fusing.fuser import Fuser
 
 __all__ = ["load_fuser"]
 
 
-def load_fuser(name: str | Path, **options: Any) -> Fuser:
+def load_fuser(name: str | Path = GENERAL, **options: Any) -> Fuser:
     """Loads a trained network, which then fuses arrays and tensors as test.py fuses files, value for value.
 
     Args:
-        name: of a run in `checkpoints_dir`; or the path of a run's folder, or of a file of weights. The options of a
-            run are found beside its weights; those of another file are completed as by `scripts/import_checkpoint.py`.
+        name: of a run in `checkpoints_dir`, of weights that ship, or of a method without weights, such as "average"; or
+            the path of a run's folder, or of a file of weights. The options of a run are found beside its weights;
+            those of another file are completed as by `scripts/import_checkpoint.py`. By default the general network.
         options: options of test.py, under the same names: `epoch`, `checkpoints_dir`, `gpu_ids`, `precision`,
             `channels_last`, `eval`, `color`, `exposure`, `tile`, `tile_overlap`; `netG` and that network's own, which
             a file of weights needs where nothing stands beside it.

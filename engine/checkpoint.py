@@ -17,6 +17,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from options.run import OPTIONS_FILE
 from util.errors import UserError
 from util.files import write_bytes
 from util.safe_load import load_file
@@ -35,7 +36,7 @@ class CheckpointFolder:
     @property
     def options_file(self) -> Path:
         """The options that travel with the networks."""
-        return self.folder / "options.json"
+        return self.folder / OPTIONS_FILE
 
     def lock(self) -> None:
         """Locks the folder, made where it is missing, for this process until `unlock` or the process's end.
@@ -113,9 +114,12 @@ class CheckpointFolder:
             UserError: there is no such file; the ones that are there are named.
         """
         path = self.folder / f"{label}_net_{name}.pth"
+        shipped = path.with_suffix(".safetensors")
+        if shipped.is_file() and not path.is_file():
+            return shipped
         if not path.is_file():
-            suffix = f"_net_{name}.pth"
-            there = sorted(file.name.removesuffix(suffix) for file in self.folder.glob(f"*{suffix}"))
+            marker = f"_net_{name}."
+            there = sorted({file.name.partition(marker)[0] for file in self.folder.glob(f"*{marker}*")})
             hint = f"--epoch can be: {', '.join(there)}" if there else f"{self.folder} holds no trained network"
             raise UserError(f"{path}: no such file; {hint}")
         return path

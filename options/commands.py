@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from options import registry
@@ -96,13 +96,12 @@ def parse_test(argv: Sequence[str], travelling: Mapping[str, Any] | None = None)
     return TestConfig(**parsed.groups), parsed
 
 
-def peek_run_folder(argv: Sequence[str]) -> Path:
-    """The folder of the run that a command line names, needed before its parse: options travel with checkpoints."""
+def peek_text(argv: Sequence[str], *names: str) -> dict[str, Any]:
+    """Those of some options that a command line states, needed before its parse: options travel with checkpoints."""
     peeker = StrictParser(add_help=False)
-    for name in ("name", "checkpoints_dir"):
-        peeker.add_argument(f"--{name}", default=getattr(RunOptions(), name))
-    found = peeker.parse_known_args(_all_words(argv))[0]
-    return RunOptions(name=found.name, checkpoints_dir=found.checkpoints_dir).folder
+    for name in names:
+        peeker.add_argument(f"--{name}", default=argparse.SUPPRESS)
+    return vars(peeker.parse_known_args(_all_words(argv))[0])
 
 
 def asks_to_continue(argv: Sequence[str]) -> bool:

@@ -290,6 +290,38 @@ class PairsAndPhotosOptions(DatasetOptions):
         return "sources", SourcesOptions(layout=self.layout, roles=roles or self.roles)
 
 
+@dataclass(frozen=True)
+class MixtureOptions(DatasetOptions):
+    """`--dataset_mode mixture`: real pairs without targets, and multi-focus and exposure stacks made of photographs."""
+
+    share_focus: float = option(
+        0.3, "share of the batches that are multi-focus stacks made of photographs", at_least=0, at_most=1
+    )
+    share_exposure: float = option(
+        0.2,
+        "share of the batches that are exposure stacks made of photographs; the rest are pairs",
+        at_least=0,
+        at_most=1,
+    )
+    num_sources_max: int = option(
+        2, "in half of the batches of stacks, draw the number of sources from 2 to this", at_least=2, at_most=8
+    )
+    samples_per_epoch: int = option(1000, "samples that an epoch has", at_least=1)
+
+    def for_validation(self, *, needs_target: bool, roles: str) -> tuple[str, DatasetOptions]:  # noqa: ARG002
+        """See `DatasetOptions.for_validation`."""
+        return "sources", SourcesOptions(roles=roles)
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`."""
+        super().check(config)
+        if self.share_focus + self.share_exposure > 1:
+            raise UserError(
+                f"--share_focus {self.share_focus} --share_exposure {self.share_exposure}: together above 1; "
+                "what they leave are pairs"
+            )
+
+
 def _trains(config: Any) -> bool:
     return hasattr(config, "training")
 

@@ -279,6 +279,50 @@ class DeFusionPlusTrainingOptions(ModelOptions):
         return super().notices(config, parsed) + without_effect(parsed, "stage", str(self.stage), files)
 
 
+def _weight(default: float, text: str) -> Any:
+    return option(default, f"weight of {text}", at_least=0)
+
+
+@dataclass(frozen=True)
+class BlendNetTrainingOptions(ModelOptions):
+    """`--model blendnet`: several tasks in one network, most of them without a target."""
+
+    generator = "BlendNet"
+
+    lambda_gradient: float = _weight(1.0, "the loss of the sources' gradients, 1 - Qabf")
+    lambda_fidelity: float = _weight(0.5, "the loss of their visual information, 1 - VIF / N")
+    lambda_similarity: float = _weight(0.5, "the loss of their structure, 1 - SSIM")
+    lambda_salient: float = _weight(1.0, "the same where the stronger source and windows of strong contrast count more")
+    lambda_best: float = _weight(0.3, "the loss of the structure of the source that is most similar, window by window")
+    lambda_information: float = _weight(0.15, "the loss of mutual information of the grey levels, 1 - QMI")
+    lambda_structure: float = _weight(1.0, "the loss of exposure stacks' structure, 1 - MEF-SSIM")
+    lambda_difference: float = _weight(0.5, "the loss of each source's own contribution, 1 - SCD / N")
+    lambda_contrast: float = _weight(20.0, "the lack of contrast against the strongest source")
+    lambda_excess: float = _weight(
+        0.12, "gradients that no source has, in grey levels, at distances of 8 and 16 pixels; a third at 1, 2 and 4"
+    )
+    lambda_L1: float = _weight(20.0, "the distance from the target, where there is one; exposure stacks a tenth")
+    share_of_stacks: float = option(
+        0.3, "factor of the terms without a target in multi-focus stacks; twice this in exposure stacks", at_least=0
+    )
+
+    @property
+    def needs_target(self) -> bool:
+        """Real pairs have none."""
+        return False
+
+    def check(self, config: Any) -> None:
+        """See `Options.check`: the data is a mixture of tasks."""
+        super().check(config)
+        if config.selection.dataset_mode != "mixture":
+            raise UserError(
+                f"--dataset_mode {config.selection.dataset_mode}: --model blendnet trains on several tasks; add "
+                "--dataset_mode mixture"
+            )
+        if config.augmentation.crop_size < 32:
+            raise UserError(f"--crop_size {config.augmentation.crop_size}: expected 32 or more")
+
+
 def _check_files(options: ModelOptions, names: Sequence[str]) -> None:
     """Raises `UserError` unless the files that these options name exist."""
     for name in names:

@@ -23,9 +23,11 @@ class GeneratorOptions(Options):
     Attributes:
         decomposes: the network decomposes sources into images, which `--save_decomposition` saves.
         any_number_with: the option with which it would fuse any number of sources, where there is one.
+        has_weights: it is trained, and fuses with the weights of a run.
     """
 
     decomposes: ClassVar[bool] = False
+    has_weights: ClassVar[bool] = True
     any_number_with: ClassVar[str] = ""
 
     @property
@@ -210,6 +212,45 @@ class DeFusionPlusOptions(PaddedOptions):
         "(ba); in training one is drawn at random",
         choices=("ab", "ba"),
     )
+
+
+@dataclass(frozen=True)
+class BlendNetOptions(GeneratorOptions):
+    """`--netG BlendNet`, the general network."""
+
+    width: int = option(16, "channels at a quarter of the size", at_least=2, at_most=MOST_FILTERS)
+
+    @property
+    def fused_channels(self) -> int:
+        """Luma."""
+        return 1
+
+    @property
+    def fuses_any_number(self) -> bool:
+        """By a softmax over the sources."""
+        return True
+
+
+@dataclass(frozen=True)
+class ClassicalOptions(GeneratorOptions):
+    """Classical methods: average, maximum, laplacian, atrous, guided_filter."""
+
+    has_weights = False
+
+    @property
+    def fused_channels(self) -> int:
+        """Luma."""
+        return 1
+
+    @property
+    def fuses_any_number(self) -> bool:
+        """All of them do."""
+        return True
+
+    def check(self, config: Any) -> None:
+        """There is nothing to train."""
+        if hasattr(config, "training"):
+            raise UserError(f"--netG {config.selection.netG} has no weights to train; test.py fuses with it as it is")
 
 
 @dataclass(frozen=True)

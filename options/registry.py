@@ -18,6 +18,7 @@ from options.data import (
     DataOptions,
     DatasetOptions,
     DecompositionOptions,
+    MixtureOptions,
     PairsAndPhotosOptions,
     PatchesOptions,
     PMFOptions,
@@ -27,6 +28,7 @@ from options.data import (
 from options.fields import Options, option
 from options.fusing import FusingOptions
 from options.models import (
+    BlendNetTrainingOptions,
     DeFusionPlusTrainingOptions,
     DeFusionTrainingOptions,
     GSGIFTrainingOptions,
@@ -37,6 +39,8 @@ from options.models import (
 )
 from options.networks import (
     BasicOptions,
+    BlendNetOptions,
+    ClassicalOptions,
     DeFusionOptions,
     DeFusionPlusOptions,
     DiscriminatorOptions,
@@ -78,6 +82,7 @@ class Entry(NamedTuple, Generic[_Group]):
 MODELS: Mapping[str, Entry[ModelOptions]] = MappingProxyType(
     {
         "pix2pix": Entry(Pix2PixOptions, "models.pix2pix_model:Pix2PixModel"),  # R2GAN's training
+        "blendnet": Entry(BlendNetTrainingOptions, "models.blendnet_model:BlendNetModel"),
         "ifcnn": Entry(IFCNNTrainingOptions, "models.ifcnn_model:IFCNNModel"),
         "smfnet": Entry(SMFNetTrainingOptions, "models.smfnet_model:SMFNetModel"),
         "gsgif": Entry(GSGIFTrainingOptions, "models.gsgif_model:GSGIFModel"),
@@ -87,6 +92,7 @@ MODELS: Mapping[str, Entry[ModelOptions]] = MappingProxyType(
 )
 GENERATORS: Mapping[str, Entry[GeneratorOptions]] = MappingProxyType(
     {
+        "BlendNet": Entry(BlendNetOptions, "models.generators.blendnet:BlendNetGenerator"),  # the general network
         "R2GAN_generator": Entry(R2GANOptions, "models.generators.r2gan:R2GANGenerator"),
         "GSGIF_generator": Entry(GSGIFOptions, "models.generators.gsgif:GSGIFGenerator"),
         "IFCNN": Entry(IFCNNOptions, "models.generators.ifcnn:IFCNNGenerator"),
@@ -97,6 +103,11 @@ GENERATORS: Mapping[str, Entry[GeneratorOptions]] = MappingProxyType(
         "resnet_6blocks": Entry(FamilyOptions, "models.generators.resnet:ResnetGenerator", {"n_blocks": 6}),
         "unet_256": Entry(FamilyOptions, "models.generators.unet:UnetGenerator", {"num_downs": 8}),
         "unet_128": Entry(FamilyOptions, "models.generators.unet:UnetGenerator", {"num_downs": 7}),
+        "average": Entry(ClassicalOptions, "models.generators.classical:AverageGenerator"),
+        "maximum": Entry(ClassicalOptions, "models.generators.classical:MaximumGenerator"),
+        "laplacian": Entry(ClassicalOptions, "models.generators.classical:LaplacianGenerator"),
+        "atrous": Entry(ClassicalOptions, "models.generators.classical:AtrousGenerator"),
+        "guided_filter": Entry(ClassicalOptions, "models.generators.classical:GuidedFilterGenerator"),
     }
 )
 DISCRIMINATORS: Mapping[str, Entry[DiscriminatorOptions]] = MappingProxyType(
@@ -114,6 +125,7 @@ DATASETS: Mapping[str, Entry[DatasetOptions]] = MappingProxyType(
         "saliency": Entry(SaliencyOptions, "data.saliency_dataset:SaliencyDataset"),
         "patches": Entry(PatchesOptions, "data.patches_dataset:PatchesDataset"),
         "decomposition": Entry(DecompositionOptions, "data.decomposition_dataset:DecompositionDataset"),
+        "mixture": Entry(MixtureOptions, "data.mixture_dataset:MixtureDataset"),
         "pairs_and_photos": Entry(PairsAndPhotosOptions, "data.pairs_and_photos_dataset:PairsAndPhotosDataset"),
     }
 )

@@ -13,6 +13,9 @@ from util.files import natural_key
 from util.suggest import suggest
 
 MOST_LISTED = 5
+OPTIONS_FILE = "options.json"  # what travels with the networks of a run
+GENERAL = "general"  # what test.py fuses with where no run is named
+SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,14 @@ class RunOptions(Options):
 
     @property
     def folder(self) -> Path:
-        """The folder of the run: the one place that says where a name is looked for."""
+        """The folder of the run, in which a training writes."""
         return Path(self.checkpoints_dir) / self.name
+
+    @property
+    def networks_folder(self) -> Path:
+        """Where the networks of the name are: the folder of the run, else that of the weights that ship."""
+        shipped = SHIPPED / self.name
+        return shipped if shipped.is_dir() and not self.folder.is_dir() else self.folder
 
     @property
     def processes(self) -> int:
@@ -67,7 +76,7 @@ class RunOptions(Options):
         Raises:
             UserError: there is none; those that are near it, or some that are there, are named.
         """
-        if self.folder.is_dir():
+        if self.networks_folder.is_dir():
             return
         runs = self.runs
         more = f" and {len(runs) - MOST_LISTED} more" if len(runs) > MOST_LISTED else ""
@@ -76,8 +85,13 @@ class RunOptions(Options):
             listed = ", which holds none; --checkpoints_dir DIR names another folder"
         if not named:
             raise UserError(f"--name is missing: name a run of {self.checkpoints_dir}{listed}")
-        near = suggest(self.name, runs) or listed
+        near = suggest(self.name, [*runs, *shipped_names()]) or listed
         raise UserError(f"--name {self.name}: there is no such run in {self.checkpoints_dir}{near}")
+
+
+def shipped_names() -> list[str]:
+    """The names of the weights that ship."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{OPTIONS_FILE}"))
 
 
 def check_run_name(name: str) -> None:

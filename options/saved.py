@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from options import registry
-from options.commands import TestConfig, TrainConfig, asks_to_continue, groups_of, peek_run_folder
+from options.commands import TestConfig, TrainConfig, asks_to_continue, groups_of, peek_text
 from options.data import SALIENCY_OPERATORS, DataOptions
 from options.fields import Options
 from options.parser import default_of
+from options.run import GENERAL, OPTIONS_FILE, RunOptions
 from util.errors import UserError
 
 # What test.py takes over from a training: the network and how it is fed, not where it was trained on what.
@@ -38,7 +39,7 @@ def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: the run's options.json is not what train.py writes.
     """
-    path = peek_run_folder(argv) / "options.json"
+    path = dataclasses.replace(RunOptions(), **peek_text(argv, "name", "checkpoints_dir")).folder / OPTIONS_FILE
     if not asks_to_continue(argv) or not path.is_file():
         return {}
     content = read_options(path)
@@ -46,6 +47,26 @@ def options_to_continue(argv: Sequence[str]) -> dict[str, Any]:
     for name in OF_ONE_CALL:
         found.pop(name, None)
     return _checked_values(path, found)
+
+
+def options_to_fuse(argv: Sequence[str]) -> dict[str, Any]:
+    """What test.py takes over from the run, or the weights that ship, that its command line names.
+
+    Returns:
+        Option → value. Without a name it is the general network's, unless another network is asked for; a method
+        without weights gives its own name.
+
+    Raises:
+        UserError: the options.json beside the networks is not what train.py writes.
+    """
+    given = peek_text(argv, "name", "checkpoints_dir", "netG")
+    netG = given.pop("netG", "")
+    if "name" not in given and netG in registry.GENERATORS and not registry.GENERATORS[netG].options.has_weights:
+        return {"name": netG}
+    if not netG:
+        given.setdefault("name", GENERAL)
+    run = dataclasses.replace(RunOptions(), **given)
+    return {"name": run.name} | travelling_options(run.networks_folder / OPTIONS_FILE)
 
 
 def differences(

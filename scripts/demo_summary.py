@@ -27,8 +27,9 @@ def main(argv: Sequence[str]) -> int:
     print(f"\nPSNR against the known sharp images: fused {fused:.2f} dB, plain averaging {average:.2f} dB.")
     print(verdict(fused, average))
     training_page = Path("checkpoints", folder.parent.name, "web", "index.html")
-    print(f"Open {(folder / 'index.html').resolve()} in a browser to compare the images,")
-    print(f"and {training_page.resolve()} for the course of the training.")
+    print(f"Open {(folder / 'index.html').resolve()} in a browser to compare the images.")
+    if training_page.is_file():  # a network that ships was trained elsewhere
+        print(f"Open {training_page.resolve()} for the course of the training.")
     return 0
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file as load_safetensors
 
 from util.errors import UserError
 
 
 def load_file(path: Path) -> Mapping[str, Any]:
-    """Opens a .pth file safely: tensors and plain values only, never code.
+    """Opens a .pth or .safetensors file safely: tensors and plain values only, never code.
 
     Raises:
         UserError: the file is broken, holds something else than a dictionary, or holds code.
@@ -21,6 +22,8 @@ def load_file(path: Path) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old formats; what cannot be read ends in an error below
+            if path.suffix == ".safetensors":
+                return load_safetensors(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -14,7 +14,7 @@ from engine.fusing.fuser import Fuser
 from engine.fusing.loading import make_fuser
 from engine.fusing.results import ItemResult, write_page, write_tables
 from engine.fusing.set_fuser import SetFuser
-from engine.generators import load_generator
+from engine.generators import load_generator, make_generator
 from engine.launch import ProcessRank
 from models.generators.base import Generator
 from options.commands import TestConfig
@@ -50,10 +50,7 @@ def begin_fusing(config: TestConfig, given: Collection[str]) -> Test:
         check_writable("--out", Path(config.testing.out).parent)
     else:
         check_writable("--results_dir", folder)
-    checkpoints = CheckpointFolder(config.run.folder)
-    weights = checkpoints.network_file(config.fusing.epoch)
-    known = None if checkpoints.options_file.is_file() else given
-    network = load_generator(config.selection.netG, config.generator, weights, known).network
+    network, weights = _load_network(config, given)
     dataset = _find_sources(config, network)
     fuser = make_fuser(network, config.run, config.fusing)
     set_fuser = SetFuser(
@@ -67,12 +64,23 @@ def begin_fusing(config: TestConfig, given: Collection[str]) -> Test:
     return Test(config, weights, dataset, fuser, set_fuser)
 
 
+def _load_network(config: TestConfig, given: Collection[str]) -> tuple[Generator, str]:
+    """The network, and where its weights come from, in words."""
+    netG, options = config.selection.netG, config.generator
+    if not options.has_weights:
+        return make_generator(netG, options), f"{netG}, which has no weights"
+    checkpoints = CheckpointFolder(config.run.networks_folder)
+    weights = checkpoints.network_file(config.fusing.epoch)
+    known = None if checkpoints.options_file.is_file() else given
+    return load_generator(netG, options, weights, known).network, str(weights)
+
+
 class Test:
     """A network and the sources that it fuses: the images of one scene, or a whole set.
 
     Args:
         config: the options.
-        weights: the file that the network's weights come from.
+        weights: where the network's weights come from.
         dataset: the sources.
         fuser: fuses images.
         set_fuser: fuses sets of them.
@@ -81,7 +89,7 @@ class Test:
     __test__ = False  # the name begins with Test, but pytest has nothing to collect here
 
     def __init__(
-        self, config: TestConfig, weights: Path, dataset: SceneDataset, fuser: Fuser, set_fuser: SetFuser
+        self, config: TestConfig, weights: str, dataset: SceneDataset, fuser: Fuser, set_fuser: SetFuser
     ) -> None:
         self._config, self._weights, self._dataset = config, weights, dataset
         self._fuser, self._set_fuser = fuser, set_fuser
@@ -110,7 +118,7 @@ class Test:
         Raises:
             UserError: an item that cannot be used, or nothing but items that are skipped.
         """
-        log.info("fused with %s", one_line(str(self._weights)))
+        log.info("fused with %s", one_line(self._weights))
         testing, read_ahead = self._config.testing, self._config.data.num_threads > 0
         results = self._set_fuser.run(self._dataset, batch_size=testing.batch_size, read_ahead=read_ahead)
         if not results:
@@ -128,7 +136,7 @@ class Test:
         write_tables(folder, results)
         facts = {
             "generator": config.selection.netG,
-            "weights": str(self._weights),
+            "weights": self._weights,
             "data": config.data.dataroot or "the given folders",
             "images": str(len(results)),
             "seconds per image": f"{self._set_fuser.seconds / len(results):.3f} on {self._fuser.device}",

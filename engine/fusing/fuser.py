@@ -193,11 +193,11 @@ class Fuser:
     def _spans(self, shape: tuple[int, int]) -> tuple[list[Span], list[Span]]:
         """Where the tiles of an image lie, from top to bottom and from left to right."""
         tile, overlap, reach = self._options.tile, self._options.tile_overlap, self.generator.reach
-        if tile < 0:
-            tile = USUAL_TILE if shape[0] * shape[1] > TILED_FROM else 0
-        if tile == 0 or reach is None:
+        if tile == 0 or reach is None or (tile < 0 and shape[0] * shape[1] <= TILED_FROM):
             return [Span(0, shape[0], 0)], [Span(0, shape[1], 0)]
         overlap = overlap_for(reach) if overlap < 0 else overlap
+        if tile < 0:  # a network that looks far needs tiles of twice the overlap to see what it sees in whole images
+            tile = max(USUAL_TILE, 2 * (-(-overlap // self._grid) * self._grid))
         return spans(shape[0], tile, overlap, self._grid), spans(shape[1], tile, overlap, self._grid)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from engine.checkpoint import CheckpointFolder
 from engine.fusing.fuser import Fuser
-from engine.generators import load_generator, with_published
+from engine.generators import load_generator, make_generator, with_published
 from engine.runtime import Runtime
 from models.generators.base import Generator
 from options import registry
@@ -50,18 +50,17 @@ def open_fuser(name: str | Path, options: Mapping[str, Any]) -> Fuser:
     for option in WITHOUT_EFFECT:
         if option in options:
             raise UserError(f"{option} has no effect on load_fuser: leave it out")
+    if (entry := registry.GENERATORS.get(str(name))) and not entry.options.has_weights:
+        config = _configure({"netG": str(name), **options}, {})[0]
+        return make_fuser(make_generator(config.selection.netG, config.generator), config.run, config.fusing)
     place = find_weights(name, str(options.get("checkpoints_dir", RunOptions().checkpoints_dir)))
     folder = CheckpointFolder(place if place.is_dir() else place.parent)
     travelling = travelling_options(folder.options_file)
     if place.is_file() and not travelling and "netG" not in options:
-        raise UserError(
-            f"{place}: netG is missing, the network of these weights; one of: {', '.join(registry.GENERATORS)}"
-        )
-    words = [*chain(*(option_words(option, value) for option, value in options.items()))]
-    parsed = parse(words, _groups, description="Loads a network.", travelling=travelling, without_effect={})
-    config = FuserConfig(**parsed.groups)
-    config.check()
-    netG, of_network, known = config.selection.netG, config.generator, None if travelling else parsed.given
+        networks = ", ".join(name for name, entry in registry.GENERATORS.items() if entry.options.has_weights)
+        raise UserError(f"{place}: netG is missing, the network of these weights; one of: {networks}")
+    config, given = _configure(options, travelling)
+    netG, of_network, known = config.selection.netG, config.generator, None if travelling else given
     file = place if place.is_file() else folder.network_file(config.fusing.epoch)
     if known is not None and place.is_file():
         of_network, known = with_published(netG, of_network, known, file)
@@ -71,8 +70,17 @@ def open_fuser(name: str | Path, options: Mapping[str, Any]) -> Fuser:
         return make_fuser(network, config.run, config.fusing)
 
 
+def _configure(options: Mapping[str, Any], travelling: Mapping[str, Any]) -> tuple[FuserConfig, frozenset[str]]:
+    """The checked options, and the names of those that were given."""
+    words = [*chain(*(option_words(option, value) for option, value in options.items()))]
+    parsed = parse(words, _groups, description="Loads a network.", travelling=travelling, without_effect={})
+    config = FuserConfig(**parsed.groups)
+    config.check()
+    return config, parsed.given
+
+
 def find_weights(name: str | Path, checkpoints_dir: str) -> Path:
-    """The folder or the file that a name stands for: a run of that name, else a path.
+    """The folder or the file that a name stands for: a run or shipped weights of that name, else a path.
 
     Args:
         name: of a run, or the path of a folder with networks or of a file with weights.
@@ -83,8 +91,8 @@ def find_weights(name: str | Path, checkpoints_dir: str) -> Path:
     """
     path, run = Path(name), RunOptions(name=str(name), checkpoints_dir=checkpoints_dir)
     may_be_run = path.name == str(name) and path.suffix != ".pth"
-    if may_be_run and run.folder.is_dir():
-        return run.folder
+    if may_be_run and run.networks_folder.is_dir():
+        return run.networks_folder
     if not path.exists() and may_be_run:
         run.check_exists(named=True)
     if not path.exists():

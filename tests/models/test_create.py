@@ -13,8 +13,9 @@ from util.errors import UserError
 
 
 def test_names():
-    networks = ["R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet", "DeFusion", "DeFusionPlus"]
+    networks = ["BlendNet", "R2GAN_generator", "GSGIF_generator", "IFCNN", "SMFNet", "DeFusion", "DeFusionPlus"]
     networks += ["resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128"]
+    networks += ["average", "maximum", "laplacian", "atrous", "guided_filter"]
     assert list_generators() == networks
     assert list_discriminators() == ["pixel", "basic", "n_layers"]
     assert {"pix2pix", "ifcnn"} <= set(list_models())

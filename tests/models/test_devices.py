@@ -7,12 +7,12 @@ import torch
 import torchvision
 from torch import nn
 
-from models import create_discriminator, list_discriminators, list_generators
+from models import create_discriminator, list_discriminators
 from models.losses.gan import gradient_penalty
 from models.losses.perceptual import PerceptualLoss
 from tests.devices import in_every_dtype, on_every_device
 from tests.models.losses import LOSSES, PRECISE, terms_of
-from tests.models.test_generators import build, images
+from tests.models.test_generators import TRAINED, build, images
 
 
 def assert_is(tensor, shape, device, dtype):
@@ -22,7 +22,7 @@ def assert_is(tensor, shape, device, dtype):
 
 @on_every_device
 @in_every_dtype
-@pytest.mark.parametrize("name", list_generators())
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_generator_fuses_and_learns(name, device, dtype):
     net = build(name).to(device, dtype).train()
     side = max(net.size_divisor, 32)

@@ -26,6 +26,7 @@ SMALL = [
     "--n_epochs", "1", "--n_epochs_decay", "0", "--seed", "7",
 ]  # fmt: skip
 SMALL_NETWORK = {
+    "blendnet": ["--width", "4", "--samples_per_epoch", str(2 * STEPS)],
     "pix2pix": ["--ngf", "8", "--ndf", "8"],
     "gsgif": ["--ngf", "8", "--ndf", "8"],
     "ifcnn": ["--train_conv1"],  # small as it is; without the weights of a ResNet
@@ -57,6 +58,10 @@ def run(recipe: Path, folder: Path) -> list[dict[str, float]]:
         recipe_words = ["--photos", write_photographs(folder / "photos", 7, 40, 44) / "images"]
         for seed, name in enumerate(("teacher_ir", "teacher_vis")):
             recipe_words += [f"--{name}", write_teacher(folder / f"{name}.pth", seed)]
+    elif selection.dataset_mode == "mixture":
+        write_sources(folder / "data" / "pairs" / "set", 8, 40, 44)
+        (write_photographs(folder / "more", 7, 40, 44) / "images").rename(folder / "data" / "photos")
+        recipe_words = []
     else:
         write_pairs(folder / "data", 2 * STEPS, 40, 44)
         recipe_words = []

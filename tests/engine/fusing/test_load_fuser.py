@@ -159,7 +159,7 @@ def test_the_callers_random_numbers_stay_as_they_are(runs):
         ("run", {"metrics": "all"}, "--metrics is an option of test.py alone"),
         ("run", {"seed": 3}, "seed has no effect on load_fuser"),
         ("run", {"netG": "SMFNet"}, "does not fit SMFNetGenerator"),
-        ("IFCNN-SUM.pth", {}, "netG is missing, the network of these weights; one of: R2GAN_generator"),
+        ("IFCNN-SUM.pth", {}, "netG is missing, the network of these weights; one of: BlendNet"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_line(runs, monkeypatch, name, options, message):
