@@ -110,8 +110,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(trained, tmp_path, capsys,
         (["--name", "PFM"], ["PMF", "x"], "--name PFM: there is no such run in DIR (did you mean PMF?)"),
         (["--name", "zzz"], ["x10", "x9"], "--name zzz: there is no such run in DIR; there are: x9, x10"),
         (["--name", "z"], "abcdefg", "--name z: there is no such run in DIR; there are: a, b, c, d, e and 2 more"),
-        ([], ["PMF"], "--name is missing: name a run of DIR; there are: PMF"),
-        ([], [], "--name is missing: name a run of DIR, which holds none; --checkpoints_dir DIR names another folder"),
+        (["--netG", "IFCNN"], ["PMF"], "--name is missing: name a run of DIR; there are: PMF"),
+        (
+            ["--netG", "IFCNN"],
+            [],
+            "--name is missing: name a run of DIR, which holds none; --checkpoints_dir DIR names another folder",
+        ),
     ],
 )
 def test_a_run_that_is_not_there_is_said_with_those_that_are(tmp_path, capsys, words, runs, said):
