@@ -1,4 +1,4 @@
-"""Fuses every test set with every method, measures and ranks them, and writes the tables of docs/results.md."""
+"""Fuses every test set with every method, measures and ranks them, and writes the tables of docs/tasks.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+
 from data.scenes.fused_items import FusedItem, find_methods, find_scenes
+from data.transforms import resize_image
 from options.measuring import usual_workers
 from options.registry import GENERATORS
 from options.run import GENERAL
@@ -19,11 +22,14 @@ from scripts.comparing.comparison import Comparison, compare_sets, write_compari
 from scripts.comparing.measured_items import KnownValues, measure_items
 from util.errors import FailedError, UserError, run_command
 from util.files import write_text
+from util.images.image_io import read_image, write_image
+from util.images.levels import to_8_bits
 from util.metrics import METRICS
 
 _DESCRIPTION = """Fuses the test sets with every method, measures the images, and writes for each set a page to
-OUT/SET/index.html, and all tables to --tables. What is fused and measured already is kept: run it again after a method
-was added. A method whose images are there but older than its weights must be removed by hand."""
+OUT/SET/index.html and some images beside each other to OUT/SET/sheet.png, and all tables to --tables. What is fused and
+measured already is kept: run it again after a method was added. Images of a method whose weights have changed must be
+removed by hand."""
 
 SETS: Mapping[str, tuple[str, str]] = {  # the set, its folder in --data and its roles; in the order of the tables
     "lytro": ("lytro", ""),
@@ -38,6 +44,7 @@ SETS: Mapping[str, tuple[str, str]] = {  # the set, its folder in --data and its
     "mef_pairs": ("mef_pairs", ""),
 }
 SHOWN = ("EN", "SD", "MI", "SCD", "Qabf", "SSIM", "MEF_SSIM", "VIF", "EXG@8px", "EXG@16px")
+SHEET_ROWS, SHEET_HEIGHT = 5, 220  # scenes, pixels
 EXTRA = ("EXG@8px", "EXG@16px")  # shown, but not ranked: EXG is among the metrics
 
 
@@ -58,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
         fused = {method: options.out / name / method / "test_latest" for method in options.methods}
         items, _ = find_methods(scenes, fused)
         texts.append(_compare(name, items, known, options))
+        _write_sheet(options.out / name / "sheet.png", items)
         write_text(options.tables, "\n".join(texts))
         print(f"{name}: {options.out / name / 'index.html'}", flush=True)
     return 0
@@ -92,6 +100,21 @@ def _compare(
     comparison = compare_sets({name: (items, ranked)}, seed=0, resamples=2000)
     write_comparison(options.out / name, comparison)
     return _as_markdown(name, comparison, values)
+
+
+def _write_sheet(path: Path, items: Mapping[str, Sequence[FusedItem]]) -> None:
+    """Writes an image with a row for some scenes: their first two sources, then what each method fused from them."""
+    first = next(iter(items.values()))
+    rows = []
+    for index in range(0, len(first), max(1, len(first) // SHEET_ROWS))[:SHEET_ROWS]:
+        images = [
+            *first[index].read_sources()[:2],
+            *(read_image(of_method[index].fused) for of_method in items.values()),
+        ]
+        width = round(SHEET_HEIGHT * images[0].shape[1] / images[0].shape[0])
+        rows.append(np.hstack([resize_image(to_8_bits(image), SHEET_HEIGHT, width) for image in images]))
+    widest = max(row.shape[1] for row in rows)
+    write_image(path, np.vstack([np.pad(row, ((0, 4), (0, widest - row.shape[1]), (0, 0))) for row in rows]))
 
 
 def _as_markdown(name: str, comparison: Comparison, values: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
