@@ -9,7 +9,7 @@ from engine import load_fuser
 from engine.fusing.fuser import Fuser
 from options.run import GENERAL
 
-dependencies = ["torch", "lightning_fabric", "numpy", "cv2", "PIL", "yaml", "filelock"]
+dependencies = ["torch", "lightning_fabric", "numpy", "cv2", "PIL", "yaml", "filelock", "safetensors"]
 
 
 def fuser(name: str | Path = GENERAL, **options: Any) -> Fuser:
