@@ -55,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--data {options.data}: no such folder")
     options.out.mkdir(parents=True, exist_ok=True)
     known = KnownValues(options.out / "measured.jsonl")
-    texts = []
+    ranks: dict[str, dict[str, float]] = {}
+    texts: list[str] = []
     for name in options.sets:
         folder, roles = SETS[name]
         sources = options.data / folder
@@ -64,9 +65,11 @@ def main(argv: Sequence[str]) -> int:
             _fuse(method, sources, roles, options.out / name, checkpoints=options.checkpoints_dir)
         fused = {method: options.out / name / method / "test_latest" for method in options.methods}
         items, _ = find_methods(scenes, fused)
-        texts.append(_compare(name, items, known, options))
+        comparison, values = _compare(name, items, known, options)
         _write_sheet(options.out / name / "sheet.png", items)
-        write_text(options.tables, "\n".join(texts))
+        ranks[name] = dict(zip(items, comparison.overall.mean_rank.tolist(), strict=True))
+        texts.append(_as_markdown(name, comparison, values))
+        write_text(options.tables, "\n".join([_overview(ranks), *texts]))
         print(f"{name}: {options.out / name / 'index.html'}", flush=True)
     return 0
 
@@ -88,8 +91,8 @@ def _fuse(method: str, sources: Path, roles: str, results: Path, *, checkpoints:
 
 def _compare(
     name: str, items: Mapping[str, Sequence[FusedItem]], known: KnownValues, options: argparse.Namespace
-) -> str:
-    """Measures and ranks the methods on one set, writes its page, and returns its tables."""
+) -> tuple[Comparison, Mapping[str, Mapping[str, Mapping[str, float]]]]:
+    """Measures and ranks the methods on one set and writes its page; returns also method → scene → metric → value."""
     jobs = {f"{name} {method}": of_method for method, of_method in items.items()}
     measured = measure_items(jobs, [*METRICS, *EXTRA], known, workers=options.workers).values
     values = {method: measured[f"{name} {method}"] for method in items}
@@ -99,7 +102,7 @@ def _compare(
     }
     comparison = compare_sets({name: (items, ranked)}, seed=0, resamples=2000)
     write_comparison(options.out / name, comparison)
-    return _as_markdown(name, comparison, values)
+    return comparison, values
 
 
 def _write_sheet(path: Path, items: Mapping[str, Sequence[FusedItem]]) -> None:
@@ -115,6 +118,17 @@ def _write_sheet(path: Path, items: Mapping[str, Sequence[FusedItem]]) -> None:
         rows.append(np.hstack([resize_image(to_8_bits(image), SHEET_HEIGHT, width) for image in images]))
     widest = max(row.shape[1] for row in rows)
     write_image(path, np.vstack([np.pad(row, ((0, 4), (0, widest - row.shape[1]), (0, 0))) for row in rows]))
+
+
+def _overview(ranks: Mapping[str, Mapping[str, float]]) -> str:
+    """Mean ranks, a row per method and a column per set; the best of a set is bold."""
+    lines = [f"| mean rank | {' | '.join(ranks)} |", "| --- |" + " ---: |" * len(ranks)]
+    for method in next(iter(ranks.values())):
+        cells = [
+            f"**{of[method]:.2f}**" if of[method] == min(of.values()) else f"{of[method]:.2f}" for of in ranks.values()
+        ]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _as_markdown(name: str, comparison: Comparison, values: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:

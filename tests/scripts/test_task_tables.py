@@ -33,7 +33,8 @@ def test_methods_are_ranked_and_what_is_known_is_kept(tables, tmp_path):
     assert tables("average", "laplacian", "maximum") == 0
     assert (tmp_path / "out" / "measured.jsonl").read_text().splitlines()[:6] == known
     text = (tmp_path / "out" / "tables.md").read_text()
-    assert text.startswith("### tno25")
+    assert text.startswith("| mean rank | tno25 |")
+    assert "### tno25" in text
     assert "3 scenes; mean rank over 35 metrics." in text, "all but MS_SSIM, for which they are too small"
     rows = [line.split("|")[1].strip() for line in text.splitlines() if "±" in line]
     assert sorted(rows) == ["average", "laplacian", "maximum"]
