@@ -18,6 +18,7 @@ from options.data import DatasetOptions, PMFOptions
 from options.registry import Entry
 from tests.data.helpers import block_map, make_dataset, save, to_uint8
 from tests.data.patch_files import random_pairs, write_ours
+from tests.images import write_sources
 from util.errors import UserError
 from util.images.image_io import list_images, read_image
 
@@ -226,6 +227,10 @@ def test_every_mode_is_created(mode, pmf_root):
         for path in list_images(root):
             save(path, np.hstack([read_image(path)] * 3))
     options = {}
+    if mode == "mixture":
+        write_sources(pmf_root / "images" / "pairs" / "set", 2)
+        for path in list_images(root):
+            save(root / "photos" / path.name, read_image(path))
     if mode == "pairs_and_photos":
         options["photos"] = str(root)
         for role in ("ir", "vi"):
@@ -234,20 +239,23 @@ def test_every_mode_is_created(mode, pmf_root):
         root = pmf_root / "pairs"
     dataset = make_dataset(mode, root=root, phase="train", **options)
     assert isinstance(dataset, FusionDataset)
-    assert len(dataset) == 4
+    assert len(dataset) == (1000 if mode == "mixture" else 4)
 
 
 def test_an_unknown_mode_names_the_near_ones():
     assert list_dataset_modes() == [
         "aligned",
         "decomposition",
+        "mixture",
         "pairs_and_photos",
         "patches",
         "pmf",
         "saliency",
         "sources",
     ]
-    wanted = r"aligned, decomposition, pairs_and_photos, patches, pmf, saliency, sources \(did you mean aligned\?\)"
+    wanted = (
+        r"aligned, decomposition, mixture, pairs_and_photos, patches, pmf, saliency, sources \(did you mean aligned\?\)"
+    )
     with pytest.raises(UserError, match=f"'alined' is not one of: {wanted}"):
         create_dataset("alined", DatasetOptions(), root=".", phase="train")
 
