@@ -157,8 +157,10 @@ def test_a_stop_during_the_validation_is_heard_at_once(root, monkeypatch, capsys
     assert_equal_runs(root / "run", root / "whole")
 
 
-def test_a_terminal_that_is_closed_ends_the_training_with_the_state_saved(root):
-    """Nobody reads any more what it writes, and SIGHUP says so."""
+def test_a_terminal_that_is_closed_ends_the_training_with_the_state_saved(root, request):
+    """Nobody reads any more what it writes, and SIGHUP says so; the suite may run under nohup, which ignores it."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, inherited))
     with start(*words(root, root, "run", "--n_epochs", 4000)) as process:
         wait_for_records(process, root / "run", 13)
         process.stderr.close()
