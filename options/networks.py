@@ -154,7 +154,17 @@ class IFCNNOptions(GeneratorOptions):
 
 
 @dataclass(frozen=True)
-class SMFNetOptions(GeneratorOptions):
+class LumaOptions(GeneratorOptions):
+    """What networks share that fuse luma."""
+
+    @property
+    def fused_channels(self) -> int:
+        """See `GeneratorOptions.fused_channels`."""
+        return 1
+
+
+@dataclass(frozen=True)
+class SMFNetOptions(LumaOptions):
     """`--netG SMFNet`."""
 
     stretch: str = option(
@@ -162,11 +172,6 @@ class SMFNetOptions(GeneratorOptions):
         "range of the fused image: minmax stretches it to the full range, as the published images were",
         choices=("none", "minmax"),
     )
-
-    @property
-    def fused_channels(self) -> int:
-        """Luma."""
-        return 1
 
 
 @dataclass(frozen=True)
@@ -215,15 +220,10 @@ class DeFusionPlusOptions(PaddedOptions):
 
 
 @dataclass(frozen=True)
-class BlendNetOptions(GeneratorOptions):
+class BlendNetOptions(LumaOptions):
     """`--netG BlendNet`, the general network."""
 
     width: int = option(16, "channels at a quarter of the size", at_least=2, at_most=MOST_FILTERS)
-
-    @property
-    def fused_channels(self) -> int:
-        """Luma."""
-        return 1
 
     @property
     def fuses_any_number(self) -> bool:
@@ -232,15 +232,10 @@ class BlendNetOptions(GeneratorOptions):
 
 
 @dataclass(frozen=True)
-class ClassicalOptions(GeneratorOptions):
+class ClassicalOptions(LumaOptions):
     """Classical methods: average, maximum, laplacian, atrous, guided_filter."""
 
     has_weights = False
-
-    @property
-    def fused_channels(self) -> int:
-        """Luma."""
-        return 1
 
     @property
     def fuses_any_number(self) -> bool:

@@ -122,7 +122,8 @@ class BlendNetGenerator(Generator):
         for head, block, skipped in reversed([*zip(self.heads[FIRST:], self.decoder, encoded, strict=False)]):
             maps = block(torch.cat([skipped, grow(maps, skipped.shape[-2:])], dim=1), count)
             found.append(head(maps))
-        found += [functional.pixel_shuffle(self.heads[level](maps), 2 ** (FIRST - level)) for level in (1, 0)]
+        for level in reversed(range(FIRST)):
+            found.append(functional.pixel_shuffle(self.heads[level](maps), 2 ** (FIRST - level)))
         return found[::-1]
 
     @classmethod
