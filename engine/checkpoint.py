@@ -113,16 +113,14 @@ class CheckpointFolder:
         Raises:
             UserError: there is no such file; the ones that are there are named.
         """
-        path = self.folder / f"{label}_net_{name}.pth"
-        shipped = path.with_suffix(".safetensors")
-        if shipped.is_file() and not path.is_file():
-            return shipped
-        if not path.is_file():
-            marker = f"_net_{name}."
-            there = sorted({file.name.partition(marker)[0] for file in self.folder.glob(f"*{marker}*")})
-            hint = f"--epoch can be: {', '.join(there)}" if there else f"{self.folder} holds no trained network"
-            raise UserError(f"{path}: no such file; {hint}")
-        return path
+        suffixes = [f"_net_{name}{extension}" for extension in (".pth", ".safetensors")]  # a run's, then what ships
+        files = [self.folder / f"{label}{suffix}" for suffix in suffixes]
+        for path in files:
+            if path.is_file():
+                return path
+        saved = {path.name.removesuffix(suffix) for suffix in suffixes for path in self.folder.glob(f"*{suffix}")}
+        hint = f"--epoch can be: {', '.join(sorted(saved))}" if saved else f"{self.folder} holds no trained network"
+        raise UserError(f"{files[0]}: no such file; {hint}")
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:

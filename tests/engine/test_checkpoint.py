@@ -90,3 +90,13 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
         write_atomically(path, fail)
     assert path.read_text() == "before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_networks_that_are_there_are_named_without_half_written_files(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    for name in ("latest_net_G.pth", "5_net_G.safetensors", "9_net_D.pth", ".7_net_G.pth.12.tmp"):
+        (tmp_path / name).touch()
+    assert folder.network_file("latest").name == "latest_net_G.pth"
+    assert folder.network_file("5").name == "5_net_G.safetensors"
+    with pytest.raises(UserError, match=r"best_net_G.pth: no such file; --epoch can be: 5, latest$"):
+        folder.network_file("best")
