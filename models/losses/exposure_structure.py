@@ -37,20 +37,19 @@ def exposure_structure(sources: Sequence[Tensor], fused: Tensor) -> Tensor:
         1.0
     """
     stacked = torch.cat(list(sources), 1)
-    with torch.no_grad():  # of the sources alone
-        patches = _covariances(stacked, stacked, uniform(_SIDE))
-        norms = (patches.diagonal(dim1=1, dim2=2).clamp(min=0) * _PIXELS).sqrt()  # (B, H', W', N)
-        together = (patches.sum((1, 2)).clamp(min=0) * _PIXELS).sqrt()
-        consistency = ((together + _TINY) / (norms.sum(-1) + _TINY)).clamp(max=1 - 1e-6)
-        exponent = (consistency * (math.pi / 2)).tan().clamp(max=_LARGEST_EXPONENT)
-        contrasts = norms + _LEAST_CONTRAST
-        # Powers of contrasts relative to the largest one, which cannot underflow; only their ratios count.
-        weights = (contrasts / contrasts.amax(-1, keepdim=True)) ** exponent[..., None]
-        factors = (weights / weights.sum(-1, keepdim=True) / contrasts).movedim(-1, 1)  # (B, N, H', W')
-        energy = torch.einsum("bnhw,bmhw,bnmhw->bhw", factors, factors, patches) * contrasts.amax(-1).square()
-        scale = contrasts.amax(-1).square() / (energy.clamp(min=_TINY / 255**2) * _PIXELS).sqrt()
-        factors = factors * scale[:, None]
-        desired = torch.einsum("bnhw,bmhw,bnmhw->bhw", factors, factors, _covariances(stacked, stacked, WINDOW))
+    patches = _covariances(stacked, stacked, uniform(_SIDE))
+    norms = (patches.diagonal(dim1=1, dim2=2).clamp(min=0) * _PIXELS).sqrt()  # (B, H', W', N)
+    together = (patches.sum((1, 2)).clamp(min=0) * _PIXELS).sqrt()
+    consistency = ((together + _TINY) / (norms.sum(-1) + _TINY)).clamp(max=1 - 1e-6)
+    exponent = (consistency * (math.pi / 2)).tan().clamp(max=_LARGEST_EXPONENT)
+    contrasts = norms + _LEAST_CONTRAST
+    # Powers of contrasts relative to the largest one, which cannot underflow; only their ratios count.
+    weights = (contrasts / contrasts.amax(-1, keepdim=True)) ** exponent[..., None]
+    factors = (weights / weights.sum(-1, keepdim=True) / contrasts).movedim(-1, 1)  # (B, N, H', W')
+    energy = torch.einsum("bnhw,bmhw,bnmhw->bhw", factors, factors, patches) * contrasts.amax(-1).square()
+    scale = contrasts.amax(-1).square() / (energy.clamp(min=_TINY / 255**2) * _PIXELS).sqrt()
+    factors = factors * scale[:, None]
+    desired = torch.einsum("bnhw,bmhw,bnmhw->bhw", factors, factors, _covariances(stacked, stacked, WINDOW))
     covariance = (factors * _covariances(stacked, fused, WINDOW)[:, :, 0]).sum(1)
     variance = _covariances(fused, fused, WINDOW)[:, 0, 0]
     return ((2 * covariance + C2) / (desired + variance + C2)).mean((1, 2))

@@ -31,7 +31,7 @@ def information_fidelity(sources: Sequence[Tensor], fused: Tensor) -> Tensor:
         2.0
     """
     stacked = torch.cat(list(sources), 1)
-    preserved = original = torch.zeros(())
+    preserved = original = fused.new_zeros(())
     for scale, window in enumerate(_WINDOWS):
         if scale:
             stacked, fused = (average(images, window)[..., ::2, ::2] for images in (stacked, fused))

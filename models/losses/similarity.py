@@ -68,7 +68,7 @@ def source_differences(sources: Sequence[Tensor], fused: Tensor) -> Tensor:
         fused: (B, 1, H, W).
 
     Returns:
-        The sum over the sources of Pearson's correlations, (B,) in [-N, N].
+        The sum over the sources of Pearson's correlations, (B,) in [-N, N]; computed in 32 bits or more.
     """
     total = torch.stack(list(sources)).sum(0)
     multiple = (len(sources) - 1) * fused

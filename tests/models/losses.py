@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from models.losses import smfnet, structure
+from models.losses import similarity, smfnet, structure
 from models.losses.defusion import defusion_terms
 from models.losses.defusion_plus import defusion_plus_terms, teaching_terms
+from models.losses.exposure_structure import exposure_structure
 from models.losses.gan import GAN_MODES, GANLoss
+from models.losses.gradient_preservation import gradient_preservation
+from models.losses.information_fidelity import information_fidelity
+from models.losses.moments import SourceMoments
+from models.losses.mutual_information import mutual_information
 
 IMAGE, COLOUR, MASK = (1, 1, 11, 12), (2, 3, 11, 12), (2, 1, 11, 12)
+LARGE = (2, 1, 18, 19)
 FEATURES, TOKENS, SCORES = (2, 3, 4, 5), (2, 5, 4), (2, 1, 3, 4)
 
 
@@ -27,6 +33,14 @@ def defusion_plus(common, one, other, *rest):
     return defusion_plus_terms(common, (one, other), rebuilt, fused, target=target, masks=masks)
 
 
+def of_moments(loss):
+    return lambda fused, *sources: loss(SourceMoments(sources, fused))
+
+
+def swapped(loss):
+    return lambda fused, *sources: loss(sources, fused)
+
+
 LOSSES = {
     **{f"{mode}, real": (partial(GANLoss(mode), target_is_real=True), [SCORES]) for mode in GAN_MODES},
     **{f"{mode}, fake": (partial(GANLoss(mode), target_is_real=False), [SCORES]) for mode in GAN_MODES},
@@ -42,9 +56,21 @@ LOSSES = {
     "decomposition_term": (decomposition, [FEATURES] * 6),
     "defusion_terms": (defusion, [*[COLOUR] * 5, MASK, MASK]),
     "defusion_plus_terms": (defusion_plus, [*[COLOUR] * 6, MASK, MASK]),
+    "gradient_preservation": (swapped(gradient_preservation), [LARGE] * 3),
+    "information_fidelity": (swapped(information_fidelity), [LARGE] * 3),
+    "exposure_structure": (swapped(exposure_structure), [LARGE] * 3),
+    "mutual_information": (swapped(mutual_information), [LARGE] * 3),
+    "source_differences": (swapped(similarity.source_differences), [LARGE] * 3),
+    **{
+        loss.__name__: (of_moments(loss), [LARGE] * 3)
+        for loss in (
+            *(similarity.mean_similarity, similarity.salient_similarity),
+            *(similarity.best_similarity, similarity.lost_contrast),
+        )
+    },
     "teaching_terms": (lambda *each: teaching_terms(each[:2], each[2:4], each[4:]), [TOKENS] * 6),
 }
-PRECISE = ("correlation", "decomposition_term")  # computed in 32 bits or more
+PRECISE = ("correlation", "decomposition_term", "source_differences")  # computed in 32 bits or more
 
 
 def terms_of(name, tensors):
